@@ -1,0 +1,1 @@
+"""ATLAS: teams of agents behind one connection."""
