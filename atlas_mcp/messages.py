@@ -58,7 +58,7 @@ class Intent(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where a quote stands: characters `start` to `end` of the stored snapshot, 1-based `page`, last `heading`."""
+    """Where a quote stands: characters `start` to `end` of the snapshot, 1-based `page`, last `heading`."""
 
     start: int
     end: int
@@ -68,7 +68,7 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A document that was read: `sha256` names the stored snapshot of its text, `retrieved_at` is ISO 8601 UTC."""
+    """A document that was read: `sha256` names the snapshot of its text, `retrieved_at` is ISO 8601 UTC."""
 
     sha256: str
     uri: str
@@ -263,7 +263,7 @@ class ReasoningDelta:
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """A provider's own citation: characters `start` to `end` of the passage `passage_id` carry what was just said."""
+    """A provider's own citation: `start` to `end` of the passage carry what was just said."""
 
     passage_id: str
     start: int

@@ -1,0 +1,25 @@
+"""What every test shares: a home of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty data folder; nothing of the person who runs the tests is read or written."""
+    folder = tmp_path / "home"
+    monkeypatch.setenv("ATLAS_HOME", str(folder))
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_API_KEY", "OLLAMA_HOST", "ATLAS_PROJECT"):
+        monkeypatch.delenv(name, raising=False)
+    return folder
