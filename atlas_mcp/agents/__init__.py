@@ -1,0 +1,1 @@
+"""Agents: a task in, a stream of what happens out."""

@@ -1,0 +1,78 @@
+"""One `<agent>.md`: front matter that says what the agent may do, and below it the persona.
+
+Claude Code's agent files are cards as they are: unknown keys are kept and ignored.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from atlas_mcp.errors import InvalidConfiguration
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["Card", "load_card"]
+
+_FRONT = re.compile(r"\A---[ \t]*\r?\n(?P<front>.*?)\r?\n---[ \t]*\r?\n(?P<body>.*)\Z", re.DOTALL)
+
+
+def _listed(value: object) -> object:
+    """`tools: a, b` is how some agent files write a list."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+class Card(BaseModel):
+    """An agent as its file describes it; `persona` is the body, the rest is front matter."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, populate_by_name=True)
+
+    name: str
+    description: str = Field(min_length=1)
+    role: str = "worker"
+    task: str = ""
+    tools: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
+    model: str | None = None
+    max_turns: int = Field(default=6, ge=1, le=50, alias="maxTurns")
+    max_output_tokens: int | None = Field(default=None, ge=1)
+    sampling: dict[str, Any] = {}
+    persona: str = Field(min_length=1)
+
+
+def load_card(path: Path) -> Card:
+    """Read a card.
+
+    Raises:
+        InvalidConfiguration: the file is missing, its front matter is not YAML, or a key is wrong; says which.
+    """
+    import yaml  # type: ignore[import-untyped]
+
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
+        raise InvalidConfiguration(f"{path}: there is no such card.", remedy=f"Write {path.name}.") from None
+    match = _FRONT.match(text)
+    if not match:
+        raise InvalidConfiguration(
+            f"{path}: the card does not begin with front matter.",
+            remedy="Begin with a line `---`, keys such as `description: …`, a line `---`, then the persona.",
+        )
+    try:
+        front = yaml.safe_load(match["front"]) or {}
+    except yaml.YAMLError as error:
+        line = getattr(getattr(error, "problem_mark", None), "line", -1) + 2
+        raise InvalidConfiguration(
+            f"{path}, line {line}: the front matter is not valid YAML.",
+            remedy="Put values that contain `: ` or begin with a special character in double quotes.",
+        ) from None
+    if not isinstance(front, dict):
+        raise InvalidConfiguration(f"{path}: the front matter is no list of keys.", remedy="Write `key: value`.")
+    try:
+        return Card.model_validate({"name": path.stem, **front, "persona": match["body"].strip()})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise InvalidConfiguration(f"{path}: {key}: {first['msg']}.", remedy="Correct that key.") from None

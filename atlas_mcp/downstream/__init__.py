@@ -1,0 +1,1 @@
+"""Tools: what one role may use, and how it is called."""

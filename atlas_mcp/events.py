@@ -1,0 +1,63 @@
+"""What happens during a run, in the order in which it was written to the run's journal.
+
+The kinds are a closed list: a reader that meets one it does not know was written for an older version. Token
+chunks are not events; they are folded into one `model.finished` when the message ends.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+__all__ = ["VERSION", "Event", "Kind"]
+
+VERSION = 1
+"""Version of the event envelope, its field `v`."""
+
+
+class Kind(StrEnum):
+    """Everything an event can tell; the comment lists the keys of its data."""
+
+    RUN_QUEUED = "run.queued"  # team, team_version, input
+    RUN_STARTED = "run.started"  # team, provider, language_model
+    RUN_RESUMED = "run.resumed"  # team, provider, language_model
+    RUN_PAUSED = "run.paused"  # reason
+    RUN_CONTINUED = "run.continued"  # reason
+    RUN_INTERRUPTED = "run.interrupted"  # reason
+    RUN_FINISHED = "run.finished"  # state, partial, seconds, usage, error
+    CONTROL_RECEIVED = "control.received"  # verb, reason
+    STEP_STARTED = "step.started"  # step, label
+    STEP_FINISHED = "step.finished"  # step, seconds, and what the step counted
+    DOCUMENTS_READ = "documents.read"  # label, done, total
+    DOCUMENT_SKIPPED = "document.skipped"  # uri, reason
+    PLAN_MADE = "plan.made"  # round, assignments, reason
+    WORK_STARTED = "work.started"  # assignment, worker, goal
+    WORK_FINISHED = "work.finished"  # assignment, worker, findings, dropped, seconds
+    WORK_FAILED = "work.failed"  # assignment, worker, error
+    MODEL_STARTED = "model.started"  # intent, provider, call
+    MODEL_FINISHED = "model.finished"  # provider, model, call, usage, seconds, replayed, stopped
+    MODEL_FAILED = "model.failed"  # provider, call, error
+    TOOL_STARTED = "tool.started"  # tool, arguments
+    TOOL_FINISHED = "tool.finished"  # tool, seconds, passages, error, replayed
+    OUTPUT_REPAIRED = "output.repaired"  # attempt, problems
+    CHECK_FINISHED = "check.finished"  # claims, supported, unsupported, quotes, problems
+    BUDGET_SPENT = "budget.spent"  # limit, value
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened: `seq` orders a run's events, `at` is ISO 8601 UTC, `actor` who did it.
+
+    `span_id` is the path of the step it belongs to; `data` holds JSON values only, secrets already redacted.
+    """
+
+    run_id: str
+    seq: int
+    at: str
+    kind: Kind
+    actor: str
+    span_id: str
+    data: dict[str, Any]
+    parent_run_id: str | None = None
+    v: int = VERSION

@@ -1,0 +1,1 @@
+"""Readers of what happens: each is a cursor on a run's journal."""

@@ -1,0 +1,143 @@
+"""The spine: events are appended here first, and every reader, in this process or another, is a cursor on it.
+
+Rows are only ever added. The journal knows runs by their id alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import defaultdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from atlas_mcp.events import VERSION, Event, Kind
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import AsyncGenerator, Mapping
+
+    from atlas_mcp.database import Database
+
+__all__ = ["SCHEMA", "Journal", "now"]
+
+SCHEMA = """
+CREATE TABLE event (
+    run_id TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    v INTEGER NOT NULL,
+    at TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    actor TEXT NOT NULL,
+    span_id TEXT NOT NULL,
+    parent_run_id TEXT,
+    data TEXT NOT NULL,
+    PRIMARY KEY (run_id, seq)
+) WITHOUT ROWID;
+"""
+
+POLL_SECONDS = 0.1
+"""How often a reader looks for what another process wrote."""
+
+
+def now() -> str:
+    """The present as ISO 8601 UTC with milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+class Journal:
+    """The journal of every run in one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._written: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
+
+    async def append(
+        self,
+        run_id: str,
+        kind: Kind,
+        *,
+        actor: str,
+        span_id: str = "",
+        parent_run_id: str | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> Event:
+        """Write one event and give it its `seq`; it is committed when this returns."""
+        written = dict(data or {})
+
+        def insert(connection: sqlite3.Connection) -> Event:
+            return insert_event(connection, run_id, kind, actor, span_id, parent_run_id, written)
+
+        event = await self._database.write(insert)
+        self.wake(run_id)
+        return event
+
+    def wake(self, run_id: str) -> None:
+        """Tell this process's readers of a run that something was written."""
+        if waiting := self._written.pop(run_id, None):
+            waiting.set()
+
+    async def read(self, run_id: str, *, after: int = 0, limit: int = 10_000) -> list[Event]:
+        """The events of a run with a `seq` above `after`, in order."""
+        rows = await self._database.read(
+            lambda connection: connection.execute(
+                "SELECT * FROM event WHERE run_id = ? AND seq > ? ORDER BY seq LIMIT ?", (run_id, after, limit)
+            ).fetchall()
+        )
+        return [_event(row) for row in rows]
+
+    async def follow(self, run_id: str, *, after: int = 0) -> AsyncGenerator[Event]:
+        """The events of a run as they are written, past ones first, until the run has ended."""
+        while True:
+            written = self._written[run_id]
+            events = await self.read(run_id, after=after)
+            for event in events:
+                after = event.seq
+                yield event
+                if event.kind is Kind.RUN_FINISHED:
+                    return
+            if not events:
+                try:
+                    async with asyncio.timeout(POLL_SECONDS):
+                        await written.wait()
+                except TimeoutError:
+                    pass
+
+
+def insert_event(
+    connection: sqlite3.Connection,
+    run_id: str,
+    kind: Kind,
+    actor: str,
+    span_id: str,
+    parent_run_id: str | None,
+    data: dict[str, Any],
+) -> Event:
+    """Append an event within a transaction that also writes something else."""
+    (seq,) = connection.execute(
+        "SELECT coalesce(max(seq), 0) + 1 FROM event WHERE run_id = ?", (run_id,)
+    ).fetchone()
+    event = Event(run_id, seq, now(), kind, actor, span_id, data, parent_run_id)
+    connection.execute(
+        "INSERT INTO event (run_id, seq, v, at, kind, actor, span_id, parent_run_id, data)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            run_id, seq, VERSION, event.at, kind.value, actor, span_id, parent_run_id,
+            json.dumps(data, ensure_ascii=False, separators=(",", ":")),
+        ),
+    )  # fmt: skip
+    return event
+
+
+def _event(row: sqlite3.Row) -> Event:
+    return Event(
+        run_id=row["run_id"],
+        seq=row["seq"],
+        at=row["at"],
+        kind=Kind(row["kind"]),
+        actor=row["actor"],
+        span_id=row["span_id"],
+        data=json.loads(row["data"]),
+        parent_run_id=row["parent_run_id"],
+        v=row["v"],
+    )

@@ -1,0 +1,1 @@
+"""Runs: a team's folder becomes a graph, a call becomes an owned, durable run."""

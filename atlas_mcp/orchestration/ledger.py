@@ -1,0 +1,200 @@
+"""The call ledger: a model or tool call is finished when its result is committed, before the agent sees it.
+
+A run that goes on after a crash walks the same steps; calls it has finished are answered from here, so nothing
+is paid twice. The ledger stands between an agent and its provider or tools, and neither side knows it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cache
+from typing import TYPE_CHECKING, TypeVar
+
+from pydantic import TypeAdapter
+
+from atlas_mcp.messages import (
+    Reasoning,
+    ReasoningDelta,
+    Reply,
+    Stopped,
+    Text,
+    TextDelta,
+    ToolCall,
+    ToolResult,
+    Usage,
+    prompt_hash,
+)
+from atlas_mcp.observe.journal import now
+from atlas_mcp.orchestration.lease import Lease, assert_held
+from atlas_mcp.providers.provider import Fold, Provider, ProviderInfo
+from atlas_mcp.providers.stream import Stream
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import AsyncGenerator, Callable, Sequence
+
+    from atlas_mcp.database import Database
+    from atlas_mcp.downstream.toolbox import Toolbox
+    from atlas_mcp.messages import Chunk, Prompt, ToolSpec
+
+__all__ = ["SCHEMA", "Ledger", "LedgeredProvider", "LedgeredToolbox"]
+
+T = TypeVar("T")
+
+SCHEMA = """
+CREATE TABLE ledger (
+    run_id TEXT NOT NULL,
+    path TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    hash TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    result TEXT NOT NULL,
+    at TEXT NOT NULL,
+    PRIMARY KEY (run_id, path, position, hash)
+) WITHOUT ROWID;
+"""
+
+
+@cache
+def _replies() -> TypeAdapter[Reply]:
+    return TypeAdapter(Reply)
+
+
+@cache
+def _tool_results() -> TypeAdapter[ToolResult]:
+    return TypeAdapter(ToolResult)
+
+
+class Ledger:
+    """The finished calls of one run, written under its lease."""
+
+    def __init__(self, database: Database, lease: Lease) -> None:
+        self._database = database
+        self._lease = lease
+
+    async def find(self, path: str, position: int, digest: str) -> str | None:
+        """The result of a finished call as JSON, or None."""
+        row = await self._database.read(
+            lambda connection: connection.execute(
+                "SELECT result FROM ledger WHERE run_id = ? AND path = ? AND position = ? AND hash = ?",
+                (self._lease.run_id, path, position, digest),
+            ).fetchone()
+        )
+        return None if row is None else row["result"]
+
+    async def commit(self, path: str, position: int, digest: str, kind: str, result: str) -> None:
+        """Finish a call.
+
+        Raises:
+            LeaseLost: another process owns the run; the result is not written.
+        """
+
+        def write(connection: sqlite3.Connection) -> None:
+            assert_held(connection, self._lease)
+            connection.execute(
+                "INSERT OR IGNORE INTO ledger (run_id, path, position, hash, kind, result, at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (self._lease.run_id, path, position, digest, kind, result, now()),
+            )
+
+        await self._database.write(write)
+
+    async def usage(self) -> Usage:
+        """What the run's finished model calls used."""
+        rows = await self._database.read(
+            lambda connection: connection.execute(
+                "SELECT result FROM ledger WHERE run_id = ? AND kind = 'model'", (self._lease.run_id,)
+            ).fetchall()
+        )
+        return sum((_replies().validate_json(row["result"]).usage for row in rows), Usage())
+
+
+class LedgeredProvider:
+    """A provider whose finished calls are kept, and answered from the ledger when a step is walked again."""
+
+    def __init__(
+        self, provider: Provider, ledger: Ledger, path: str, on_reply: Callable[[Reply, bool], None]
+    ) -> None:
+        self._provider = provider
+        self._ledger = ledger
+        self._path = path
+        self._position = 0
+        self._on_reply = on_reply
+
+    @property
+    def info(self) -> ProviderInfo:
+        """Who answers behind the ledger."""
+        return self._provider.info
+
+    def stream(self, prompt: Prompt) -> Stream:
+        """The answer, from the ledger or from the provider and then committed."""
+        self._position += 1
+        return Stream(self._chunks(prompt, self._position))
+
+    async def _chunks(self, prompt: Prompt, position: int) -> AsyncGenerator[Chunk]:
+        digest = prompt_hash(prompt)
+        if kept := await self._ledger.find(self._path, position, digest):
+            reply = _replies().validate_json(kept)
+            self._on_reply(reply, True)
+            for chunk in _retold(reply):
+                yield chunk
+            return
+        fold = Fold()
+        async with self._provider.stream(prompt) as stream:
+            async for chunk in stream:
+                fold.add(chunk)
+                if not isinstance(chunk, Stopped):
+                    yield chunk
+        reply = fold.reply()
+        kept = _replies().dump_json(reply).decode()
+        await self._ledger.commit(self._path, position, digest, "model", kept)
+        self._on_reply(reply, False)
+        yield reply.stopped
+
+    async def aclose(self) -> None:
+        """Leave the provider open; whoever opened it closes it."""
+
+
+def _retold(reply: Reply) -> list[Chunk]:
+    chunks: list[Chunk] = []
+    for part in reply.message.parts:
+        match part:
+            case Text():
+                chunks.append(TextDelta(part.text))
+            case Reasoning():
+                chunks.append(ReasoningDelta(part.text, part.signature))
+            case ToolCall():
+                chunks.append(part)
+            case _:
+                pass
+    return [*chunks, *reply.citations, reply.usage, reply.stopped]
+
+
+class LedgeredToolbox:
+    """Tools whose results are kept like model calls, so that a step walked again sees what it saw."""
+
+    def __init__(self, toolbox: Toolbox, ledger: Ledger, path: str) -> None:
+        self._toolbox = toolbox
+        self._ledger = ledger
+        self._path = f"{path}/tools"
+        self._position = 0
+
+    @property
+    def specs(self) -> Sequence[ToolSpec]:
+        """The tools as a model sees them."""
+        return self._toolbox.specs
+
+    async def call(self, call: ToolCall) -> ToolResult:
+        """The result of a call, from the ledger or from the tool and then committed."""
+        self._position += 1
+        position = self._position
+        asked = json.dumps([call.name, call.arguments], sort_keys=True, ensure_ascii=False)
+        digest = hashlib.sha256(asked.encode()).hexdigest()
+        if kept := await self._ledger.find(self._path, position, digest):
+            return _tool_results().validate_json(kept)
+        result = await self._toolbox.call(call)
+        await self._ledger.commit(
+            self._path, position, digest, "tool", _tool_results().dump_json(result).decode()
+        )
+        return result

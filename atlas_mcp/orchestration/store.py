@@ -1,0 +1,251 @@
+"""The runs of this data folder: who asked what of which team, where each stands, and what came of it.
+
+One row a run, in the database that also holds journal, ledger, leases, controls and checkpoints, so that what
+must be true together is written together.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from ulid import ULID
+
+from atlas_mcp.errors import UnknownRun
+from atlas_mcp.observe.journal import SCHEMA as JOURNAL_SCHEMA
+from atlas_mcp.observe.journal import insert_event, now
+from atlas_mcp.orchestration.control import SCHEMA as CONTROL_SCHEMA
+from atlas_mcp.orchestration.lease import SCHEMA as LEASE_SCHEMA
+from atlas_mcp.orchestration.ledger import SCHEMA as LEDGER_SCHEMA
+from atlas_mcp.events import Kind
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from atlas_mcp.database import Database
+
+__all__ = ["ALIVE", "FINAL", "MIGRATIONS", "RunRow", "RunState", "RunStore", "new_run_id"]
+
+SCHEMA = """
+CREATE TABLE run (
+    run_id TEXT PRIMARY KEY,
+    parent_run_id TEXT,
+    user TEXT NOT NULL,
+    team TEXT NOT NULL,
+    team_version TEXT NOT NULL,
+    input TEXT NOT NULL,
+    options TEXT NOT NULL,
+    sameness TEXT NOT NULL,
+    state TEXT NOT NULL,
+    partial INTEGER NOT NULL DEFAULT 0,
+    created_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL,
+    output TEXT,
+    error TEXT,
+    usage TEXT
+) WITHOUT ROWID;
+CREATE INDEX run_by_user ON run (user, created_at DESC);
+CREATE INDEX run_alive ON run (state) WHERE state NOT IN ('done', 'failed', 'cancelled');
+"""
+
+MIGRATIONS = (SCHEMA + JOURNAL_SCHEMA + LEDGER_SCHEMA + LEASE_SCHEMA + CONTROL_SCHEMA,)
+"""The schema of `runs.db`, oldest first; LangGraph's checkpointer adds its own tables."""
+
+
+class RunState(StrEnum):
+    """Where a run stands; the last three are final."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    WAITING = "waiting"
+    PAUSED = "paused"
+    INTERRUPTED = "interrupted"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+FINAL = frozenset({RunState.DONE, RunState.FAILED, RunState.CANCELLED})
+ALIVE = frozenset({RunState.QUEUED, RunState.RUNNING, RunState.WAITING, RunState.PAUSED})
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One run as it is stored; times are ISO 8601 UTC."""
+
+    run_id: str
+    user: str
+    team: str
+    team_version: str
+    input: dict[str, Any]
+    options: dict[str, Any]
+    state: RunState
+    partial: bool
+    created_at: str
+    updated_at: str
+    output: dict[str, Any] | None = None
+    error: dict[str, Any] | None = None
+    usage: dict[str, Any] = field(default_factory=dict[str, Any])
+    parent_run_id: str | None = None
+
+    @property
+    def final(self) -> bool:
+        """Whether the run has ended for good."""
+        return self.state in FINAL
+
+
+def new_run_id() -> str:
+    """A fresh id; later ids sort after earlier ones."""
+    return f"r_{ULID()}"
+
+
+def sameness(user: str, team: str, given: dict[str, Any], options: dict[str, Any]) -> str:
+    """Equal for calls that ask the same thing of the same team for the same user."""
+    text = json.dumps([user, team, given, options], sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class RunStore:
+    """Reads and writes the rows of `run`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def begin(
+        self, user: str, team: str, version: str, given: dict[str, Any], options: dict[str, Any], *, fresh: bool
+    ) -> tuple[RunRow, bool]:
+        """Open a run, or find the one alive that asks the same; says which by `True` for a new one."""
+        same = sameness(user, team, given, options)
+
+        def write(connection: sqlite3.Connection) -> tuple[RunRow, bool]:
+            if not fresh:
+                alive = connection.execute(
+                    "SELECT * FROM run WHERE sameness = ? AND state IN ('queued', 'running', 'waiting', 'paused')"
+                    " ORDER BY run_id DESC LIMIT 1",
+                    (same,),
+                ).fetchone()
+                if alive is not None:
+                    return _row(alive), False
+            run_id, at = new_run_id(), now()
+            connection.execute(
+                "INSERT INTO run (run_id, user, team, team_version, input, options, sameness, state, created_at,"
+                " updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (run_id, user, team, version, _json(given), _json(options), same, RunState.QUEUED, at, at),
+            )
+            data = {"team": team, "team_version": version, "input": given}
+            insert_event(connection, run_id, Kind.RUN_QUEUED, team, "", None, data)
+            return _row(connection.execute("SELECT * FROM run WHERE run_id = ?", (run_id,)).fetchone()), True
+
+        return await self._database.write(write)
+
+    async def get(self, run_id: str, user: str | None = None) -> RunRow:
+        """The run of that id.
+
+        Raises:
+            UnknownRun: there is none, or it is another user's.
+        """
+        row = await self._database.read(
+            lambda connection: connection.execute("SELECT * FROM run WHERE run_id = ?", (run_id,)).fetchone()
+        )
+        if row is None or (user is not None and row["user"] != user):
+            raise UnknownRun(f"There is no run {run_id!r}.", remedy="run_list shows your runs, newest first.")
+        return _row(row)
+
+    async def newest(
+        self, *, user: str | None = None, states: frozenset[RunState] | None = None, team: str | None = None,
+        limit: int = 20,
+    ) -> list[RunRow]:  # fmt: skip
+        """Runs, newest first, of one user, in some states or of one team where given."""
+        wishes: list[tuple[str, tuple[object, ...]]] = []
+        if user is not None:
+            wishes.append(("user = ?", (user,)))
+        if team is not None:
+            wishes.append(("team = ?", (team,)))
+        if states is not None:
+            wishes.append((f"state IN ({', '.join('?' * len(states))})", tuple(states)))
+        where = " AND ".join(text for text, _ in wishes) or "1"
+        values = [value for _, given in wishes for value in given]
+        rows = await self._database.read(
+            lambda connection: connection.execute(
+                f"SELECT * FROM run WHERE {where} ORDER BY run_id DESC LIMIT ?",  # noqa: S608 - no value in it
+                (*values, limit),
+            ).fetchall()
+        )
+        return [_row(row) for row in rows]
+
+    async def move(self, run_id: str, state: RunState) -> None:
+        """Put a run that has not ended into a state."""
+        await self._database.write(
+            lambda connection: connection.execute(
+                "UPDATE run SET state = ?, updated_at = ? WHERE run_id = ?"
+                " AND state NOT IN ('done', 'failed', 'cancelled')",
+                (state, now(), run_id),
+            )
+        )
+
+    async def finish(
+        self, run_id: str, state: RunState, *, partial: bool, output: dict[str, Any] | None,
+        error: dict[str, Any] | None, usage: dict[str, Any], data: dict[str, Any],
+    ) -> None:  # fmt: skip
+        """End a run: its row and its last event in one transaction; a run that has ended stays as it is."""
+
+        def write(connection: sqlite3.Connection) -> None:
+            changed = connection.execute(
+                "UPDATE run SET state = ?, partial = ?, output = ?, error = ?, usage = ?, updated_at = ?"
+                " WHERE run_id = ? AND state NOT IN ('done', 'failed', 'cancelled')",
+                (
+                    state, partial, None if output is None else _json(output),
+                    None if error is None else _json(error), _json(usage), now(), run_id,
+                ),
+            ).rowcount  # fmt: skip
+            if changed:
+                (team,) = connection.execute("SELECT team FROM run WHERE run_id = ?", (run_id,)).fetchone()
+                insert_event(connection, run_id, Kind.RUN_FINISHED, team, "", None, data)
+
+        await self._database.write(write)
+
+    async def prune(self, before: str) -> list[str]:
+        """Forget every ended run not touched since `before` (ISO 8601 UTC); gives their ids."""
+
+        def write(connection: sqlite3.Connection) -> list[str]:
+            ids = [
+                row["run_id"]
+                for row in connection.execute(
+                    "SELECT run_id FROM run WHERE updated_at < ? AND state IN ('done', 'failed', 'cancelled')",
+                    (before,),
+                )
+            ]
+            for table in ("event", "ledger", "lease", "control", "run"):
+                connection.executemany(
+                    f"DELETE FROM {table} WHERE run_id = ?",  # noqa: S608 - our own table names
+                    [(run_id,) for run_id in ids],
+                )
+            return ids
+
+        return await self._database.write(write)
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _row(row: sqlite3.Row) -> RunRow:
+    return RunRow(
+        run_id=row["run_id"],
+        user=row["user"],
+        team=row["team"],
+        team_version=row["team_version"],
+        input=json.loads(row["input"]),
+        options=json.loads(row["options"]),
+        state=RunState(row["state"]),
+        partial=bool(row["partial"]),
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        output=json.loads(row["output"]) if row["output"] else None,
+        error=json.loads(row["error"]) if row["error"] else None,
+        usage=json.loads(row["usage"]) if row["usage"] else {},
+        parent_run_id=row["parent_run_id"],
+    )

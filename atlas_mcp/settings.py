@@ -1,0 +1,133 @@
+"""What a person configured: `atlas.toml`, the environment and the vendors' own variables, validated.
+
+Precedence: `ATLAS_TABLE__KEY` in the environment, then `atlas.toml`, then the defaults here. Secrets are
+`SecretStr` and never printed.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, ClassVar
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from atlas_mcp.errors import InvalidConfiguration
+
+__all__ = ["HttpSettings", "MemorySettings", "ModelSettings", "RootSettings", "RunSettings", "Settings"]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelSettings(_Table):
+    """`[models]`: who answers prompts."""
+
+    default: str | None = None
+    """`vendor:model`; None means OpenAI where a key or base URL is set, else `extractive`."""
+
+
+class RootSettings(_Table):
+    """`[roots]`: which folders may be read when a client, not a person at a terminal, names a path."""
+
+    read: tuple[Path, ...] = ()
+
+
+class HttpSettings(_Table):
+    """`[http]`: where the HTTP transports listen."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8765, ge=0, le=65535)
+    token: SecretStr | None = None
+    """A bearer token that clients must send; required to listen beyond loopback."""
+
+
+class RunSettings(_Table):
+    """`[runs]`: how runs are kept."""
+
+    resume_within: float = Field(default=3600.0, ge=0)
+    """Seconds after an interruption within which a run goes on by itself at the next start."""
+    keep_days: float = Field(default=90.0, gt=0)
+    """Days after which a finished run is pruned at start-up."""
+    at_once: int = Field(default=8, ge=1)
+    """How many runs one process works on; the rest are queued."""
+
+
+class MemorySettings(_Table):
+    """`[memory]`: how documents are indexed."""
+
+    embeddings: bool = True
+    """Use sentence embeddings where their weights are installed."""
+    largest_document_mb: float = Field(default=20.0, gt=0)
+
+
+class Settings(BaseSettings):
+    """Everything configured, with the folder everything is kept in."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ATLAS_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    home: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("atlas", appauthor=False)))
+    project: Path | None = None
+    models: ModelSettings = ModelSettings()
+    roots: RootSettings = RootSettings()
+    http: HttpSettings = HttpSettings()
+    runs: RunSettings = RunSettings()
+    memory: MemorySettings = MemorySettings()
+
+    _file: ClassVar[dict[str, Any]] = {}
+
+    @property
+    def config(self) -> Path:
+        """The folder of a person's own configuration."""
+        return self.home / "config"
+
+    @property
+    def file(self) -> Path:
+        """The file of a person's own settings."""
+        return self.config / "atlas.toml"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic-settings' own signature
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the file, which arrives as initial values."""
+        return env_settings, init_settings
+
+    @classmethod
+    def load(cls) -> Settings:
+        """Read `atlas.toml` in the data folder and the environment.
+
+        Raises:
+            InvalidConfiguration: the file is not TOML, or a key is unknown or wrong; says which.
+        """
+        home = os.environ.get("ATLAS_HOME")
+        folder = Path(home) if home else Path(platformdirs.user_data_dir("atlas", appauthor=False))
+        file = folder / "config" / "atlas.toml"
+        try:
+            tables = tomllib.loads(file.read_text("utf-8")) if file.is_file() else {}
+        except tomllib.TOMLDecodeError as error:
+            raise InvalidConfiguration(f"{file}: {error}.", remedy="Correct the line; TOML quotes text.") from None
+        try:
+            return cls(**tables, home=folder)
+        except ValidationError as error:
+            raise InvalidConfiguration(_explain(error, file)) from None
+
+
+def _explain(error: ValidationError, file: Path) -> str:
+    lines: list[str] = []
+    for problem in error.errors(include_url=False, include_input=False):
+        key = ".".join(str(part) for part in problem["loc"])
+        variable = "ATLAS_" + "__".join(str(part) for part in problem["loc"]).upper()
+        lines.append(f"{key}: {problem['msg']} (in {file} or {variable})")
+    return "Settings are wrong: " + "; ".join(lines) + "."
