@@ -122,7 +122,7 @@ async def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
     async with open_database(path, [NOTES]) as database:
         await database.write(add("kept"))
     with pytest.raises(sqlite3.OperationalError):
-        async with open_database(path, [NOTES, TAGS + "SELECT * FROM nowhere;"]):
+        async with open_database(path, [NOTES, TAGS + "DROP TABLE nowhere;"]):
             pass
     async with open_database(path, [NOTES, TAGS]) as database:
         assert await database.read(texts) == ["kept"]
