@@ -6,7 +6,7 @@ Claude Code's agent files are cards as they are: unknown keys are kept and ignor
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -48,7 +48,7 @@ def load_card(path: Path) -> Card:
     Raises:
         InvalidConfiguration: the file is missing, its front matter is not YAML, or a key is wrong; says which.
     """
-    import yaml  # type: ignore[import-untyped]
+    import yaml
 
     try:
         text = path.read_text("utf-8")
@@ -61,7 +61,7 @@ def load_card(path: Path) -> Card:
             remedy="Begin with a line `---`, keys such as `description: …`, a line `---`, then the persona.",
         )
     try:
-        front = yaml.safe_load(match["front"]) or {}
+        front: object = yaml.safe_load(match["front"]) or {}
     except yaml.YAMLError as error:
         line = getattr(getattr(error, "problem_mark", None), "line", -1) + 2
         raise InvalidConfiguration(
@@ -71,7 +71,7 @@ def load_card(path: Path) -> Card:
     if not isinstance(front, dict):
         raise InvalidConfiguration(f"{path}: the front matter is no list of keys.", remedy="Write `key: value`.")
     try:
-        return Card.model_validate({"name": path.stem, **front, "persona": match["body"].strip()})
+        return Card.model_validate({"name": path.stem, **cast("dict[str, Any]", front), "persona": match["body"].strip()})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from atlas_mcp.errors import AtlasError
 from atlas_mcp.messages import ToolCall, ToolResult, ToolSpec
+from atlas_mcp.shapes import misfits
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -70,8 +71,8 @@ class Toolbox:
         if tool is None:
             names = ", ".join(self._tools) or "none"
             return _failed(call, f"There is no tool {call.name!r} for you. Your tools: {names}.")
-        if problem := _misfit(tool.spec, call.arguments):
-            return _failed(call, f"{call.name}: {problem}")
+        if problems := misfits(tool.spec.parameters, call.arguments):
+            return _failed(call, f"{call.name}: {problems[0]}. Correct the arguments and call again.")
         try:
             async with asyncio.timeout(TIME_LIMIT_SECONDS):
                 found = await tool.run(call.arguments)
@@ -84,10 +85,3 @@ class Toolbox:
 
 def _failed(call: ToolCall, text: str) -> ToolResult:
     return ToolResult(call.id, text, error=True)
-
-
-def _misfit(spec: ToolSpec, arguments: dict[str, Any]) -> str:
-    from jsonschema import Draft202012Validator
-
-    error = next(iter(Draft202012Validator(spec.parameters).iter_errors(arguments)), None)
-    return "" if error is None else f"{error.json_path}: {error.message}. Correct the arguments and call again."

@@ -19,7 +19,7 @@ from atlas_mcp.errors import LeaseLost
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from pathlib import Path
 
     from atlas_mcp.database import Database
@@ -57,7 +57,7 @@ class Leases:
         self.owner = str(ULID())
 
     @contextmanager
-    def living(self) -> Iterator[None]:
+    def living(self) -> Generator[None]:
         """Be seen to live, from entry to exit or death."""
         self._folder.mkdir(parents=True, exist_ok=True)
         with FileLock(self._lock(self.owner)):

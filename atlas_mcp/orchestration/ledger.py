@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
@@ -22,7 +23,6 @@ from atlas_mcp.messages import (
     TextDelta,
     ToolCall,
     ToolResult,
-    Usage,
     prompt_hash,
 )
 from atlas_mcp.observe.journal import now
@@ -32,10 +32,10 @@ from atlas_mcp.providers.stream import Stream
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import AsyncGenerator, Callable, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
     from atlas_mcp.database import Database
-    from atlas_mcp.downstream.toolbox import Toolbox
+    from atlas_mcp.downstream.toolbox import Tools
     from atlas_mcp.messages import Chunk, Prompt, ToolSpec
 
 __all__ = ["SCHEMA", "Ledger", "LedgeredProvider", "LedgeredToolbox"]
@@ -100,27 +100,37 @@ class Ledger:
 
         await self._database.write(write)
 
-    async def usage(self) -> Usage:
-        """What the run's finished model calls used."""
+    async def replies(self) -> list[Reply]:
+        """What the run's finished model calls gave."""
         rows = await self._database.read(
             lambda connection: connection.execute(
                 "SELECT result FROM ledger WHERE run_id = ? AND kind = 'model'", (self._lease.run_id,)
             ).fetchall()
         )
-        return sum((_replies().validate_json(row["result"]).usage for row in rows), Usage())
+        return [_replies().validate_json(row["result"]) for row in rows]
 
 
 class LedgeredProvider:
-    """A provider whose finished calls are kept, and answered from the ledger when a step is walked again."""
+    """A provider whose finished calls are kept, and answered from the ledger when a step is walked again.
+
+    `on_reply` hears of each reply that was paid now; `gate` is awaited before a call that must be
+    paid, and may hold it or refuse it.
+    """
 
     def __init__(
-        self, provider: Provider, ledger: Ledger, path: str, on_reply: Callable[[Reply, bool], None]
+        self,
+        provider: Provider,
+        ledger: Ledger,
+        path: str,
+        on_reply: Callable[[Reply], None],
+        gate: Callable[[], Awaitable[None]],
     ) -> None:
         self._provider = provider
         self._ledger = ledger
         self._path = path
         self._position = 0
         self._on_reply = on_reply
+        self._gate = gate
 
     @property
     def info(self) -> ProviderInfo:
@@ -136,20 +146,21 @@ class LedgeredProvider:
         digest = prompt_hash(prompt)
         if kept := await self._ledger.find(self._path, position, digest):
             reply = _replies().validate_json(kept)
-            self._on_reply(reply, True)
             for chunk in _retold(reply):
                 yield chunk
             return
+        await self._gate()
         fold = Fold()
         async with self._provider.stream(prompt) as stream:
             async for chunk in stream:
                 fold.add(chunk)
                 if not isinstance(chunk, Stopped):
                     yield chunk
-        reply = fold.reply()
+        whole = fold.reply()
+        reply = replace(whole, usage=replace(whole.usage, calls=1))
         kept = _replies().dump_json(reply).decode()
         await self._ledger.commit(self._path, position, digest, "model", kept)
-        self._on_reply(reply, False)
+        self._on_reply(reply)
         yield reply.stopped
 
     async def aclose(self) -> None:
@@ -174,7 +185,7 @@ def _retold(reply: Reply) -> list[Chunk]:
 class LedgeredToolbox:
     """Tools whose results are kept like model calls, so that a step walked again sees what it saw."""
 
-    def __init__(self, toolbox: Toolbox, ledger: Ledger, path: str) -> None:
+    def __init__(self, toolbox: Tools, ledger: Ledger, path: str) -> None:
         self._toolbox = toolbox
         self._ledger = ledger
         self._path = f"{path}/tools"

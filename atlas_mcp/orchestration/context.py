@@ -1,0 +1,183 @@
+"""What the steps of one run share: its journal, ledger, limits, gate and whoever speaks now."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from atlas_mcp.agents.agent import Answered, Happened, Speaking
+from atlas_mcp.agents.model_agent import ModelAgent
+from atlas_mcp.downstream.toolbox import Toolbox
+from atlas_mcp.errors import BudgetSpent
+from atlas_mcp.events import Kind
+from atlas_mcp.messages import TextDelta, Usage
+from atlas_mcp.orchestration.ledger import LedgeredProvider, LedgeredToolbox
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from atlas_mcp.agents.agent import Task
+    from atlas_mcp.agents.card import Card
+    from atlas_mcp.downstream.toolbox import Tool, Tools
+    from atlas_mcp.messages import Reply
+    from atlas_mcp.observe.journal import Journal
+    from atlas_mcp.orchestration.ledger import Ledger
+    from atlas_mcp.orchestration.store import RunRow
+    from atlas_mcp.orchestration.team import Budget, Team
+    from atlas_mcp.providers.provider import Provider
+    from atlas_mcp.providers.stream import StreamControl
+
+__all__ = ["Limits", "RunContext", "Voice"]
+
+TAIL = 400
+"""Characters of a speaking model's text that are kept for whoever watches."""
+
+
+@dataclass(slots=True)
+class Voice:
+    """What a model is saying now: how much, and the end of it."""
+
+    characters: int = 0
+    tail: str = ""
+
+    def hear(self, text: str) -> None:
+        """Take in another piece."""
+        self.characters += len(text)
+        self.tail = (self.tail + text)[-TAIL:]
+
+
+@dataclass(slots=True)
+class Limits:
+    """What a run may still take; time spent paused does not count."""
+
+    budget: Budget
+    spent: Usage = field(default_factory=Usage)
+    began: float = field(default_factory=monotonic)
+    reached: str = ""
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds until the time limit, or None without one."""
+        return None if self.budget.seconds is None else self.began + self.budget.seconds - monotonic()
+
+    def within(self) -> asyncio.Timeout:
+        """A scope that ends with the time limit."""
+        return asyncio.timeout(self.seconds_left)
+
+    def check(self) -> None:
+        """Refuse another call once a limit is reached.
+
+        Raises:
+            BudgetSpent: says which.
+        """
+        budget, spent = self.budget, self.spent
+        tokens = spent.input_tokens + spent.output_tokens
+        left = self.seconds_left
+        if left is not None and left <= 0:
+            self.reached = f"{budget.seconds:.0f} seconds"
+        elif budget.calls is not None and spent.calls >= budget.calls:
+            self.reached = f"{budget.calls} calls"
+        elif budget.tokens is not None and tokens >= budget.tokens:
+            self.reached = f"{budget.tokens:,} tokens"
+        elif budget.cost_usd is not None and (spent.cost_usd or 0.0) >= budget.cost_usd:
+            self.reached = f"${budget.cost_usd:.2f}"
+        if self.reached:
+            raise BudgetSpent(f"The run's limit of {self.reached} is reached.", remedy="Give it a larger budget.")
+
+
+class RunContext:
+    """One run as its steps see it."""
+
+    def __init__(
+        self, row: RunRow, team: Team, *, provider: Provider, tools: Sequence[Tool], journal: Journal,
+        ledger: Ledger, limits: Limits,
+    ) -> None:  # fmt: skip
+        self.row = row
+        self.team = team
+        self.provider = provider
+        self.limits = limits
+        self.speaking: dict[str, Voice] = {}
+        self.made_with: dict[str, str] = {}
+        self._tools = tools
+        self._journal = journal
+        self._ledger = ledger
+        self._open = asyncio.Event()
+        self._open.set()
+        self._paused_at = 0.0
+        self._streams: set[StreamControl] = set()
+
+    async def emit(self, kind: Kind, actor: str, span_id: str, **data: Any) -> None:
+        """Write an event to the run's journal."""
+        await self._journal.append(
+            self.row.run_id, kind, actor=actor, span_id=span_id, parent_run_id=self.row.parent_run_id, data=data
+        )
+
+    def toolbox(self, card: Card, path: str) -> Tools:
+        """The tools a card grants, their results kept under `path`."""
+        return LedgeredToolbox(Toolbox(self._tools, card.tools), self._ledger, path)
+
+    async def ask(self, card: Card, task: Task, path: str, *, actor: str, tools: Tools, last: bool = False) -> Answered:
+        """Let an agent do a task, journal what happens, and give its answer.
+
+        `last` is the turn that hands back what there is: it is asked even when a limit is reached.
+        """
+        provider = LedgeredProvider(self.provider, self._ledger, path, self._account, self._freely if last else self._gate)
+        voice = Voice()
+        try:
+            async with aclosing(ModelAgent(card, provider, tools).work(task)) as steps:
+                async for step in steps:
+                    match step:
+                        case TextDelta():
+                            self.speaking[actor] = voice
+                            voice.hear(step.text)
+                        case Happened():
+                            await self.emit(step.kind, actor, path, **step.data)
+                        case Speaking():
+                            self._steer(step.control)
+                        case Answered():
+                            return step
+                        case _:
+                            pass
+        finally:
+            self.speaking.pop(actor, None)
+        raise AssertionError("an agent's last step is its answer")
+
+    def remember(self, replies: Sequence[Reply]) -> None:
+        """Count what the run's calls before this process took."""
+        for reply in replies:
+            self._account(reply)
+
+    def _account(self, reply: Reply) -> None:
+        self.made_with[reply.stopped.model] = reply.stopped.provider
+        self.limits.spent = self.limits.spent + reply.usage
+
+    async def _gate(self) -> None:
+        await self._open.wait()
+        self.limits.check()
+
+    async def _freely(self) -> None:
+        await self._open.wait()
+
+    def _steer(self, control: StreamControl) -> None:
+        self._streams = {stream for stream in self._streams if not stream.ended} | {control}
+        if not self._open.is_set():
+            control.pause()
+
+    def pause(self) -> None:
+        """Let no new call begin, and stop reading those under way."""
+        if self._open.is_set():
+            self._paused_at = monotonic()
+            self._open.clear()
+            for stream in self._streams:
+                stream.pause()
+
+    def resume(self) -> None:
+        """Go on after a pause, whose time does not count against the limit."""
+        if not self._open.is_set():
+            self.limits.began += monotonic() - self._paused_at
+            self._open.set()
+            for stream in self._streams:
+                stream.resume()

@@ -1,0 +1,101 @@
+"""The documents on one run's desk: which it may read, and the tools by which its workers read them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from atlas_mcp.catalogue import shipped
+from atlas_mcp.downstream.toolbox import Found, Tool
+from atlas_mcp.errors import UnreadableDocument
+from atlas_mcp.messages import ToolSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from atlas_mcp.memory.memory import Memory
+    from atlas_mcp.messages import Passage
+
+__all__ = ["SEARCH", "Counted", "Desk"]
+
+SEARCH = "search_documents"
+HITS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many documents the run may read, and which were skipped and why."""
+
+    documents: int
+    skipped: tuple[tuple[str, str], ...] = ()
+
+
+class Desk:
+    """What one run may read.
+
+    Documents that a call names are kept apart from what the user ingested for good. A run that names none reads
+    what was ingested, and where nothing was, the handbook.
+    """
+
+    def __init__(self, memory: Memory, user: str, documents: Sequence[str]) -> None:
+        self._memory = memory
+        self._user = user
+        self._named = documents
+        self.library: dict[str, Any] = {}
+
+    async def open_documents(self, on_reading: Callable[[str, int, int], Awaitable[None]]) -> Counted:
+        """Read what the run may read, as far as it changed.
+
+        Raises:
+            UnreadableDocument: not one document could be read; says which and why.
+        """
+        if not self._named and (kept := await self._memory.documents(scope=f"user:{self._user}")):
+            self.library = {"scope": f"user:{self._user}", "documents": None}
+            return Counted(len(kept))
+        scope = f"named:{self._user}" if self._named else "handbook"
+        named = self._named or [str(shipped("handbook"))]
+        ingested = await self._memory.ingest(named, scope=scope, on_progress=on_reading)
+        if not ingested.document_ids:
+            why = "; ".join(f"{uri}: {reason}" for uri, reason in ingested.skipped) or "the folder is empty"
+            raise UnreadableDocument(f"No document could be read: {why}.", remedy="Name text, Markdown, HTML or PDF.")
+        self.library = {"scope": scope, "documents": list(ingested.document_ids)}
+        return Counted(len(ingested.document_ids), tuple(ingested.skipped))
+
+    async def snapshot(self, sha256: str) -> str:
+        """The stored text of a source."""
+        return await self._memory.snapshot(sha256)
+
+    def tools(self) -> tuple[Tool, ...]:
+        """The tools by which workers read."""
+        return (Tool(_SEARCH_SPEC, self._search),)
+
+    async def _search(self, arguments: dict[str, Any]) -> Found:
+        passages = await self._memory.search(
+            arguments["query"], scope=self.library["scope"], documents=self.library["documents"], k=HITS
+        )
+        return Found(_told(passages), tuple(passages))
+
+
+_SEARCH_SPEC = ToolSpec(
+    SEARCH,
+    "Searches the documents by words and by meaning. Gives the best passages, each with an id to cite.",
+    {
+        "type": "object",
+        "required": ["query"],
+        "additionalProperties": False,
+        "properties": {
+            "query": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": 1000,
+                "description": "What you look for, as a question or key words.",
+            }
+        },
+    },
+)
+
+
+def _told(passages: Sequence[Passage]) -> str:
+    if not passages:
+        return "Nothing was found. Try other words."
+    return f"{len(passages)} passages were found."

@@ -1,0 +1,131 @@
+"""From what workers gave to numbered findings and sources; pure, and the same on every replay."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from atlas_mcp.messages import Finding, Location, Passage, Source
+from atlas_mcp.quality.citations import quote_place
+from atlas_mcp.text.verbatim import fold, locate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from atlas_mcp.orchestration.team import Team
+
+__all__ = ["Evidence", "empty_draft", "gathered", "not_in_snapshot", "numbered", "tidy_plan"]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything found: findings f1…, sources by id s1…, gaps named, and quotes that were not verbatim."""
+
+    findings: tuple[Finding, ...]
+    sources: Mapping[str, Source]
+    gaps: tuple[str, ...]
+    dropped: tuple[str, ...]
+
+
+def tidy_plan(assignments: Sequence[Mapping[str, Any]], earlier: int, most: int) -> list[dict[str, Any]]:
+    """Assignments numbered on from `earlier`, each after only such as come before it in the plan."""
+    names = {given["id"]: f"a{earlier + number}" for number, given in enumerate(assignments[:most], start=1)}
+    made: list[dict[str, Any]] = []
+    for number, given in enumerate(assignments[:most], start=1):
+        done = {assignment["id"] for assignment in made}
+        after = sorted({names[other] for other in given["after"] if other in names} & done)
+        made.append(
+            {"id": f"a{earlier + number}", "worker": given["worker"], "goal": given["goal"].strip(), "after": after}
+        )
+    return made
+
+
+def gathered(value: Mapping[str, Any], passages: Iterable[Passage]) -> dict[str, Any]:
+    """A worker's answer as a result: each quote with its place in its source's snapshot, as it stands there."""
+    shown = {passage.id: passage for passage in passages}
+    findings: list[dict[str, Any]] = []
+    dropped: list[str] = []
+    for given in value["findings"]:
+        place = quote_place(given["quote"], given["passage"], shown)
+        if place is None:
+            dropped.append(given["quote"])
+            continue
+        passage, start, end = place
+        location = Location(passage.start + start, passage.start + end, passage.page, passage.heading)
+        findings.append(
+            {
+                "quote": passage.text[start:end],
+                "source": asdict(passage.source),
+                "location": asdict(location),
+                "about": given.get("about") or "",
+            }
+        )
+    return {"findings": findings, "gaps": list(value["gaps"]), "dropped": dropped}
+
+
+def numbered(assignments: Sequence[Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]]) -> Evidence:
+    """Findings and sources numbered in the plan's order; the same words of the same source count once."""
+    sources: dict[str, Source] = {}
+    ids: dict[str, str] = {}
+    findings: list[Finding] = []
+    seen: set[tuple[str, str]] = set()
+    gaps: list[str] = []
+    dropped: list[str] = []
+    for assignment in assignments:
+        result = results.get(assignment["id"])
+        if result is None or not result["ok"]:
+            continue
+        gaps.extend(result["gaps"])
+        dropped.extend(result["dropped"])
+        for given in result["findings"]:
+            source = Source(**given["source"])
+            key = (source.sha256, fold(given["quote"]))
+            if key in seen:
+                continue
+            seen.add(key)
+            if source.sha256 not in ids:
+                ids[source.sha256] = f"s{len(ids) + 1}"
+                sources[ids[source.sha256]] = source
+            findings.append(
+                Finding(
+                    id=f"f{len(findings) + 1}",
+                    quote=given["quote"],
+                    source_id=ids[source.sha256],
+                    title=source.title,
+                    location=Location(**given["location"]),
+                    worker=result["worker"],
+                    about=given["about"],
+                )
+            )
+    return Evidence(tuple(findings), sources, tuple(dict.fromkeys(gaps)), tuple(dict.fromkeys(dropped)))
+
+
+def not_in_snapshot(found: Evidence, snapshots: Mapping[str, str]) -> list[Finding]:
+    """Findings whose quote does not stand at its location in the stored snapshot."""
+    return [
+        finding
+        for finding in found.findings
+        if locate(
+            finding.quote,
+            snapshots[found.sources[finding.source_id].sha256][finding.location.start : finding.location.end],
+        )
+        is None
+    ]
+
+
+def empty_draft(team: Team, question: str) -> dict[str, Any]:
+    """What is composed when nothing was found: it says so and leaves the question open."""
+    draft: dict[str, Any] = {}
+    for name, shape in team.composed_schema["properties"].items():
+        kind = shape.get("type")
+        if kind == "array":
+            draft[name] = []
+        elif kind == "number":
+            draft[name] = 0.0
+        elif kind == "string":
+            draft[name] = "The documents do not answer this question."
+        else:
+            draft[name] = None
+    if "open_questions" in draft:
+        draft["open_questions"] = [question]
+    return draft

@@ -1,0 +1,92 @@
+"""A team as a LangGraph graph, with its checkpoints. The only file that knows LangGraph.
+
+    recall → plan → work (parallel, in waves) → review ─┬→ work (the next wave)
+                                                        ├→ plan (another round)
+                                                        └→ compose → check
+
+One superstep's finished workers are kept by the checkpointer when another fails or the process dies.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, cast
+
+os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
+
+import aiosqlite
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from langgraph.graph import END, START, StateGraph
+from langgraph.types import Send
+
+from atlas_mcp.orchestration.steps import State, Steps
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+    from pathlib import Path
+
+__all__ = ["Checkpoints", "open_checkpoints", "walk"]
+
+MOST_SUPERSTEPS = 100
+
+
+class Checkpoints:
+    """Where graphs keep how far they came."""
+
+    def __init__(self, saver: AsyncSqliteSaver) -> None:
+        self.saver = saver
+
+    async def forget(self, run_id: str) -> None:
+        """Drop a run's checkpoints; it can no longer be resumed."""
+        await self.saver.adelete_thread(run_id)
+
+
+@asynccontextmanager
+async def open_checkpoints(path: Path) -> AsyncGenerator[Checkpoints]:
+    """Open the checkpoints in a database that is already in WAL mode."""
+    async with aiosqlite.connect(path, timeout=30.0) as connection:
+        await connection.execute("PRAGMA synchronous=NORMAL")
+        saver = AsyncSqliteSaver(connection)
+        await saver.setup()
+        yield Checkpoints(saver)
+
+
+async def walk(steps: Steps, checkpoints: Checkpoints, run_id: str, max_parallel: int) -> State:
+    """Take a run's steps, from the start or from where its checkpoints end, and give its last state."""
+    graph = _graph(steps).compile(checkpointer=checkpoints.saver)
+    config: Any = {
+        "configurable": {"thread_id": run_id},
+        "recursion_limit": MOST_SUPERSTEPS,
+        "max_concurrency": max_parallel,
+    }
+    kept = await graph.aget_state(config)
+    begun = bool(kept.values)
+    if begun:
+        steps.restore(cast("State", kept.values))
+    state = await graph.ainvoke(None if begun else {"round": 0}, config, durability="async")
+    return cast("State", state)
+
+
+def _graph(steps: Steps) -> Any:
+    graph: Any = StateGraph(State)
+    for name in ("recall", "plan", "work", "review", "compose", "check"):
+        graph.add_node(name, getattr(steps, name))
+
+    def send(state: State) -> list[Send] | str:
+        wave = [Send("work", work) for work in steps.next_wave(state)]
+        return wave or "review"
+
+    def after_review(state: State) -> list[Send] | str:
+        if wave := [Send("work", work) for work in steps.next_wave(state)]:
+            return wave
+        return "plan" if steps.wants_another_round(state) else "compose"
+
+    graph.add_edge(START, "recall")
+    graph.add_edge("recall", "plan")
+    graph.add_conditional_edges("plan", send, ["work", "review"])
+    graph.add_edge("work", "review")
+    graph.add_conditional_edges("review", after_review, ["work", "plan", "compose"])
+    graph.add_edge("compose", "check")
+    graph.add_edge("check", END)
+    return graph

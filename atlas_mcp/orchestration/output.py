@@ -1,0 +1,91 @@
+"""From a composed draft and its evidence to the team's output: what is not supported is set aside and shown."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from atlas_mcp.orchestration.report import written
+from atlas_mcp.quality.citations import judge_claims, judge_sentences
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from atlas_mcp.messages import Finding
+    from atlas_mcp.orchestration.context import RunContext
+    from atlas_mcp.orchestration.evidence import Evidence
+
+__all__ = ["assemble"]
+
+
+def assemble(
+    context: RunContext, draft: dict[str, Any], found: Evidence, lost: Sequence[Finding], *, partial: bool
+) -> dict[str, Any]:
+    """The team's output; it keeps of `draft` what is supported and adds what the run itself knows.
+
+    `lost` are findings whose quote is not in the stored source; what cites only them is unsupported.
+    """
+    gone = {finding.id for finding in lost}
+    quotes = {finding.id: finding.quote for finding in found.findings if finding.id not in gone}
+    output, unsupported = _supported(draft, quotes)
+    unsupported += [{"text": quote, "reason": "not verbatim in any source"} for quote in found.dropped]
+    unsupported += [{"text": finding.quote, "reason": "not verbatim in its stored source"} for finding in lost]
+    known = {
+        "findings": [_finding(finding) for finding in found.findings if finding.id in quotes],
+        "sources": [{"id": name, **asdict(source)} for name, source in found.sources.items()],
+        "unsupported": unsupported,
+        "made_with": _made_with(context),
+        "run_id": context.row.run_id,
+    }
+    wanted = context.team.output_schema["properties"]
+    output |= {name: value for name, value in known.items() if name in wanted}
+    if "report" in wanted:
+        output["report"] = written(context.team, context.row.input, output, partial=partial)
+    return output
+
+
+def _supported(draft: dict[str, Any], quotes: dict[str, str]) -> tuple[dict[str, Any], list[dict[str, str]]]:
+    kept = dict(draft)
+    unsupported: list[dict[str, str]] = []
+    if "claims" in draft:
+        verdicts = judge_claims(draft["claims"], quotes)
+        kept["claims"] = [
+            claim for claim, verdict in zip(draft["claims"], verdicts, strict=True) if verdict.supported
+        ]
+        unsupported += [{"text": v.text, "reason": v.reason} for v in verdicts if not v.supported]
+    if quotes and draft.get("answer"):
+        unsupported += [
+            {"text": v.text, "reason": f"in the answer: {v.reason}"}
+            for v in judge_sentences(draft["answer"], quotes)
+            if not v.supported
+        ]
+    if "disagreements" in draft:
+        kept["disagreements"] = [
+            each for each in draft["disagreements"] if all(name in quotes for name in each["finding_ids"])
+        ]
+    if "confidence" in draft:
+        claims = len(draft.get("claims", []))
+        share = len(kept.get("claims", [])) / claims if claims else float(bool(quotes))
+        kept["confidence"] = round(min(1.0, draft["confidence"]) * share, 2)
+    return kept, unsupported
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    location = {key: value for key, value in asdict(finding.location).items() if value is not None}
+    return {
+        "id": finding.id,
+        "quote": finding.quote,
+        "source_id": finding.source_id,
+        "location": location,
+        "worker": finding.worker,
+    }
+
+
+def _made_with(context: RunContext) -> dict[str, Any]:
+    info = context.provider.info
+    made: dict[str, Any] = {
+        "providers": sorted(set(context.made_with.values())) or [info.vendor],
+        "models": sorted(context.made_with) or [info.model],
+        "language_model": info.language_model,
+    }
+    return made | ({"note": info.note} if info.note else {})

@@ -1,0 +1,115 @@
+"""A team's output as Markdown that reads well: the answer first, then what carries it.
+
+Rendered from the output alone; nobody is asked to write it. Quotes are shown as they stand in their source.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from atlas_mcp.orchestration.team import Team
+
+__all__ = ["LONGEST", "written"]
+
+LONGEST = 20_000
+"""Bytes that a report may have; findings that no claim cites are left out first."""
+
+_SPACE = re.compile(r"\s+")
+
+
+def written(team: Team, given: Mapping[str, Any], output: Mapping[str, Any], *, partial: bool) -> str:
+    """The report of an output, under 20 KB."""
+    title = str(next(iter(given.values())))
+    sections = [f"# {_line(title)}"]
+    if partial:
+        sections.append("> **Partial.** A limit was reached or workers failed; this is what there is.")
+    sections.append(_line(output["answer"]) if output.get("answer") else "")
+    sections += [
+        _claims(output),
+        _disagreements(output),
+        _listed("Open questions", output.get("open_questions", [])),
+        _listed("Not supported", [f"{each['text']} ({each['reason']})" for each in output.get("unsupported", [])]),
+        _sources(output),
+        _made_with(team, output),
+    ]
+    text = "\n\n".join(section for section in sections if section) + "\n"
+    encoded = text.encode()
+    if len(encoded) <= LONGEST:
+        return text
+    return encoded[: LONGEST - 100].decode(errors="ignore").rsplit("\n", 1)[0] + "\n\n*(shortened)*\n"
+
+
+def _claims(output: Mapping[str, Any]) -> str:
+    claims = output.get("claims", [])
+    if not claims:
+        return ""
+    findings = {finding["id"]: finding for finding in output["findings"]}
+    sources = {source["id"]: source for source in output["sources"]}
+    blocks: list[str] = []
+    shown: set[str] = set()
+    for number, claim in enumerate(claims, start=1):
+        lines = [f"{number}. **{_line(claim['text'])}** {_marks(claim['finding_ids'])}"]
+        for name in claim["finding_ids"]:
+            if name in findings and name not in shown:
+                shown.add(name)
+                lines.append(_quote(findings[name], sources))
+        blocks.append("\n".join(lines))
+    return "## Findings\n\n" + "\n\n".join(blocks)
+
+
+def _quote(finding: Mapping[str, Any], sources: Mapping[str, Mapping[str, Any]]) -> str:
+    location = finding["location"]
+    where = [f"*{_line(sources[finding['source_id']]['title'])}* ({finding['source_id']})"]
+    if location.get("heading"):
+        where.append(_line(location["heading"]))
+    if location.get("page"):
+        where.append(f"page {location['page']}")
+    return f"   > “{_line(finding['quote'])}”\n   > — [{finding['id']}] {', '.join(where)}"
+
+
+def _disagreements(output: Mapping[str, Any]) -> str:
+    return _listed(
+        "Disagreements",
+        [
+            f"{each.get('text') or 'These findings may contradict one another:'} {_marks(each['finding_ids'])}"
+            for each in output.get("disagreements", [])
+        ],
+    )
+
+
+def _sources(output: Mapping[str, Any]) -> str:
+    cited = {finding["source_id"] for finding in output.get("findings", [])}
+    return _listed(
+        "Sources",
+        [
+            f"**{source['id']}** {_line(source['title'])}: `{source['uri']}`, read {source['retrieved_at'][:10]}"
+            for source in output.get("sources", [])
+            if source["id"] in cited
+        ],
+    )
+
+
+def _made_with(team: Team, output: Mapping[str, Any]) -> str:
+    made = output["made_with"]
+    parts = [f"Confidence {output['confidence']:.2f}."] if "confidence" in output else []
+    parts.append(f"Made by the {team.name} team with {', '.join(made['models'])} ({', '.join(made['providers'])}).")
+    if not made["language_model"]:
+        parts.append("No language model wrote this: sentences were selected, ranked and quoted.")
+    parts.append(f"Run `{output['run_id']}`.")
+    return "---\n\n" + " ".join(parts)
+
+
+def _listed(title: str, lines: list[str]) -> str:
+    return f"## {title}\n\n" + "\n".join(f"- {_line(line)}" for line in lines) if lines else ""
+
+
+def _marks(ids: list[str]) -> str:
+    return f"[{', '.join(ids)}]"
+
+
+def _line(text: str) -> str:
+    return _SPACE.sub(" ", text).strip()

@@ -1,0 +1,244 @@
+"""The steps that every team takes: recall, plan, work, review, compose, check.
+
+A step reads the run's state and gives what it adds to it, in JSON types. Steps know agents and memory; they know
+neither the graph that orders them nor the process that owns the run.
+"""
+
+from __future__ import annotations
+
+import operator
+from time import perf_counter
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
+
+from atlas_mcp.agents.agent import Task
+from atlas_mcp.errors import AtlasError, BudgetSpent, LeaseLost, NothingToShow
+from atlas_mcp.events import Kind
+from atlas_mcp.messages import Intent, Material, ToolCall
+from atlas_mcp.orchestration import evidence, prompts
+from atlas_mcp.orchestration.desk import SEARCH
+from atlas_mcp.orchestration.output import assemble
+from atlas_mcp.quality.citations import judge_claims, judge_sentences, misquoted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from atlas_mcp.agents.agent import Answered
+    from atlas_mcp.agents.card import Card
+    from atlas_mcp.downstream.toolbox import Tools
+    from atlas_mcp.messages import Finding, Passage
+    from atlas_mcp.orchestration.context import RunContext
+    from atlas_mcp.orchestration.desk import Desk
+
+__all__ = ["State", "Steps", "Work"]
+
+
+class State(TypedDict, total=False):
+    """A run's state between steps; JSON types only. `results` maps assignment ids to what came of them."""
+
+    library: dict[str, Any]
+    round: int
+    assignments: list[dict[str, Any]]
+    results: Annotated[dict[str, dict[str, Any]], operator.or_]
+    draft: dict[str, Any]
+    output: dict[str, Any]
+    partial: bool
+
+
+class Work(TypedDict):
+    """What one worker is sent: its assignment."""
+
+    assignment: dict[str, Any]
+
+
+class Steps:
+    """The steps of one run."""
+
+    def __init__(self, context: RunContext, desk: Desk) -> None:
+        self._context = context
+        self._desk = desk
+        self._team = context.team
+        self._question = str(next(iter(context.row.input.values())))
+
+    async def recall(self, _state: State) -> State:
+        """Make the documents that the run may read ready."""
+        since = await self._begin("recall", "documents: getting ready")
+        counted = await self._desk.open_documents(self._on_reading)
+        for uri, reason in counted.skipped:
+            await self._emit(Kind.DOCUMENT_SKIPPED, "recall", uri=uri, reason=reason)
+        await self._end("recall", since, documents=counted.documents, skipped=len(counted.skipped))
+        return {"library": self._desk.library, "round": 0, "assignments": [], "results": {}}
+
+    def restore(self, state: State) -> None:
+        """Take up what earlier steps of a run that goes on had opened."""
+        self._desk.library = state.get("library", {})
+
+    async def _on_reading(self, label: str, done: int, total: int) -> None:
+        await self._emit(Kind.DOCUMENTS_READ, "recall", label=label, done=done, total=total)
+
+    async def plan(self, state: State) -> State:
+        """Let the supervisor break the question into assignments."""
+        number = state.get("round", 0) + 1
+        since = await self._begin("plan", "plan: breaking the question down")
+        earlier = state.get("assignments", [])
+        task = Task(
+            Intent.PLAN,
+            self._question,
+            prompts.plan_text(self._team, self._context.row.input, [a["goal"] for a in earlier]),
+            prompts.plan_schema(self._team),
+        )
+        answer = await self._supervise(task, f"plan/{number}")
+        made = evidence.tidy_plan(answer.value["assignments"], len(earlier), self._team.max_assignments)
+        for assignment in made:
+            assignment["round"] = number
+        await self._emit(
+            Kind.PLAN_MADE, f"plan/{number}", round=number, assignments=made, reason=answer.value.get("reason")
+        )
+        await self._end("plan", since, assignments=len(made))
+        return {"round": number, "assignments": [*earlier, *made]}
+
+    async def work(self, work: Work) -> State:
+        """Let one worker do one assignment; a failure is a value."""
+        assignment = work["assignment"]
+        identity, worker, goal = assignment["id"], assignment["worker"], assignment["goal"]
+        path, actor = f"work/{identity}", f"{worker}#{identity}"
+        await self._emit(Kind.WORK_STARTED, path, actor, assignment=identity, worker=worker, goal=goal)
+        since = perf_counter()
+        try:
+            result = await self._gather(self._team.cards[worker], goal, path, actor)
+        except LeaseLost:
+            raise
+        except AtlasError as error:
+            failure = error.to_dict()
+            await self._emit(Kind.WORK_FAILED, path, actor, assignment=identity, worker=worker, error=failure)
+            return {"results": {identity: {"ok": False, "worker": worker, "goal": goal, "error": failure}}}
+        await self._emit(
+            Kind.WORK_FINISHED, path, actor, assignment=identity, worker=worker,
+            findings=len(result["findings"]), dropped=len(result["dropped"]),
+            seconds=round(perf_counter() - since, 3),
+        )  # fmt: skip
+        return {"results": {identity: {"ok": True, "worker": worker, "goal": goal, **result}}}
+
+    async def _gather(self, card: Card, goal: str, path: str, actor: str) -> dict[str, Any]:
+        tools = self._context.toolbox(card, path)
+        opening = await self._open_search(goal, path, actor, tools)
+        task = Task(
+            Intent.GATHER,
+            goal,
+            prompts.gather_text(self._question, goal),
+            prompts.GATHER_SCHEMA,
+            Material(passages=opening),
+            lambda value, passages: misquoted(value["findings"], {p.id: p for p in passages}),
+        )
+        try:
+            async with self._context.limits.within():
+                answer = await self._context.ask(card, task, path, actor=actor, tools=tools)
+        except TimeoutError:
+            raise BudgetSpent("The run's time limit is reached.", remedy="Give it a larger budget.") from None
+        return evidence.gathered(answer.value, answer.passages)
+
+    async def _open_search(self, goal: str, path: str, actor: str, tools: Tools) -> tuple[Passage, ...]:
+        """A worker that may search begins with what a search for its goal finds."""
+        if SEARCH not in {spec.name for spec in tools.specs}:
+            return ()
+        call = ToolCall("opening", SEARCH, {"query": goal})
+        await self._emit(Kind.TOOL_STARTED, path, actor, tool=call.name, arguments=call.arguments)
+        since = perf_counter()
+        result = await tools.call(call)
+        await self._emit(
+            Kind.TOOL_FINISHED, path, actor, tool=call.name, seconds=round(perf_counter() - since, 3),
+            passages=len(result.passages), error=result.text if result.error else None,
+        )  # fmt: skip
+        return result.passages
+
+    def next_wave(self, state: State) -> list[Work]:
+        """The assignments that may begin now: those without a result whose `after` all have one."""
+        results = state.get("results", {})
+        return [
+            {"assignment": assignment}
+            for assignment in state.get("assignments", [])
+            if assignment["id"] not in results and all(other in results for other in assignment["after"])
+        ]
+
+    async def review(self, state: State) -> State:
+        """Look at what came back; a run in which nobody succeeded ends here with the first failure's reason."""
+        if self.next_wave(state) or self.wants_another_round(state):
+            return {}
+        results = state["results"].values()
+        failures = [result["error"] for result in results if not result["ok"]]
+        if failures and len(failures) == len(results):
+            raise NothingToShow(
+                f"No worker succeeded: {failures[0]['message']}", remedy=failures[0].get("remedy", "")
+            )
+        share = 1 - len(failures) / max(1, len(results))
+        return {"partial": share < self._team.min_success or bool(self._context.limits.reached)}
+
+    def wants_another_round(self, state: State) -> bool:
+        """Whether to plan again: nothing was found or too few succeeded, and rounds and budget are left."""
+        results = state.get("results", {}).values()
+        found = any(result["ok"] and result["findings"] for result in results)
+        share = sum(result["ok"] for result in results) / max(1, len(results))
+        enough = found and share >= self._team.min_success
+        return not enough and state["round"] < self._team.rounds and not self._context.limits.reached
+
+    async def compose(self, state: State) -> State:
+        """Let the supervisor compose from what was found; with nothing found, say so without asking anyone."""
+        since = await self._begin("compose", "compose: writing from what was found")
+        found = evidence.numbered(state["assignments"], state["results"])
+        if not found.findings:
+            await self._end("compose", since, findings=0)
+            return {"draft": evidence.empty_draft(self._team, self._question)}
+        task = Task(
+            Intent.COMPOSE,
+            self._question,
+            prompts.compose_text(self._context.row.input, found.gaps),
+            self._team.composed_schema,
+            Material(findings=found.findings),
+            lambda value, _passages: _unsupported(value, found.findings),
+        )
+        answer = await self._supervise(task, "compose", last=True)
+        await self._end("compose", since, findings=len(found.findings))
+        return {"draft": answer.value}
+
+    async def check(self, state: State) -> State:
+        """The gate: verify each quote in its stored source, set aside what is not supported, and assemble."""
+        since = await self._begin("check", "check: verifying quotes and citations")
+        found = evidence.numbered(state["assignments"], state["results"])
+        snapshots = {source.sha256: await self._desk.snapshot(source.sha256) for source in found.sources.values()}
+        lost = evidence.not_in_snapshot(found, snapshots)
+        output = assemble(self._context, state["draft"], found, lost, partial=state.get("partial", False))
+        unsupported = len(output.get("unsupported", []))
+        await self._emit(
+            Kind.CHECK_FINISHED, "check", claims=len(output.get("claims", [])) , quotes=len(found.findings) - len(lost),
+            unsupported=unsupported, problems=[finding.quote[:200] for finding in lost],
+        )  # fmt: skip
+        await self._end("check", since, unsupported=unsupported)
+        return {"output": output}
+
+    async def _supervise(self, task: Task, path: str, *, last: bool = False) -> Answered:
+        card = self._team.cards[self._team.supervisor]
+        tools = self._context.toolbox(card, path)
+        return await self._context.ask(card, task, path, actor=self._team.supervisor, tools=tools, last=last)
+
+    async def _begin(self, step: str, label: str) -> float:
+        await self._emit(Kind.STEP_STARTED, step, step=step, label=label)
+        return perf_counter()
+
+    async def _end(self, step: str, since: float, **counted: int) -> None:
+        await self._emit(Kind.STEP_FINISHED, step, step=step, seconds=round(perf_counter() - since, 3), **counted)
+
+    async def _emit(self, kind: Kind, path: str, actor: str = "", /, **data: Any) -> None:
+        await self._context.emit(kind, actor or self._team.name, path, **data)
+
+
+def _unsupported(draft: Mapping[str, Any], findings: tuple[Finding, ...]) -> list[str]:
+    """What to tell a supervisor whose claims or answer are not carried by what they cite."""
+    quotes = {finding.id: finding.quote for finding in findings}
+    verdicts = [
+        *((f"$.claims[{n}]", v) for n, v in enumerate(judge_claims(draft.get("claims", []), quotes))),
+        *(("$.answer", v) for v in judge_sentences(draft.get("answer") or "", quotes)),
+    ]
+    return [
+        f"{place}: {verdict.text[:160]!r}: {verdict.reason}. Say only what the findings say, and cite their ids."
+        for place, verdict in verdicts
+        if not verdict.supported
+    ]

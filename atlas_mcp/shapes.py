@@ -1,0 +1,24 @@
+"""Whether a JSON value fits a JSON Schema (2020-12), and in words what does not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from jsonschema import ValidationError
+
+__all__ = ["misfits"]
+
+MOST = 8
+
+
+def misfits(schema: Mapping[str, Any], value: object) -> list[str]:
+    """What does not fit, each with its place (`$.claims[0].text: …`); empty when all fits; eight at most."""
+    from jsonschema import Draft202012Validator
+
+    validator = Draft202012Validator(dict(schema))
+    errors = cast("Iterator[ValidationError]", validator.iter_errors(cast("Any", value)))  # pyright: ignore[reportUnknownMemberType]
+    found = sorted(errors, key=lambda error: error.json_path)
+    return [f"{error.json_path}: {error.message[:300]}" for error in found[:MOST]]
