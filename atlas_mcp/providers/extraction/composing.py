@@ -1,0 +1,139 @@
+"""A brief from findings: which to state, in what order, what answers, what disagrees, what stays open.
+
+Every sentence is a finding's own. It knows findings and the question, and no schema.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from atlas_mcp.providers.extraction.choosing import RELEVANT, answered_facets, same
+from atlas_mcp.providers.extraction.relevance import coverage, judge
+from atlas_mcp.text.support import numbers, polarity_differs
+from atlas_mcp.text.words import stems
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from atlas_mcp.providers.extraction.questions import Question
+    from atlas_mcp.providers.extraction.relevance import Relevance, Vectors
+    from atlas_mcp.providers.extraction.units import Unit
+
+__all__ = ["compose", "in_words"]
+
+_ANSWER_SENTENCES = 3
+_ANSWER_LENGTH = 1_200
+_NEARLY_AS_GOOD = 0.72
+_MOST_SURE = 0.8
+_ENOUGH_SOURCES = 3
+_ON_ONE_THING_MEANING, _ON_ONE_THING_WORDS = 0.8, 0.5
+
+
+def compose(question: Question, units: Sequence[Unit], vectors: Vectors | None) -> dict[str, Any]:
+    """The brief: `answer`, `claims`, `disagreements`, `open_questions`, `confidence`.
+
+    `units` are the findings' quotes. `confidence` is measured, from 0 to 0.8: half of it the share of the
+    question's content words that the findings hold, three tenths the relevance of those that answer, two
+    tenths how many documents (up to three) the claims come from.
+    """
+    relevance = judge(question, units, vectors)
+    merged = _merged(units, relevance, vectors)
+    ranked = sorted(merged, key=lambda index: -float(relevance.total[index]))
+    answering = _answering(question, units, relevance, vectors, ranked)
+    claims = [
+        {"text": units[index].plain, "finding_ids": merged[index]} for index in _in_reading_order(units, ranked)
+    ]
+    return {
+        "answer": " ".join(f"{_closed(units[index].plain)} [{units[index].id}]" for index in answering),
+        "claims": claims,
+        "disagreements": _disagreements(units, vectors),
+        "open_questions": _open(question, units, relevance),
+        "confidence": _confidence(question, units, relevance, ranked, answering),
+    }
+
+
+def in_words(question: Question, units: Sequence[Unit], vectors: Vectors | None) -> str:
+    """The answer alone, as text; empty where nothing answers."""
+    return str(compose(question, units, vectors)["answer"])
+
+
+def _closed(plain: str) -> str:
+    return plain if plain[-1:] in ".!?\u2026:;\"\u201d)" else f"{plain}."
+
+
+def _merged(units: Sequence[Unit], relevance: Relevance, vectors: Vectors | None) -> dict[int, list[str]]:
+    """The findings that say something of their own, each with the ids of all that say it."""
+    merged: dict[int, list[str]] = {}
+    for index in sorted(range(len(units)), key=lambda each: (-float(relevance.total[each]), each)):
+        twin = next((kept for kept in merged if same(units, vectors, kept, index)), index)
+        merged.setdefault(twin, []).append(units[index].id)
+    return merged
+
+
+def _answering(
+    question: Question, units: Sequence[Unit], relevance: Relevance, vectors: Vectors | None, ranked: list[int]
+) -> list[int]:
+    """The findings that answer: each facet's best, then others nearly as good, while there is room."""
+    del question, vectors
+    facets = [index for index in answered_facets(relevance) if index is not None]
+    best = float(relevance.total[ranked[0]]) if ranked else 0.0
+    good = [index for index in ranked if relevance.total[index] >= max(RELEVANT, _NEARLY_AS_GOOD * best)]
+    chosen: list[int] = []
+    for index in dict.fromkeys([*(each for each in facets if each in ranked), *ranked[:1], *good]):
+        length = sum(len(units[each].plain) for each in chosen) + len(units[index].plain)
+        if not chosen or (len(chosen) < _ANSWER_SENTENCES and length <= _ANSWER_LENGTH):
+            chosen.append(index)
+    return chosen
+
+
+def _in_reading_order(units: Sequence[Unit], ranked: list[int]) -> list[int]:
+    """Best first, then what stands in the same document in its order, then the next best."""
+    order: list[int] = ranked[:1]
+    for index in ranked[1:]:
+        if index in order:
+            continue
+        kin = [each for each in ranked[1:] if each not in order and units[each].source == units[index].source]
+        order += sorted(kin, key=lambda each: units[each].start)
+    return order
+
+
+def _disagreements(units: Sequence[Unit], vectors: Vectors | None) -> list[dict[str, Any]]:
+    return [
+        {"text": None, "finding_ids": [first.id, second.id]}
+        for one, first in enumerate(units)
+        for other, second in enumerate(units[one + 1 :], start=one + 1)
+        if _on_one_thing(first, second, vectors, one, other) and _differ(first.plain, second.plain)
+    ]
+
+
+def _on_one_thing(first: Unit, second: Unit, vectors: Vectors | None, one: int, other: int) -> bool:
+    words, others = set(stems(first.plain)), set(stems(second.plain))
+    shared = len(words & others) / max(1, len(words | others))
+    near = vectors is None or float(vectors.units[one] @ vectors.units[other]) >= _ON_ONE_THING_MEANING
+    return near and shared >= _ON_ONE_THING_WORDS
+
+
+def _differ(first: str, second: str) -> bool:
+    said, also = set(numbers(first)), set(numbers(second))
+    return polarity_differs(first, second) or bool(said and also and not said <= also and not also <= said)
+
+
+def _open(question: Question, units: Sequence[Unit], relevance: Relevance) -> list[str]:
+    answered = answered_facets(relevance)
+    return [
+        facet.text
+        for facet, unit in zip(question.facets, answered, strict=True)
+        if unit is None or coverage(facet.text, units) < _ON_ONE_THING_WORDS
+    ]
+
+
+def _confidence(
+    question: Question, units: Sequence[Unit], relevance: Relevance, ranked: list[int], answering: list[int]
+) -> float:
+    if not answering:
+        return 0.0
+    covered = coverage(question.text, units)
+    relevant = sum(float(relevance.topical[index]) for index in answering) / len(answering)
+    sources = len({units[index].source for index in ranked if relevance.topical[index] >= RELEVANT})
+    agreed = min(sources, _ENOUGH_SOURCES) / _ENOUGH_SOURCES
+    return round(_MOST_SURE * (0.5 * covered + 0.3 * relevant + 0.2 * agreed), 2)

@@ -1,0 +1,71 @@
+"""Findings from passages: the few stretches that answer, word for word, and what none of them covers.
+
+It knows passages as units, and a question; neither schemas nor tools, but for the words worth searching for.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from atlas_mcp.providers.extraction.choosing import RELEVANT, answered_facets, choose
+from atlas_mcp.providers.extraction.filling import Choice, Stock
+from atlas_mcp.providers.extraction.relevance import coverage, judge
+from atlas_mcp.text.words import content_words
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from atlas_mcp.providers.extraction.questions import Question
+    from atlas_mcp.providers.extraction.relevance import Vectors
+    from atlas_mcp.providers.extraction.units import Unit
+
+__all__ = ["gather", "stock", "uncovered_words"]
+
+_COVERED_WELL = 0.6
+
+
+def gather(question: Question, units: Sequence[Unit], vectors: Vectors | None, most: int) -> dict[str, Any]:
+    """At most `most` findings, best first, and as gaps the facets that none of them answers."""
+    relevance = judge(question, units, vectors)
+    answers = answered_facets(relevance)
+    several = len(question.facets) > 1
+    findings = [
+        {
+            "passage": units[index].id,
+            "quote": units[index].text,
+            "about": question.facets[int(relevance.by_facet[index].argmax())].text if several else None,
+        }
+        for index in choose(units, relevance, vectors, most)
+    ]
+    gaps = [facet.text for facet, unit in zip(question.facets, answers, strict=True) if unit is None]
+    return {"findings": findings, "gaps": gaps if findings else [question.text], "note": None}
+
+
+def stock(question: Question, units: Sequence[Unit], vectors: Vectors | None) -> Stock:
+    """What other fields of an answer can be filled from: each passage or finding that has to do with it."""
+    total = judge(question, units, vectors).total
+    best: dict[str, Choice] = {}
+    for index in sorted(range(len(units)), key=lambda each: -float(total[each])):
+        if total[index] >= RELEVANT:
+            unit = units[index]
+            best.setdefault(unit.id, Choice(unit.id, unit.text, float(total[index])))
+    counts = {
+        "findings": len({unit.id for unit in units}),
+        "sources": len({unit.source for unit in units}),
+        "sentences": len(units),
+        "words": sum(len(unit.plain.split()) for unit in units),
+    }
+    return Stock(tuple(best.values()), counts)
+
+
+def uncovered_words(question: Question, units: Sequence[Unit]) -> str:
+    """What to search for: the question's words that the units badly lack, with enough beside them to be found.
+
+    Empty where the units cover the question well.
+    """
+    if coverage(question.text, units) >= _COVERED_WELL:
+        return ""
+    words = [word for word in re.findall(r"\w[\w./-]*", question.text) if content_words(word)]
+    missing = [word for word in words if coverage(word, units) < 1]
+    return " ".join(dict.fromkeys(missing if len(missing) > 1 else words))

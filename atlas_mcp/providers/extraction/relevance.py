@@ -1,0 +1,117 @@
+"""How much each quotable unit has to do with a question, and with each of its facets.
+
+Vectors, words and surface signs are weighed into numbers from 0 to 1 that mean the same from question to
+question, so that a floor can be set under them. It does not choose, and knows no output.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from atlas_mcp.providers.extraction.clues import acts, answers_kind, form
+from atlas_mcp.text.ranking import lexical_scores, minmax
+from atlas_mcp.text.words import stems
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from atlas_mcp.providers.extraction.questions import Facet, Question
+    from atlas_mcp.providers.extraction.units import Unit
+
+__all__ = ["Relevance", "Vectors", "asked_texts", "coverage", "judge", "shortlist", "unit_texts"]
+
+# Weights of meaning, covered words and rare words; MiniLM's cosine of unrelated sentences is about 0.1.
+_DENSE, _COVERED, _RARE = 0.6, 0.25, 0.15
+_COSINE_FLOOR, _COSINE_SPAN = 0.1, 0.65
+_WHOLE = 0.25  # what the whole question counts, against the facet a unit answers best
+_KIND, _ACTOR = 0.12, 0.06
+_MOST_EMBEDDED = 240
+_ELSEWHERE = 0.5  # what a word in the heading or title counts, against one in the sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """Unit vectors: one row a question text (see `asked_texts`), one row a unit (see `unit_texts`)."""
+
+    asked: npt.NDArray[np.float32]
+    units: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Relevance:
+    """For each unit its worth `total` and its `topical` part, without bonuses; `by_facet` is units x facets."""
+
+    total: npt.NDArray[np.float64]
+    topical: npt.NDArray[np.float64]
+    by_facet: npt.NDArray[np.float64]
+
+
+def asked_texts(question: Question) -> list[str]:
+    """What is embedded of a question: the whole, then each facet."""
+    return [question.text, *(facet.query for facet in question.facets)]
+
+
+def unit_texts(units: Sequence[Unit]) -> list[str]:
+    """What is embedded of units: each sentence under its heading."""
+    return [f"{unit.heading}: {unit.plain}" if unit.heading else unit.plain for unit in units]
+
+
+def shortlist(question: Question, units: Sequence[Unit]) -> list[Unit]:
+    """The units worth embedding: all, or of very many those that share most words with the question."""
+    if len(units) <= _MOST_EMBEDDED:
+        return list(units)
+    kept = np.argsort(-_topical(question.text, units), kind="stable")[:_MOST_EMBEDDED]
+    return [units[index] for index in sorted(kept)]
+
+
+def judge(question: Question, units: Sequence[Unit], vectors: Vectors | None) -> Relevance:
+    """The relevance of `units` to `question`; by words alone where there are no vectors."""
+    asked = asked_texts(question)
+    columns = [_topical(query, units) for query in asked]
+    topical = np.stack(columns, axis=1) if units else np.zeros((0, len(asked)))
+    if vectors is not None and units:
+        cosine = vectors.units @ vectors.asked.T
+        dense = np.clip((cosine - _COSINE_FLOOR) / _COSINE_SPAN, 0.0, 1.0)
+        topical = _DENSE * dense + (1 - _DENSE) * topical
+    bonus = np.array([[_bonus(facet, unit.plain) for facet in question.facets] for unit in units])
+    shape = np.array([form(unit.plain) for unit in units])[:, None]
+    by_facet = np.clip(topical[:, 1:] + bonus.reshape(len(units), -1), 0.0, 1.0) * shape
+    whole = topical[:, 0] * shape[:, 0]
+    total = (1 - _WHOLE) * by_facet.max(axis=1, initial=0.0) + _WHOLE * whole
+    return Relevance(total, topical.max(axis=1, initial=0.0), by_facet)
+
+
+def _bonus(facet: Facet, plain: str) -> float:
+    asked = stems(facet.query)
+    kinds = [answers_kind(kind, plain, asked) for kind in facet.kinds]
+    return _KIND * (sum(kinds) / len(kinds) if kinds else 0.0) + _ACTOR * acts(plain, facet.actors)
+
+
+def _topical(query: str, units: Sequence[Unit]) -> npt.NDArray[np.float64]:
+    """Share of the query's words a unit covers, rare ones counting more, and its lexical rank among all."""
+    wanted = list(dict.fromkeys(stems(query)))
+    inside = [set(stems(unit.plain)) for unit in units]
+    around = [set(stems(f"{unit.title} {unit.heading}")) for unit in units]
+    weight = {
+        word: math.log(1 + (len(units) + 1) / (1 + sum(word in words for words in inside))) for word in wanted
+    }
+    whole = sum(weight.values()) or 1.0
+    covered = [
+        sum(each * (1.0 if word in own else _ELSEWHERE * (word in near)) for word, each in weight.items()) / whole
+        for own, near in zip(inside, around, strict=True)
+    ]
+    rare = np.asarray(minmax(lexical_scores(query, [unit.plain for unit in units])), dtype=np.float64)
+    return (_COVERED * np.asarray(covered) + _RARE * rare) / (_COVERED + _RARE)
+
+
+def coverage(text: str, units: Sequence[Unit]) -> float:
+    """Share of the content words of `text` that stand in any unit, its heading or its title; 1 if it has none."""
+    wanted = set(stems(text))
+    there = {word for unit in units for word in stems(f"{unit.title} {unit.heading} {unit.plain}")}
+    return len(wanted & there) / len(wanted) if wanted else 1.0

@@ -1,0 +1,188 @@
+"""A provider that is no language model: it finds, ranks and cites sentences of the material it is given.
+
+It answers from a prompt's intent, question, passages, findings, tools and schema. It writes nothing of its
+own: each prose field is made of the material's sentences or the question's words, or stays empty. It knows no
+team and opens no connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from typing import TYPE_CHECKING, Any, assert_never
+
+from atlas_mcp.errors import InvalidRequest, Unavailable
+from atlas_mcp.messages import Intent, Stopped, TextDelta, ToolCall, Usage
+from atlas_mcp.providers.provider import ProviderInfo
+from atlas_mcp.providers.stream import Stream
+from atlas_mcp.text.embedding import find_embedder
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterator
+
+    from atlas_mcp.messages import Chunk, JsonObject, Prompt
+    from atlas_mcp.providers.extraction.questions import Question
+    from atlas_mcp.providers.extraction.relevance import Vectors
+    from atlas_mcp.providers.extraction.units import Unit
+    from atlas_mcp.providers.provider import Provider
+    from atlas_mcp.text.embedding import Embedder
+
+__all__ = ["ExtractiveProvider", "open_provider"]
+
+VENDOR = "extractive"
+MOST_FINDINGS = 6
+MOST_ASSIGNMENTS = 4
+
+_PIECE = re.compile(r".+?(?:[.!?](?=\s)|[\]}],\s?|\Z)", re.DOTALL)
+
+
+def open_provider(model: str = "sentences", **_: object) -> Provider:
+    """The extractive provider; it has one way of working, and needs no key, so other settings are not read."""
+    return ExtractiveProvider(model)
+
+
+class ExtractiveProvider:
+    """Answers prompts with sentences of their own material."""
+
+    def __init__(self, model: str = "sentences", embedder: Embedder | None = None) -> None:
+        """`embedder` is the machine's own by default; without one, words alone are compared."""
+        self._model = model
+        self._embedder = embedder
+        self._looked = embedder is not None
+        self._closed = False
+
+    @property
+    def info(self) -> ProviderInfo:
+        """Who answers: no language model, and says so."""
+        return ProviderInfo(
+            f"{VENDOR}:{self._model}",
+            VENDOR,
+            self._model,
+            language_model=False,
+            note="No language model wrote this: its sentences were selected from the sources, word for word.",
+        )
+
+    def stream(self, prompt: Prompt) -> Stream:
+        """The answer to a prompt, a sentence or so at a time.
+
+        Raises while read:
+            InvalidRequest: the schema asks for prose or judgement that only a model could give.
+        """
+        return Stream(self._chunks(prompt))
+
+    async def aclose(self) -> None:
+        """Let go of the embedder; further streams fail."""
+        self._closed = True
+        self._embedder = None
+
+    async def _chunks(self, prompt: Prompt) -> AsyncGenerator[Chunk, None]:
+        if self._closed:
+            raise Unavailable("The extractive provider is closed.", provider=VENDOR, remedy="Open it again.")
+        answer = await self._answer(prompt)
+        called = isinstance(answer, ToolCall)
+        if called:
+            yield answer
+        else:
+            for piece in _pieces(answer):
+                yield TextDelta(piece)
+                await asyncio.sleep(0)  # nothing here waits, and whoever watches or cancels must get a turn
+        yield Usage(calls=1)
+        yield Stopped("tool_calls" if called else "end", VENDOR, self._model, language_model=False)
+
+    async def _answer(self, prompt: Prompt) -> str | ToolCall:
+        from atlas_mcp.providers.extraction.questions import read_question
+
+        about = prompt.about.strip() or next((m.text for m in prompt.messages if m.role == "user"), "")
+        if prompt.intent is Intent.PLAN:
+            return await asyncio.to_thread(_plan, prompt, about)
+        question = read_question(about)
+        units = await asyncio.to_thread(_units, prompt, question)
+        if prompt.intent is Intent.GATHER and (call := _search(prompt, question, units)):
+            return call
+        vectors = await self._vectors(question, units)
+        return await asyncio.to_thread(_shaped, prompt, question, units, vectors)
+
+    async def _vectors(self, question: Question, units: list[Unit]) -> Vectors | None:
+        from atlas_mcp.providers.extraction.relevance import Vectors, asked_texts, unit_texts
+
+        if not self._looked:
+            self._embedder = find_embedder()
+            self._looked = True
+        if self._embedder is None or not units:
+            return None
+        asked = asked_texts(question)
+        rows = await self._embedder.embed([*asked, *unit_texts(units)])
+        return Vectors(rows[: len(asked)], rows[len(asked) :])
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """The text in pieces of about a sentence, or one item of a list."""
+    return (match[0] for match in _PIECE.finditer(text))
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _plan(prompt: Prompt, about: str) -> str:
+    from atlas_mcp.providers.extraction.filling import Stock, fill
+    from atlas_mcp.providers.extraction.planning import plan, tried_goals
+
+    shape: JsonObject = (prompt.schema or {}).get("properties", {}).get("assignments", {})
+    workers: list[str] = shape.get("items", {}).get("properties", {}).get("worker", {}).get("enum", [])
+    if prompt.schema is None or not workers:
+        raise InvalidRequest(
+            "The extractive provider plans only by a schema that names its workers.",
+            provider=VENDOR,
+            remedy="Give assignments.items.properties.worker an enum, or configure a model (OPENAI_API_KEY).",
+        )
+    tried = [goal for message in prompt.messages if message.role == "user" for goal in tried_goals(message.text)]
+    least, most = shape.get("minItems", 1), shape.get("maxItems", MOST_ASSIGNMENTS)
+    return _json(fill(prompt.schema, plan(about, workers, least=least, most=most, tried=tried), Stock((), {})))
+
+
+def _units(prompt: Prompt, question: Question) -> list[Unit]:
+    """The findings where something is to be made of them, else what the passages hold."""
+    from atlas_mcp.providers.extraction.relevance import shortlist
+    from atlas_mcp.providers.extraction.units import unit_of_finding, units_of_passages
+
+    if prompt.findings and prompt.intent is not Intent.GATHER:
+        return shortlist(question, [unit_of_finding(finding) for finding in prompt.findings])
+    return shortlist(question, units_of_passages(prompt.passages))
+
+
+def _search(prompt: Prompt, question: Question, units: list[Unit]) -> ToolCall | None:
+    """A first call of a search tool, where the passages at hand lack what is asked."""
+    from atlas_mcp.providers.extraction.gathering import uncovered_words
+
+    used = {part.name for message in prompt.messages for part in message.parts if isinstance(part, ToolCall)}
+    for tool in prompt.tools:
+        wants = tool.parameters.get("properties", {}).get("query", {})
+        if tool.parameters.get("required") != ["query"] or wants.get("type") != "string" or tool.name in used:
+            continue
+        words = uncovered_words(question, units)
+        return ToolCall(f"search_{len(used) + 1}", tool.name, {"query": words}) if words else None
+    return None
+
+
+def _shaped(prompt: Prompt, question: Question, units: list[Unit], vectors: Vectors | None) -> str:
+    """The answer as JSON that fits the prompt's schema; as text where none is given."""
+    from atlas_mcp.providers.extraction.composing import compose, in_words
+    from atlas_mcp.providers.extraction.filling import fill
+    from atlas_mcp.providers.extraction.gathering import gather, stock
+
+    if prompt.schema is None:
+        return in_words(question, units, vectors)
+    known: dict[str, Any]
+    match prompt.intent:
+        case Intent.GATHER:
+            shape: JsonObject = prompt.schema.get("properties", {}).get("findings", {})
+            known = gather(question, units, vectors, shape.get("maxItems", MOST_FINDINGS))
+        case Intent.COMPOSE:
+            known = compose(question, units, vectors)
+        case Intent.PLAN | Intent.REVIEW | Intent.RATE:
+            known = {}
+        case _:
+            assert_never(prompt.intent)
+    return _json(fill(prompt.schema, known, stock(question, units, vectors)))
