@@ -1,7 +1,7 @@
 """The composition root: settings become a wired `Atlas`; the only file that knows everyone.
 
-`Atlas` is the whole public surface: the MCP server, the command line and programs stand on exactly this. What is
-heavy (LangGraph, embeddings, a vendor's SDK) is opened when the first run needs it.
+`Atlas` is the whole public surface: the MCP server, the command line and programs stand on exactly this.
+What is heavy (LangGraph, embeddings, a vendor's SDK) is opened when the first run needs it.
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ import logging
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
 from atlas_mcp.catalogue import Catalogue
 from atlas_mcp.database import open_database
 from atlas_mcp.errors import AtlasError, InvalidInput
-from atlas_mcp.events import Kind
 from atlas_mcp.observe.journal import Journal
 from atlas_mcp.orchestration.control import Verb
 from atlas_mcp.orchestration.envelope import envelope
@@ -31,6 +30,7 @@ from atlas_mcp.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping, Sequence
+    from pathlib import Path
 
     from atlas_mcp.database import Database
     from atlas_mcp.events import Event
@@ -106,9 +106,7 @@ class Atlas:
             options["documents"] = readable(documents, self.roots)
         if budget:
             options["budget"] = _checked_budget(budget)
-        row, new = await self._store.begin(
-            self.user, team, chosen.version, checked, options, fresh=fresh
-        )
+        row, new = await self._store.begin(self.user, team, chosen.version, checked, options, fresh=fresh)
         if new:
             await self._own(row)
         return Run(row.run_id, new, self)
@@ -212,14 +210,20 @@ class Atlas:
                 error = {"code": "cancelled", "message": reason}
                 data = {"state": "cancelled", "partial": False, "error": error}
                 await self._store.finish(
-                    row.run_id, RunState.CANCELLED, partial=False, output=None, error=error, usage=row.usage, data=data
+                    row.run_id,
+                    RunState.CANCELLED,
+                    partial=False,
+                    output=None,
+                    error=error,
+                    usage=row.usage,
+                    data=data,
                 )
                 self.journal.wake(row.run_id)
             case Verb.PAUSE:
                 raise InvalidInput(f"Run {row.run_id} is interrupted already.", remedy="Resume or cancel it.")
 
     async def resume_interrupted(self) -> list[str]:
-        """Take up every run whose owner died or left less than `[runs] resume_within` ago; gives their ids."""
+        """Take up every run whose owner went less than `[runs] resume_within` ago; gives their ids."""
         states = frozenset({RunState.QUEUED, RunState.RUNNING, RunState.INTERRUPTED})
         taken: list[str] = []
         for row in await self._store.newest(user=self.user, states=states, limit=1000):
@@ -310,7 +314,8 @@ class Atlas:
 
 
 def _import_langgraph() -> None:
-    import atlas_mcp.orchestration.graph  # noqa: F401 - a second of imports, off the event loop  # pyright: ignore
+    """A second of imports, which belongs off the event loop."""
+    import_module("atlas_mcp.orchestration.graph")
 
 
 def _checked_budget(budget: Mapping[str, Any]) -> dict[str, Any]:

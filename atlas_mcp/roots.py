@@ -18,7 +18,7 @@ _LONGEST_PATH = 1000
 
 
 def is_text(document: str) -> bool:
-    """Whether a document is given as text rather than named by a path: it has a line break or is very long."""
+    """Whether a document is a text rather than a path: it has a line break or is very long."""
     return "\n" in document or len(document) > _LONGEST_PATH
 
 

@@ -117,7 +117,7 @@ class Settings(BaseSettings):
         try:
             tables = tomllib.loads(file.read_text("utf-8")) if file.is_file() else {}
         except tomllib.TOMLDecodeError as error:
-            raise InvalidConfiguration(f"{file}: {error}.", remedy="Correct the line; TOML quotes text.") from None
+            raise InvalidConfiguration(f"{file}: {error}.", remedy="Correct that line.") from None
         try:
             return cls(**tables, home=folder)
         except ValidationError as error:

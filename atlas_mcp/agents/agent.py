@@ -30,8 +30,8 @@ class Task:
     """What an agent is asked: `about` in the person's words, `text` as the agent reads it.
 
     `schema` is the JSON Schema of the wished-for answer; `material` is typed, and data, never instruction.
-    `check` says what is wrong with an answer of the right shape (a quote that is not verbatim, say); the agent
-    is told and may answer again, within the same count of repairs.
+    `check` says what is wrong with an answer of the right shape (a quote that is not verbatim, say); the
+    agent is told and may answer again, within the same count of repairs.
     """
 
     intent: Intent

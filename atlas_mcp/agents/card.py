@@ -46,7 +46,8 @@ def load_card(path: Path) -> Card:
     """Read a card.
 
     Raises:
-        InvalidConfiguration: the file is missing, its front matter is not YAML, or a key is wrong; says which.
+        InvalidConfiguration: the file is missing, its front matter is not YAML, or a key is wrong; says
+        which.
     """
     import yaml
 
@@ -69,9 +70,13 @@ def load_card(path: Path) -> Card:
             remedy="Put values that contain `: ` or begin with a special character in double quotes.",
         ) from None
     if not isinstance(front, dict):
-        raise InvalidConfiguration(f"{path}: the front matter is no list of keys.", remedy="Write `key: value`.")
+        raise InvalidConfiguration(
+            f"{path}: the front matter is no list of keys.", remedy="Write `key: value`."
+        )
     try:
-        return Card.model_validate({"name": path.stem, **cast("dict[str, Any]", front), "persona": match["body"].strip()})
+        return Card.model_validate(
+            {"name": path.stem, **cast("dict[str, Any]", front), "persona": match["body"].strip()}
+        )
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])

@@ -1,4 +1,4 @@
-"""The agent that thinks in this process: a persona, a tool loop with a turn limit, an answer of the wished shape."""
+"""The agent that thinks in this process: a persona, a tool loop with a turn limit, a shaped answer."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ class ModelAgent:
     def _send_back(self, talk: _Talk, problems: list[str]) -> Happened:
         talk.repairs += 1
         wish = "\n".join(f"- {problem}" for problem in problems)
-        text = f"Your answer does not fit:\n{wish}\nGive the whole answer again, as one JSON object and nothing else."
+        text = f"Your answer does not fit:\n{wish}\nGive it all again: one JSON object, nothing else."
         talk.messages.append(Message("user", (Text(text),)))
         return Happened(Kind.OUTPUT_REPAIRED, {"attempt": talk.repairs, "problems": problems})
 

@@ -66,7 +66,15 @@ class Journal:
         written = dict(data or {})
 
         def insert(connection: sqlite3.Connection) -> Event:
-            return insert_event(connection, run_id, kind, actor, span_id, parent_run_id, written)
+            return insert_event(
+                connection,
+                run_id,
+                kind,
+                actor=actor,
+                span_id=span_id,
+                parent_run_id=parent_run_id,
+                data=written,
+            )
 
         event = await self._database.write(insert)
         self.wake(run_id)
@@ -81,7 +89,8 @@ class Journal:
         """The events of a run with a `seq` above `after`, in order."""
         rows = await self._database.read(
             lambda connection: connection.execute(
-                "SELECT * FROM event WHERE run_id = ? AND seq > ? ORDER BY seq LIMIT ?", (run_id, after, limit)
+                "SELECT * FROM event WHERE run_id = ? AND seq > ? ORDER BY seq LIMIT ?",
+                (run_id, after, limit),
             ).fetchall()
         )
         return [_event(row) for row in rows]
@@ -108,10 +117,11 @@ def insert_event(
     connection: sqlite3.Connection,
     run_id: str,
     kind: Kind,
+    *,
     actor: str,
-    span_id: str,
-    parent_run_id: str | None,
     data: dict[str, Any],
+    span_id: str = "",
+    parent_run_id: str | None = None,
 ) -> Event:
     """Append an event within a transaction that also writes something else."""
     (seq,) = connection.execute(

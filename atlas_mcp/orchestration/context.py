@@ -12,7 +12,6 @@ from atlas_mcp.agents.agent import Answered, Happened, Speaking
 from atlas_mcp.agents.model_agent import ModelAgent
 from atlas_mcp.downstream.toolbox import Toolbox
 from atlas_mcp.errors import BudgetSpent
-from atlas_mcp.events import Kind
 from atlas_mcp.messages import TextDelta, Usage
 from atlas_mcp.orchestration.ledger import LedgeredProvider, LedgeredToolbox
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from atlas_mcp.agents.agent import Task
     from atlas_mcp.agents.card import Card
     from atlas_mcp.downstream.toolbox import Tool, Tools
+    from atlas_mcp.events import Kind
     from atlas_mcp.messages import Reply
     from atlas_mcp.observe.journal import Journal
     from atlas_mcp.orchestration.ledger import Ledger
@@ -85,7 +85,9 @@ class Limits:
         elif budget.cost_usd is not None and (spent.cost_usd or 0.0) >= budget.cost_usd:
             self.reached = f"${budget.cost_usd:.2f}"
         if self.reached:
-            raise BudgetSpent(f"The run's limit of {self.reached} is reached.", remedy="Give it a larger budget.")
+            raise BudgetSpent(
+                f"The run's limit of {self.reached} is reached.", remedy="Give it a larger budget."
+            )
 
 
 class RunContext:
@@ -112,19 +114,28 @@ class RunContext:
     async def emit(self, kind: Kind, actor: str, span_id: str, **data: Any) -> None:
         """Write an event to the run's journal."""
         await self._journal.append(
-            self.row.run_id, kind, actor=actor, span_id=span_id, parent_run_id=self.row.parent_run_id, data=data
+            self.row.run_id,
+            kind,
+            actor=actor,
+            span_id=span_id,
+            parent_run_id=self.row.parent_run_id,
+            data=data,
         )
 
     def toolbox(self, card: Card, path: str) -> Tools:
         """The tools a card grants, their results kept under `path`."""
         return LedgeredToolbox(Toolbox(self._tools, card.tools), self._ledger, path)
 
-    async def ask(self, card: Card, task: Task, path: str, *, actor: str, tools: Tools, last: bool = False) -> Answered:
+    async def ask(
+        self, card: Card, task: Task, path: str, *, actor: str, tools: Tools, last: bool = False
+    ) -> Answered:
         """Let an agent do a task, journal what happens, and give its answer.
 
         `last` is the turn that hands back what there is: it is asked even when a limit is reached.
         """
-        provider = LedgeredProvider(self.provider, self._ledger, path, self._account, self._freely if last else self._gate)
+        provider = LedgeredProvider(
+            self.provider, self._ledger, path, self._account, self._freely if last else self._gate
+        )
         voice = Voice()
         try:
             async with aclosing(ModelAgent(card, provider, tools).work(task)) as steps:

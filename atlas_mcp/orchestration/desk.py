@@ -33,8 +33,8 @@ class Counted:
 class Desk:
     """What one run may read.
 
-    Documents that a call names are kept apart from what the user ingested for good. A run that names none reads
-    what was ingested, and where nothing was, the handbook.
+    Documents that a call names are kept apart from what the user ingested for good. A run that names none
+    reads what was ingested, and where nothing was, the handbook.
     """
 
     def __init__(self, memory: Memory, user: str, documents: Sequence[str]) -> None:
@@ -57,7 +57,9 @@ class Desk:
         ingested = await self._memory.ingest(named, scope=scope, on_progress=on_reading)
         if not ingested.document_ids:
             why = "; ".join(f"{uri}: {reason}" for uri, reason in ingested.skipped) or "the folder is empty"
-            raise UnreadableDocument(f"No document could be read: {why}.", remedy="Name text, Markdown, HTML or PDF.")
+            raise UnreadableDocument(
+                f"No document could be read: {why}.", remedy="Name text, Markdown, HTML or PDF."
+            )
         self.library = {"scope": scope, "documents": list(ingested.document_ids)}
         return Counted(len(ingested.document_ids), tuple(ingested.skipped))
 

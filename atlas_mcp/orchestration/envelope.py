@@ -1,13 +1,13 @@
 """The one shape in which every tool gives a run: where it stands, what came of it, what to call next.
 
-It stays under 20 KB, since clients cut or hide longer results; what is left out is counted and stands whole at
-the run's resources.
+It stays under 20 KB, since clients cut or hide longer results; what is left out is counted and stands whole
+at the run's resources.
 """
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from atlas_mcp.orchestration.store import RunRow
@@ -40,18 +40,24 @@ def envelope_schema(output: dict[str, Any]) -> dict[str, Any]:
             "next": {"type": "string", "description": "What to call next."},
             "usage": {"type": "object"},
             "report_uri": {"type": "string"},
-            "truncated": {"type": "object", "description": "How many entries of a field stand only in the full report."},
+            "truncated": {
+                "type": "object",
+                "description": "How many entries of a field stand only in the full report.",
+            },
         },
     }
     return schema | ({"$defs": definitions} if definitions else {})
 
 
 def _plain(schema: Any) -> Any:
-    if isinstance(schema, dict):
-        return {key: _plain(value) for key, value in schema.items() if not key.startswith("x-atlas-")}  # pyright: ignore
-    if isinstance(schema, list):
-        return [_plain(value) for value in schema]  # pyright: ignore
-    return schema
+    match schema:
+        case dict():
+            items = cast("dict[str, Any]", schema).items()
+            return {key: _plain(value) for key, value in items if not key.startswith("x-atlas-")}
+        case list():
+            return [_plain(value) for value in cast("list[Any]", schema)]
+        case _:
+            return schema
 
 
 def envelope(row: RunRow) -> dict[str, Any]:
@@ -83,24 +89,24 @@ def _next(row: RunRow) -> str:
 
 
 def _fitted(made: dict[str, Any]) -> dict[str, Any]:
-    output = made["output"]
-    if not isinstance(output, dict):
+    """The envelope with its report, then the ends of its longest lists, cut until it fits."""
+    if not made["output"]:
         return made
-    output = dict(output)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    output: dict[str, Any] = dict(made["output"])
+    made = {**made, "output": output}
     truncated: dict[str, int] = {}
-    report: object = output.get("report")
-    if isinstance(report, str) and len(report.encode()) > LONGEST_REPORT:
+    report = str(output.get("report", ""))
+    if len(report.encode()) > LONGEST_REPORT:
         kept = report.encode()[: LONGEST_REPORT - 80].decode(errors="ignore").rsplit("\n", 1)[0]
         output["report"] = f"{kept}\n\n*(goes on at {made['report_uri']})*\n"
         truncated["report"] = len(report) - len(kept)
-    made = {**made, "output": output}
-    while _size(made) > LARGEST:
-        longest = max((key for key in output if isinstance(output[key], list)), key=lambda k: _size(output[k]), default="")
-        if not longest or not output[longest]:
+    while _size({**made, "truncated": truncated}) > LARGEST:
+        lists = [key for key, value in output.items() if isinstance(value, list) and value]
+        if not lists:
             break
+        longest = max(lists, key=lambda key: _size(output[key]))
         output[longest] = output[longest][:-1]
         truncated[longest] = truncated.get(longest, 0) + 1
-        made["truncated"] = truncated
     return {**made, "truncated": truncated} if truncated else made
 
 

@@ -35,13 +35,18 @@ def tidy_plan(assignments: Sequence[Mapping[str, Any]], earlier: int, most: int)
         done = {assignment["id"] for assignment in made}
         after = sorted({names[other] for other in given["after"] if other in names} & done)
         made.append(
-            {"id": f"a{earlier + number}", "worker": given["worker"], "goal": given["goal"].strip(), "after": after}
+            {
+                "id": f"a{earlier + number}",
+                "worker": given["worker"],
+                "goal": given["goal"].strip(),
+                "after": after,
+            }
         )
     return made
 
 
 def gathered(value: Mapping[str, Any], passages: Iterable[Passage]) -> dict[str, Any]:
-    """A worker's answer as a result: each quote with its place in its source's snapshot, as it stands there."""
+    """A worker's answer as a result: each quote as it stands in its source, with its place there."""
     shown = {passage.id: passage for passage in passages}
     findings: list[dict[str, Any]] = []
     dropped: list[str] = []

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, cast
 os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
 
 import aiosqlite
-from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
-from langgraph.graph import END, START, StateGraph
-from langgraph.types import Send
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver  # pyright: ignore[reportMissingTypeStubs]
+from langgraph.graph import END, START, StateGraph  # pyright: ignore[reportMissingTypeStubs]
+from langgraph.types import Send  # pyright: ignore[reportMissingTypeStubs]
 
 from atlas_mcp.orchestration.steps import State, Steps
 
@@ -64,7 +64,8 @@ async def walk(steps: Steps, checkpoints: Checkpoints, run_id: str, max_parallel
     begun = bool(kept.values)
     if begun:
         steps.restore(cast("State", kept.values))
-    state = await graph.ainvoke(None if begun else {"round": 0}, config, durability="async")
+    start = State(round=0, assignments=[], results={})
+    state = await graph.ainvoke(None if begun else start, config, durability="async")
     return cast("State", state)
 
 

@@ -1,8 +1,8 @@
 """Who may work on a run: one process at a time, known by a lease with a fencing token.
 
-The owner holds an operating-system lock on a file of its own for as long as it lives, so that a killed owner's
-leases are free at once; the expiry covers an owner that lives and no longer answers. Each new holder gets a
-higher token, and what is written under an older one is refused.
+The owner holds an operating-system lock on a file of its own for as long as it lives, so that a killed
+owner's leases are free at once; the expiry covers an owner that lives and no longer answers. Each new
+holder gets a higher token, and what is written under an older one is refused.
 """
 
 from __future__ import annotations
@@ -82,7 +82,9 @@ class Leases:
     async def held_by_another(self, run_id: str) -> bool:
         """Whether a living owner other than this process holds the run."""
         row = await self._database.read(
-            lambda connection: connection.execute("SELECT * FROM lease WHERE run_id = ?", (run_id,)).fetchone()
+            lambda connection: connection.execute(
+                "SELECT * FROM lease WHERE run_id = ?", (run_id,)
+            ).fetchone()
         )
         return row is not None and row["owner"] != self.owner and self._holds(row)
 
@@ -118,7 +120,8 @@ class Leases:
         def write(connection: sqlite3.Connection) -> None:
             assert_held(connection, lease)
             connection.execute(
-                "UPDATE lease SET expires_at = ? WHERE run_id = ?", (time.time() + LIFETIME_SECONDS, lease.run_id)
+                "UPDATE lease SET expires_at = ? WHERE run_id = ?",
+                (time.time() + LIFETIME_SECONDS, lease.run_id),
             )
 
         await self._database.write(write)

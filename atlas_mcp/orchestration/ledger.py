@@ -1,7 +1,8 @@
 """The call ledger: a model or tool call is finished when its result is committed, before the agent sees it.
 
-A run that goes on after a crash walks the same steps; calls it has finished are answered from here, so nothing
-is paid twice. The ledger stands between an agent and its provider or tools, and neither side knows it.
+A run that goes on after a crash walks the same steps; calls it has finished are answered from here, so
+nothing is paid twice. The ledger stands between an agent and its provider or tools, and neither side knows
+it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From a composed draft and its evidence to the team's output: what is not supported is set aside and shown."""
+"""From a draft and its evidence to the team's output: what is not supported is set aside and shown."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ def assemble(
     quotes = {finding.id: finding.quote for finding in found.findings if finding.id not in gone}
     output, unsupported = _supported(draft, quotes)
     unsupported += [{"text": quote, "reason": "not verbatim in any source"} for quote in found.dropped]
-    unsupported += [{"text": finding.quote, "reason": "not verbatim in its stored source"} for finding in lost]
+    unsupported += [
+        {"text": finding.quote, "reason": "not verbatim in its stored source"} for finding in lost
+    ]
     known = {
         "findings": [_finding(finding) for finding in found.findings if finding.id in quotes],
         "sources": [{"id": name, **asdict(source)} for name, source in found.sources.items()],

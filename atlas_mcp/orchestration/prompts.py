@@ -17,6 +17,22 @@ __all__ = ["GATHER_SCHEMA", "MOST_FINDINGS", "compose_text", "gather_text", "pla
 MOST_FINDINGS = 6
 """Findings that one assignment may give."""
 
+_PLAN = """\
+Break this into at most {most} assignments that together answer it. Few good ones beat many: one is enough
+for a simple question. Each goal is a question in itself, for one worker, who sees nothing but the goal. A
+worker may get several assignments."""
+
+_GATHER = """\
+Below are passages from the documents. Give the sentences that bear on your goal, copied exactly, each
+with the id of its passage; also those that limit or contradict others. Search again with other words if
+they do not suffice. Leave out what is only near the subject. Say what stays unanswered."""
+
+_COMPOSE = """\
+Below are your workers' findings: verbatim quotes with ids. Compose from them and from nothing else. Each
+claim says what its findings say, in plain words, and names their ids. The answer comes first, to the
+point, each sentence followed by the ids it rests on, such as [f2]. Name where findings disagree, and what
+the question asks that they do not answer."""
+
 GATHER_SCHEMA: dict[str, Any] = {
     "type": "object",
     "required": ["findings", "gaps"],
@@ -32,7 +48,11 @@ GATHER_SCHEMA: dict[str, Any] = {
                 "required": ["passage", "quote"],
                 "additionalProperties": False,
                 "properties": {
-                    "passage": {"type": "string", "x-atlas-fill": "select", "description": "The passage's id."},
+                    "passage": {
+                        "type": "string",
+                        "x-atlas-fill": "select",
+                        "description": "The passage's id.",
+                    },
                     "quote": {
                         "type": "string",
                         "minLength": 1,
@@ -107,9 +127,7 @@ def plan_text(team: Team, given: Mapping[str, Any], tried: Sequence[str]) -> str
     lines = [
         _asked(given),
         f"Your workers:\n{workers}",
-        f"Break this into at most {team.max_assignments} assignments that together answer it. Few good ones beat"
-        " many: one is enough for a simple question. Each goal is a question in itself, for one worker, who sees"
-        " nothing but the goal. A worker may get several assignments.",
+        _PLAN.format(most=team.max_assignments),
     ]
     if tried:
         goals = "\n".join(f"- {goal}" for goal in tried)
@@ -119,22 +137,14 @@ def plan_text(team: Team, given: Mapping[str, Any], tried: Sequence[str]) -> str
 
 def gather_text(question: str, goal: str) -> str:
     """Ask a worker for findings on a goal."""
-    return (
-        f"The team answers this question: {question}\n\nYour goal: {goal}\n\n"
-        "Below are passages from the documents. Give the sentences that bear on your goal, copied exactly, each"
-        " with the id of its passage; also those that limit or contradict others. Search again with other words"
-        " if they do not suffice. Leave out what is only near the subject. Say what stays unanswered."
-    )
+    return f"The team answers this question: {question}\n\nYour goal: {goal}\n\n" + _GATHER
 
 
 def compose_text(given: Mapping[str, Any], gaps: Sequence[str]) -> str:
     """Ask the supervisor to compose from the findings."""
     lines = [
         _asked(given),
-        "Below are your workers' findings: verbatim quotes with ids. Compose from them and from nothing else. Each"
-        " claim says what its findings say, in plain words, and names their ids. The answer comes first, to the"
-        " point, each sentence followed by the ids it rests on, such as [f2]. Name where findings disagree, and"
-        " what the question asks that they do not answer.",
+        _COMPOSE,
     ]
     if gaps:
         lines.append("Your workers could not answer:\n" + "\n".join(f"- {gap}" for gap in gaps))

@@ -32,7 +32,9 @@ def written(team: Team, given: Mapping[str, Any], output: Mapping[str, Any], *, 
         _claims(output),
         _disagreements(output),
         _listed("Open questions", output.get("open_questions", [])),
-        _listed("Not supported", [f"{each['text']} ({each['reason']})" for each in output.get("unsupported", [])]),
+        _listed(
+            "Not supported", [f"{each['text']} ({each['reason']})" for each in output.get("unsupported", [])]
+        ),
         _sources(output),
         _made_with(team, output),
     ]
@@ -75,7 +77,7 @@ def _disagreements(output: Mapping[str, Any]) -> str:
     return _listed(
         "Disagreements",
         [
-            f"{each.get('text') or 'These findings may contradict one another:'} {_marks(each['finding_ids'])}"
+            f"{each.get('text') or 'These may contradict one another:'} {_marks(each['finding_ids'])}"
             for each in output.get("disagreements", [])
         ],
     )
@@ -86,7 +88,7 @@ def _sources(output: Mapping[str, Any]) -> str:
     return _listed(
         "Sources",
         [
-            f"**{source['id']}** {_line(source['title'])}: `{source['uri']}`, read {source['retrieved_at'][:10]}"
+            f"**{source['id']}** {_line(source['title'])}: `{source['uri']}`, {source['retrieved_at']:.10}"
             for source in output.get("sources", [])
             if source["id"] in cited
         ],
@@ -96,7 +98,9 @@ def _sources(output: Mapping[str, Any]) -> str:
 def _made_with(team: Team, output: Mapping[str, Any]) -> str:
     made = output["made_with"]
     parts = [f"Confidence {output['confidence']:.2f}."] if "confidence" in output else []
-    parts.append(f"Made by the {team.name} team with {', '.join(made['models'])} ({', '.join(made['providers'])}).")
+    parts.append(
+        f"Made by the {team.name} team with {', '.join(made['models'])} ({', '.join(made['providers'])})."
+    )
     if not made["language_model"]:
         parts.append("No language model wrote this: sentences were selected, ranked and quoted.")
     parts.append(f"Run `{output['run_id']}`.")

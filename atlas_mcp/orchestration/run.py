@@ -1,7 +1,8 @@
-"""One run and its owner: a task of this process that holds the lease, walks the graph and hears what it is told.
+"""One run and its owner: a task that holds the lease, walks the graph and hears what the run is told.
 
-The owner cancels the graph's task itself, since a cancel scope around LangGraph does not reach its nodes. A run
-whose process dies keeps its checkpoints and its ledger; whoever takes the lease next goes on from there.
+The owner cancels the graph's task itself, since a cancel scope around LangGraph does not reach its nodes. A
+run whose process dies keeps its checkpoints and its ledger; whoever takes the lease next goes on from
+there.
 """
 
 from __future__ import annotations
@@ -117,10 +118,12 @@ class Owner:
             info = provider.info
             await workshop.store.move(row.run_id, RunState.RUNNING)
             await context.emit(
-                Kind.RUN_RESUMED if again else Kind.RUN_STARTED, team.name, "", team=team.name, provider=info.name,
-                language_model=info.language_model,
+                Kind.RUN_RESUMED if again else Kind.RUN_STARTED, team.name, "", team=team.name,
+                provider=info.name, language_model=info.language_model,
             )  # fmt: skip
-            return await walk(Steps(context, desk), await workshop.checkpoints(), row.run_id, team.max_parallel)
+            return await walk(
+                Steps(context, desk), await workshop.checkpoints(), row.run_id, team.max_parallel
+            )
 
     async def _keep(self, walking: asyncio.Task[State]) -> None:
         """Hold on to the lease and do what the run is told."""
@@ -162,14 +165,16 @@ class Owner:
         if self._lost:
             return
         if walking.cancelled():
-            await self._finish(RunState.CANCELLED, None, {"code": "cancelled", "message": self._cancelled or ""})
+            await self._finish(
+                RunState.CANCELLED, None, {"code": "cancelled", "message": self._cancelled or ""}
+            )
             return
         error = walking.exception()
         if isinstance(error, LeaseLost):
             return
         if error is None:
             state = walking.result()
-            await self._finish(RunState.DONE, state["output"], None, partial=state.get("partial", False))
+            await self._finish(RunState.DONE, state.get("output"), None, partial=state.get("partial", False))
         elif isinstance(error, AtlasError):
             await self._finish(RunState.FAILED, None, error.to_dict())
         else:
@@ -178,7 +183,12 @@ class Owner:
             await self._finish(RunState.FAILED, None, {"code": "internal", "message": message})
 
     async def _finish(
-        self, state: RunState, output: dict[str, Any] | None, error: dict[str, Any] | None, *, partial: bool = False
+        self,
+        state: RunState,
+        output: dict[str, Any] | None,
+        error: dict[str, Any] | None,
+        *,
+        partial: bool = False,
     ) -> None:
         run_id, workshop = self._row.run_id, self._workshop
         usage = asdict(self._context.limits.spent) if self._context else {}

@@ -1,14 +1,13 @@
 """The steps that every team takes: recall, plan, work, review, compose, check.
 
-A step reads the run's state and gives what it adds to it, in JSON types. Steps know agents and memory; they know
-neither the graph that orders them nor the process that owns the run.
+A step reads the run's state and gives what it adds to it, in JSON types. Steps know agents and memory; they
+know neither the graph that orders them nor the process that owns the run.
 """
 
 from __future__ import annotations
 
-import operator
 from time import perf_counter
-from typing import TYPE_CHECKING, Annotated, Any, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypeAlias, TypedDict
 
 from atlas_mcp.agents.agent import Task
 from atlas_mcp.errors import AtlasError, BudgetSpent, LeaseLost, NothingToShow
@@ -29,18 +28,36 @@ if TYPE_CHECKING:
     from atlas_mcp.orchestration.context import RunContext
     from atlas_mcp.orchestration.desk import Desk
 
-__all__ = ["State", "Steps", "Work"]
+__all__ = ["State", "Steps", "Update", "Work"]
+
+Result: TypeAlias = dict[str, Any]
 
 
-class State(TypedDict, total=False):
+def _joined(known: dict[str, Result], new: dict[str, Result]) -> dict[str, Result]:
+    return known | new
+
+
+class State(TypedDict):
     """A run's state between steps; JSON types only. `results` maps assignment ids to what came of them."""
 
-    library: dict[str, Any]
+    library: NotRequired[Result]
     round: int
-    assignments: list[dict[str, Any]]
-    results: Annotated[dict[str, dict[str, Any]], operator.or_]
-    draft: dict[str, Any]
-    output: dict[str, Any]
+    assignments: list[Result]
+    results: Annotated[dict[str, Result], _joined]
+    draft: NotRequired[Result]
+    output: NotRequired[Result]
+    partial: NotRequired[bool]
+
+
+class Update(TypedDict, total=False):
+    """What one step adds to the state."""
+
+    library: Result
+    round: int
+    assignments: list[Result]
+    results: dict[str, Result]
+    draft: Result
+    output: Result
     partial: bool
 
 
@@ -59,7 +76,7 @@ class Steps:
         self._team = context.team
         self._question = str(next(iter(context.row.input.values())))
 
-    async def recall(self, _state: State) -> State:
+    async def recall(self, _state: State) -> Update:
         """Make the documents that the run may read ready."""
         since = await self._begin("recall", "documents: getting ready")
         counted = await self._desk.open_documents(self._on_reading)
@@ -75,11 +92,11 @@ class Steps:
     async def _on_reading(self, label: str, done: int, total: int) -> None:
         await self._emit(Kind.DOCUMENTS_READ, "recall", label=label, done=done, total=total)
 
-    async def plan(self, state: State) -> State:
+    async def plan(self, state: State) -> Update:
         """Let the supervisor break the question into assignments."""
-        number = state.get("round", 0) + 1
+        number = state["round"] + 1
         since = await self._begin("plan", "plan: breaking the question down")
-        earlier = state.get("assignments", [])
+        earlier = state["assignments"]
         task = Task(
             Intent.PLAN,
             self._question,
@@ -91,12 +108,16 @@ class Steps:
         for assignment in made:
             assignment["round"] = number
         await self._emit(
-            Kind.PLAN_MADE, f"plan/{number}", round=number, assignments=made, reason=answer.value.get("reason")
+            Kind.PLAN_MADE,
+            f"plan/{number}",
+            round=number,
+            assignments=made,
+            reason=answer.value.get("reason"),
         )
         await self._end("plan", since, assignments=len(made))
         return {"round": number, "assignments": [*earlier, *made]}
 
-    async def work(self, work: Work) -> State:
+    async def work(self, work: Work) -> Update:
         """Let one worker do one assignment; a failure is a value."""
         assignment = work["assignment"]
         identity, worker, goal = assignment["id"], assignment["worker"], assignment["goal"]
@@ -152,15 +173,19 @@ class Steps:
 
     def next_wave(self, state: State) -> list[Work]:
         """The assignments that may begin now: those without a result whose `after` all have one."""
-        results = state.get("results", {})
+        results = state["results"]
         return [
             {"assignment": assignment}
-            for assignment in state.get("assignments", [])
+            for assignment in state["assignments"]
             if assignment["id"] not in results and all(other in results for other in assignment["after"])
         ]
 
-    async def review(self, state: State) -> State:
-        """Look at what came back; a run in which nobody succeeded ends here with the first failure's reason."""
+    async def review(self, state: State) -> Update:
+        """Look at what came back.
+
+        Raises:
+            NothingToShow: no worker succeeded; says why the first did not.
+        """
         if self.next_wave(state) or self.wants_another_round(state):
             return {}
         results = state["results"].values()
@@ -174,14 +199,14 @@ class Steps:
 
     def wants_another_round(self, state: State) -> bool:
         """Whether to plan again: nothing was found or too few succeeded, and rounds and budget are left."""
-        results = state.get("results", {}).values()
+        results = state["results"].values()
         found = any(result["ok"] and result["findings"] for result in results)
         share = sum(result["ok"] for result in results) / max(1, len(results))
         enough = found and share >= self._team.min_success
         return not enough and state["round"] < self._team.rounds and not self._context.limits.reached
 
-    async def compose(self, state: State) -> State:
-        """Let the supervisor compose from what was found; with nothing found, say so without asking anyone."""
+    async def compose(self, state: State) -> Update:
+        """Let the supervisor compose from what was found; with nothing found, say so unasked."""
         since = await self._begin("compose", "compose: writing from what was found")
         found = evidence.numbered(state["assignments"], state["results"])
         if not found.findings:
@@ -199,16 +224,21 @@ class Steps:
         await self._end("compose", since, findings=len(found.findings))
         return {"draft": answer.value}
 
-    async def check(self, state: State) -> State:
+    async def check(self, state: State) -> Update:
         """The gate: verify each quote in its stored source, set aside what is not supported, and assemble."""
         since = await self._begin("check", "check: verifying quotes and citations")
         found = evidence.numbered(state["assignments"], state["results"])
-        snapshots = {source.sha256: await self._desk.snapshot(source.sha256) for source in found.sources.values()}
+        snapshots = {
+            source.sha256: await self._desk.snapshot(source.sha256) for source in found.sources.values()
+        }
         lost = evidence.not_in_snapshot(found, snapshots)
-        output = assemble(self._context, state["draft"], found, lost, partial=state.get("partial", False))
+        output = assemble(
+            self._context, state.get("draft", {}), found, lost, partial=state.get("partial", False)
+        )
         unsupported = len(output.get("unsupported", []))
         await self._emit(
-            Kind.CHECK_FINISHED, "check", claims=len(output.get("claims", [])) , quotes=len(found.findings) - len(lost),
+            Kind.CHECK_FINISHED, "check", claims=len(output.get("claims", [])),
+            quotes=len(found.findings) - len(lost),
             unsupported=unsupported, problems=[finding.quote[:200] for finding in lost],
         )  # fmt: skip
         await self._end("check", since, unsupported=unsupported)
@@ -224,7 +254,9 @@ class Steps:
         return perf_counter()
 
     async def _end(self, step: str, since: float, **counted: int) -> None:
-        await self._emit(Kind.STEP_FINISHED, step, step=step, seconds=round(perf_counter() - since, 3), **counted)
+        await self._emit(
+            Kind.STEP_FINISHED, step, step=step, seconds=round(perf_counter() - since, 3), **counted
+        )
 
     async def _emit(self, kind: Kind, path: str, actor: str = "", /, **data: Any) -> None:
         await self._context.emit(kind, actor or self._team.name, path, **data)
@@ -238,7 +270,7 @@ def _unsupported(draft: Mapping[str, Any], findings: tuple[Finding, ...]) -> lis
         *(("$.answer", v) for v in judge_sentences(draft.get("answer") or "", quotes)),
     ]
     return [
-        f"{place}: {verdict.text[:160]!r}: {verdict.reason}. Say only what the findings say, and cite their ids."
+        f"{place}: {verdict.text[:160]!r}: {verdict.reason}. Say what the findings say, and cite their ids."
         for place, verdict in verdicts
         if not verdict.supported
     ]

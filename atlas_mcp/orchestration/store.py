@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 from ulid import ULID
 
 from atlas_mcp.errors import UnknownRun
+from atlas_mcp.events import Kind
 from atlas_mcp.observe.journal import SCHEMA as JOURNAL_SCHEMA
 from atlas_mcp.observe.journal import insert_event, now
 from atlas_mcp.orchestration.control import SCHEMA as CONTROL_SCHEMA
 from atlas_mcp.orchestration.lease import SCHEMA as LEASE_SCHEMA
 from atlas_mcp.orchestration.ledger import SCHEMA as LEDGER_SCHEMA
-from atlas_mcp.events import Kind
 
 if TYPE_CHECKING:
     import sqlite3
@@ -115,7 +115,14 @@ class RunStore:
         self._database = database
 
     async def begin(
-        self, user: str, team: str, version: str, given: dict[str, Any], options: dict[str, Any], *, fresh: bool
+        self,
+        user: str,
+        team: str,
+        version: str,
+        given: dict[str, Any],
+        options: dict[str, Any],
+        *,
+        fresh: bool,
     ) -> tuple[RunRow, bool]:
         """Open a run, or find the one alive that asks the same; says which by `True` for a new one."""
         same = sameness(user, team, given, options)
@@ -123,20 +130,20 @@ class RunStore:
         def write(connection: sqlite3.Connection) -> tuple[RunRow, bool]:
             if not fresh:
                 alive = connection.execute(
-                    "SELECT * FROM run WHERE sameness = ? AND state IN ('queued', 'running', 'waiting', 'paused')"
-                    " ORDER BY run_id DESC LIMIT 1",
+                    "SELECT * FROM run WHERE sameness = ?"
+                    " AND state IN ('queued', 'running', 'waiting', 'paused') ORDER BY run_id DESC LIMIT 1",
                     (same,),
                 ).fetchone()
                 if alive is not None:
                     return _row(alive), False
             run_id, at = new_run_id(), now()
             connection.execute(
-                "INSERT INTO run (run_id, user, team, team_version, input, options, sameness, state, created_at,"
-                " updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO run (run_id, user, team, team_version, input, options, sameness, state,"
+                " created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (run_id, user, team, version, _json(given), _json(options), same, RunState.QUEUED, at, at),
             )
             data = {"team": team, "team_version": version, "input": given}
-            insert_event(connection, run_id, Kind.RUN_QUEUED, team, "", None, data)
+            insert_event(connection, run_id, Kind.RUN_QUEUED, actor=team, data=data)
             return _row(connection.execute("SELECT * FROM run WHERE run_id = ?", (run_id,)).fetchone()), True
 
         return await self._database.write(write)
@@ -203,7 +210,7 @@ class RunStore:
             ).rowcount  # fmt: skip
             if changed:
                 (team,) = connection.execute("SELECT team FROM run WHERE run_id = ?", (run_id,)).fetchone()
-                insert_event(connection, run_id, Kind.RUN_FINISHED, team, "", None, data)
+                insert_event(connection, run_id, Kind.RUN_FINISHED, actor=team, data=data)
 
         await self._database.write(write)
 
@@ -214,7 +221,8 @@ class RunStore:
             ids = [
                 row["run_id"]
                 for row in connection.execute(
-                    "SELECT run_id FROM run WHERE updated_at < ? AND state IN ('done', 'failed', 'cancelled')",
+                    "SELECT run_id FROM run WHERE updated_at < ?"
+                    " AND state IN ('done', 'failed', 'cancelled')",
                     (before,),
                 )
             ]

@@ -1,7 +1,7 @@
 """A team's folder as a `Team`; every mistake is named by file and key.
 
-A folder holds `team.toml` (wiring and limits), one `<agent>.md` an agent, and `output.schema.json`. The hash of
-the folder is the team's version; a run remembers the one it began with.
+A folder holds `team.toml` (wiring and limits), one `<agent>.md` an agent, and `output.schema.json`. The
+hash of the folder is the team's version; a run remembers the one it began with.
 """
 
 from __future__ import annotations
@@ -91,7 +91,12 @@ class Team(_TeamFile):
             if not value.get("x-atlas-computed")
         }
         required = [key for key in self.output_schema.get("required", []) if key in properties]
-        shape = {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+        shape = {
+            "type": "object",
+            "properties": properties,
+            "required": required,
+            "additionalProperties": False,
+        }
         return shape | ({"$defs": self.output_schema["$defs"]} if "$defs" in self.output_schema else {})
 
     def check_input(self, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -135,7 +140,9 @@ def _check_value(team: str, name: str, field: InputField, value: Any) -> Any:
                 remedy="Ask shortly, and give long material as documents.",
             )
         if field.enum and value not in field.enum:
-            raise InvalidInput(f"{team}: {name!r} is {value!r}.", remedy=f"Choose from {', '.join(field.enum)}.")
+            raise InvalidInput(
+                f"{team}: {name!r} is {value!r}.", remedy=f"Choose from {', '.join(field.enum)}."
+            )
     return value
 
 
@@ -154,7 +161,9 @@ def load_team(folder: Path) -> Team:
     wiring = _read_wiring(file)
     cards = {card: load_card(folder / f"{card}.md") for card in (wiring.supervisor, *wiring.workers)}
     if wiring.supervisor in wiring.workers:
-        raise InvalidConfiguration(f"{file}: workers: {wiring.supervisor!r} is the supervisor.", remedy="Name others.")
+        raise InvalidConfiguration(
+            f"{file}: workers: {wiring.supervisor!r} is the supervisor.", remedy="Name others."
+        )
     return Team(
         **wiring.model_dump(),
         name=name,
@@ -169,15 +178,20 @@ def _read_wiring(file: Path) -> _TeamFile:
     try:
         return _TeamFile.model_validate(tomllib.loads(file.read_text("utf-8")))
     except FileNotFoundError:
-        raise InvalidConfiguration(f"{file}: there is no such file.", remedy="A team needs a team.toml.") from None
+        raise InvalidConfiguration(
+            f"{file}: there is no such file.", remedy="A team needs a team.toml."
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InvalidConfiguration(f"{file}: {error}.", remedy="Correct the line; TOML quotes text.") from None
+        raise InvalidConfiguration(
+            f"{file}: {error}.", remedy="Correct the line; TOML quotes text."
+        ) from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])
         known = ", ".join(_TeamFile.model_fields) if first["type"] == "extra_forbidden" else ""
         raise InvalidConfiguration(
-            f"{file}: {key}: {first['msg']}.", remedy=f"Known keys: {known}." if known else "Correct that key."
+            f"{file}: {key}: {first['msg']}.",
+            remedy=f"Known keys: {known}." if known else "Correct that key.",
         ) from None
 
 
@@ -198,7 +212,9 @@ def _read_schema(file: Path) -> dict[str, Any]:
             f"{file}: {error.json_path}: {error.message}.", remedy="Write JSON Schema 2020-12."
         ) from None
     if schema.get("type") != "object" or not schema.get("properties"):
-        raise InvalidConfiguration(f"{file}: type: the output is an object with properties.", remedy="Say so.")
+        raise InvalidConfiguration(
+            f"{file}: type: the output is an object with properties.", remedy="Say so."
+        )
     return schema
 
 

@@ -1,8 +1,8 @@
 """Whether what a brief says is carried by what it cites. Measured from words and numbers, with no model.
 
-It sees a missing or unknown citation, a quote that does not stand in its source, a number that the quotes do not
-have, and words that they do not share. It cannot see a contradiction in other words; so the measure is called
-lexical support, never truth.
+It sees a missing or unknown citation, a quote that does not stand in its source, a number that the quotes
+do not have, and words that they do not share. It cannot see a contradiction in other words; so the measure
+is called lexical support, never truth.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["LEAST_SUPPORT", "Verdict", "judge_claims", "judge_sentences", "misquoted", "quote_place"]
 
 LEAST_SUPPORT = 0.3
-"""Share of a claim's content words that its quotes must have; at 70 % rewording true claims still have 0.37."""
+"""Share of a claim's content words that its quotes must have; true claims reworded by 70 % have 0.37."""
 
 _MARKERS = re.compile(r"\s*\[(f\d+(?:\s*,\s*f\d+)*)\]")
 
@@ -90,8 +90,10 @@ def _verdict(text: str, ids: tuple[str, ...], quotes: Mapping[str, str]) -> Verd
     return Verdict(text, ids)
 
 
-def quote_place(quote: str, passage_id: str, passages: Mapping[str, Passage]) -> tuple[Passage, int, int] | None:
-    """The passage in which a quote stands verbatim and the characters there; the named passage is tried first."""
+def quote_place(
+    quote: str, passage_id: str, passages: Mapping[str, Passage]
+) -> tuple[Passage, int, int] | None:
+    """The passage in which a quote stands verbatim, and where; the named passage is tried first."""
     named = [passages[passage_id]] if passage_id in passages else []
     for passage in (*named, *passages.values()):
         if place := locate(quote, passage.text):
