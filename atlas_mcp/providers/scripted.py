@@ -1,0 +1,139 @@
+"""A provider that says what a script tells it to, with faults on demand: for tests, cases and dry runs.
+
+It streams as a model would (pieces, pauses, cancelling, death in mid-answer) and needs neither network nor
+key. What no reply of the script fits is answered with the smallest instance of the prompt's schema, or with
+the word "scripted". The format is described in `script`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from atlas_mcp.errors import InvalidConfiguration, Unavailable
+from atlas_mcp.messages import Stopped, TextDelta, ToolCall, Usage, prompt_hash
+from atlas_mcp.providers.fence import render_parts
+from atlas_mcp.providers.provider import ProviderInfo
+from atlas_mcp.providers.script import FAILURES, Script, ScriptedReply, turn_of
+from atlas_mcp.providers.smallest import smallest
+from atlas_mcp.providers.stream import Stream
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from atlas_mcp.errors import ProviderError
+    from atlas_mcp.messages import Chunk, Prompt
+
+__all__ = ["Script", "ScriptedProvider", "ScriptedReply", "open_provider", "smallest"]
+
+_VENDOR = "scripted"
+_CHARACTERS_PER_TOKEN = 4
+
+
+class ScriptedProvider:
+    """Answers every prompt as its script says."""
+
+    def __init__(self, script: Script) -> None:
+        self._script = script
+        self._failed: Counter[tuple[int, str]] = Counter()
+        self._closed = False
+        self._info = ProviderInfo(
+            f"{_VENDOR}:{script.name}",
+            _VENDOR,
+            script.name,
+            language_model=False,
+            note="No language model wrote this; every answer was written beforehand in a script.",
+        )
+
+    @property
+    def info(self) -> ProviderInfo:
+        """Who answers."""
+        return self._info
+
+    def stream(self, prompt: Prompt) -> Stream:
+        """The answer to a prompt, not yet begun."""
+        return Stream(self._chunks(prompt))
+
+    async def aclose(self) -> None:
+        """Further streams fail."""
+        self._closed = True
+
+    async def _chunks(self, prompt: Prompt) -> AsyncGenerator[Chunk, None]:
+        if self._closed:
+            raise Unavailable("The provider was closed.", provider=_VENDOR, model=self._script.name)
+        reply = self._reply(prompt)
+        pieces = [] if reply.tool else _pieces(_text(reply, prompt), reply.tokens)
+        pause = reply.seconds / max(1, len(pieces))
+        said = pieces if reply.fail is None else pieces[: reply.after]
+        for piece in said:
+            await asyncio.sleep(pause)
+            yield TextDelta(piece)
+        if not pieces or reply.fail is not None:
+            await asyncio.sleep(pause)
+        for number, tool in enumerate(reply.tool, start=1):
+            yield ToolCall(f"call_{turn_of(prompt)}_{number}", tool.name, dict(tool.arguments))
+        if said or reply.fail is None:
+            yield Usage(_asked(prompt), len(said) + len(reply.tool), calls=1)
+        if reply.fail is not None:
+            raise self._failure(reply.fail, reply)
+        yield Stopped("tool_calls" if reply.tool else "end", _VENDOR, self._script.name, language_model=False)
+
+    def _reply(self, prompt: Prompt) -> ScriptedReply:
+        """The first reply that fits and has not yet failed as often as it should."""
+        for number, reply in enumerate(self._script.replies):
+            if not reply.when.fits(prompt):
+                continue
+            if reply.times is None:
+                return reply
+            attempt = (number, prompt_hash(prompt))
+            self._failed[attempt] += 1
+            if self._failed[attempt] <= reply.times:
+                return reply
+        return ScriptedReply(say=_unscripted(prompt))
+
+    def _failure(self, code: str, reply: ScriptedReply) -> ProviderError:
+        return FAILURES[code](
+            "The script says that the provider fails here.",
+            provider=_VENDOR,
+            model=self._script.name,
+            retry_after=reply.retry_after,
+        )
+
+
+def _text(reply: ScriptedReply, prompt: Prompt) -> str:
+    return reply.text if reply.text is not None else _unscripted(prompt)
+
+
+def _unscripted(prompt: Prompt) -> str:
+    return _VENDOR if prompt.schema is None else json.dumps(smallest(prompt.schema), ensure_ascii=False)
+
+
+def _pieces(text: str, tokens: int | None) -> list[str]:
+    """`text` in `tokens` pieces of like length, at most one a character."""
+    wished = tokens or -(-len(text) // _CHARACTERS_PER_TOKEN)
+    number = min(wished, len(text))
+    bounds = [len(text) * step // number for step in range(number + 1)] if number else []
+    return [text[start:end] for start, end in pairwise(bounds)]
+
+
+def _asked(prompt: Prompt) -> int:
+    """How much was asked, at 4 characters a token."""
+    said = len(prompt.system) + sum(len(render_parts(message.parts)) for message in prompt.messages)
+    return -(-said // _CHARACTERS_PER_TOKEN)
+
+
+def open_provider(model: str = "", **_: object) -> ScriptedProvider:
+    """A provider for the script at the path `model`.
+
+    Raises:
+        InvalidConfiguration: there is no path, or the script is wrong.
+    """
+    if not model:
+        raise InvalidConfiguration(
+            "The scripted provider needs a script.", remedy="Write scripted:PATH of a TOML file."
+        )
+    return ScriptedProvider(Script.load(Path(model)))

@@ -1,0 +1,148 @@
+"""What a model server reports as an error, as a leaf of our tree.
+
+Servers say the same thing by an HTTP status, by a code, by a type or only in words; this is the one table
+that reads them. It knows no SDK: numbers and strings go in, a `ProviderError` comes out.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, cast
+
+from atlas_mcp import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from atlas_mcp.errors import ProviderError
+
+__all__ = ["classify", "error_in_stream", "redacted", "remedy_for", "retry_after"]
+
+_LONGEST_MESSAGE = 500
+
+_BY_CODE: dict[str, type[ProviderError]] = {
+    "insufficient_quota": errors.QuotaExceeded,
+    "billing_hard_limit_reached": errors.QuotaExceeded,
+    "billing_not_active": errors.QuotaExceeded,
+    "context_length_exceeded": errors.ContextTooLong,
+    "string_above_max_length": errors.ContextTooLong,
+    "content_filter": errors.ContentRefused,
+    "content_policy_violation": errors.ContentRefused,
+    "model_not_found": errors.ModelNotFound,
+    "invalid_api_key": errors.Authentication,
+    "authentication_error": errors.Authentication,
+    "permission_error": errors.PermissionDenied,
+    "rate_limit_exceeded": errors.RateLimited,
+    "rate_limit_error": errors.RateLimited,
+    "overloaded": errors.Overloaded,
+    "overloaded_error": errors.Overloaded,
+    "server_is_overloaded": errors.Overloaded,
+    "slow_down": errors.Overloaded,
+    "engine_overloaded": errors.Overloaded,
+    "timeout": errors.ProviderTimeout,
+    "server_error": errors.ServerFailed,
+    "internal_error": errors.ServerFailed,
+    "api_error": errors.ServerFailed,
+    "invalid_request_error": errors.InvalidRequest,
+}
+
+_BY_STATUS: dict[int, type[ProviderError]] = {
+    401: errors.Authentication,
+    402: errors.QuotaExceeded,
+    403: errors.PermissionDenied,
+    404: errors.ModelNotFound,
+    408: errors.ProviderTimeout,
+    409: errors.ServerFailed,
+    413: errors.ContextTooLong,
+    429: errors.RateLimited,
+    503: errors.Overloaded,
+    529: errors.Overloaded,
+}
+
+_REMEDY: dict[type[ProviderError], str] = {
+    errors.Authentication: "Set the provider's key.",
+    errors.PermissionDenied: "Use a key that may use this model, or another model.",
+    errors.QuotaExceeded: "Top up the account, or use another provider.",
+    errors.ModelNotFound: "Check the model's name and the base URL.",
+    errors.ContextTooLong: "Send less material, or use a model with a larger window.",
+    errors.ContentRefused: "Ask in other words, or use another model.",
+    errors.RateLimited: "Wait, or spread the calls over more providers.",
+    errors.Overloaded: "Try again in a while, or use another provider.",
+    errors.ServerFailed: "Try again.",
+    errors.ProviderTimeout: "Try again.",
+    errors.ConnectionFailed: "Check the network and the base URL.",
+    errors.PoolExhausted: "Run fewer streams at once.",
+    errors.StreamBroken: "Try again; what came before is not a whole answer.",
+    errors.MalformedResponse: "Check that the base URL is that of a chat-completions API.",
+    errors.InvalidRequest: "Change what the message names; the same request will fail again.",
+}
+
+_TOO_LONG = re.compile(
+    r"context[ _](?:length|window|size)|prompt is too long|too many (?:input )?tokens"
+    r"|maximum (?:prompt|input)",
+    re.IGNORECASE,
+)
+_SECRET = re.compile(r"\b(?:sk|gsk|xai)-[\w*.-]{6,}|(?<=Bearer )\S+|(?<=://)[^/\s@]+(?=@)")
+
+
+def classify(status: int | None, codes: tuple[str, ...] = (), message: str = "") -> type[ProviderError]:
+    """The leaf for an error: its code or type first, what only its words tell next, its status last."""
+    named = next((leaf for code in codes if (leaf := _BY_CODE.get(code))), None)
+    if named not in {None, errors.InvalidRequest}:
+        return cast("type[ProviderError]", named)
+    if status in {None, 400, 413, 422, 500} and _TOO_LONG.search(message):
+        return errors.ContextTooLong
+    if status in _BY_STATUS:
+        return _BY_STATUS[status]
+    if named is not None:
+        return named
+    if status is None or status >= 500:  # noqa: PLR2004  the range is the protocol's
+        return errors.ServerFailed
+    return errors.InvalidRequest
+
+
+def error_in_stream(error: Any) -> ProviderError:
+    """The error that a server reported inside its stream: an object, or only words.
+
+    The status of such a response is 200, so it says nothing; a code that is a number is a status.
+    """
+    fields = cast("dict[str, Any]", error) if isinstance(error, dict) else {"message": error}
+    message = str(fields.get("message") or "no reason given")
+    codes = tuple(str(code) for code in (fields.get("code"), fields.get("type")) if code)
+    status = int(codes[0]) if codes and re.fullmatch(r"[45]\d\d", codes[0]) else None
+    leaf = classify(status, codes, message)
+    return leaf(
+        f"The server reported an error in its stream: {redacted(message)}",
+        status=status,
+        remedy=remedy_for(leaf),
+    )
+
+
+def remedy_for(leaf: type[ProviderError]) -> str:
+    """What to do about a leaf, where there is something general to say."""
+    return _REMEDY.get(leaf, "")
+
+
+def redacted(text: str, *secrets: str) -> str:
+    """`text` on one line of 500 characters at most, without the secrets or whatever else looks like one."""
+    for secret in secrets:
+        text = text.replace(secret, "[secret]") if secret else text
+    text = " ".join(_SECRET.sub("[secret]", text).split())
+    return text if len(text) <= _LONGEST_MESSAGE else f"{text[:_LONGEST_MESSAGE]}…"
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait, from `retry-after-ms` or `retry-after` (seconds or an HTTP date)."""
+    milliseconds, wait = headers.get("retry-after-ms", ""), headers.get("retry-after", "")
+    if re.fullmatch(r"\d+(?:\.\d+)?", milliseconds):
+        return float(milliseconds) / 1000
+    if re.fullmatch(r"\d+(?:\.\d+)?", wait):
+        return float(wait)
+    try:
+        until = parsedate_to_datetime(wait)
+    except (TypeError, ValueError):
+        return None
+    until = until if until.tzinfo else until.replace(tzinfo=UTC)
+    return max(0.0, (until - datetime.now(UTC)).total_seconds())
