@@ -68,7 +68,7 @@ class Atlas:
 
     def __init__(
         self, settings: Settings, teams: Mapping[str, Team], database: Database, leases: Leases,
-        stack: AsyncExitStack, *, user: str, roots: Sequence[Path],
+        stack: AsyncExitStack, *, user: str, roots: Sequence[Path], provider: Provider | None,
     ) -> None:  # fmt: skip
         self.settings = settings
         self.teams = teams
@@ -77,7 +77,7 @@ class Atlas:
         self.journal = Journal(database)
         self._stack = stack
         self._opening = asyncio.Lock()
-        self._opened: dict[str, Any] = {}
+        self._opened: dict[str, Any] = {"provider": provider} if provider else {}
         self._owners: dict[str, tuple[Owner, asyncio.Task[None]]] = {}
         self._workshop = Workshop(
             database, self.journal, leases, at_once=settings.runs.at_once,
@@ -337,12 +337,17 @@ def _age(at: str) -> float:
 
 @asynccontextmanager
 async def open_atlas(
-    settings: Settings | None = None, *, roots: Sequence[Path] | None = None, resume: bool = False
+    settings: Settings | None = None,
+    *,
+    roots: Sequence[Path] | None = None,
+    provider: Provider | None = None,
+    resume: bool = False,
 ) -> AsyncGenerator[Atlas]:
     """Open the data folder and its teams; on exit runs of this process are interrupted and can go on later.
 
-    `roots` are the folders that runs may read (default: `[roots] read`); `resume` takes up runs that were
-    interrupted lately.
+    `roots` are the folders that runs may read (default: `[roots] read`); `provider` answers prompts (default:
+    the one that is configured) and stays the caller's to close; `resume` takes up runs that were interrupted
+    lately.
 
     Raises:
         InvalidConfiguration: settings or a team's folder are wrong.
@@ -356,7 +361,7 @@ async def open_atlas(
         stack.enter_context(leases.living())
         atlas = Atlas(
             settings, teams, database, leases, stack, user=getpass.getuser(),
-            roots=settings.roots.read if roots is None else roots,
+            roots=settings.roots.read if roots is None else roots, provider=provider,
         )  # fmt: skip
         try:
             if resume:

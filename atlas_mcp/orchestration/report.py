@@ -19,6 +19,7 @@ LONGEST = 20_000
 """Bytes that a report may have; findings that no claim cites are left out first."""
 
 _SPACE = re.compile(r"\s+")
+_NO_WORD = re.compile(r"\]\([^)]*\)|[^\w]")
 
 
 def written(team: Team, given: Mapping[str, Any], output: Mapping[str, Any], *, partial: bool) -> str:
@@ -54,23 +55,32 @@ def _claims(output: Mapping[str, Any]) -> str:
     blocks: list[str] = []
     shown: set[str] = set()
     for number, claim in enumerate(claims, start=1):
-        lines = [f"{number}. **{_line(claim['text'])}** {_marks(claim['finding_ids'])}"]
-        for name in claim["finding_ids"]:
-            if name in findings and name not in shown:
-                shown.add(name)
-                lines.append(_quote(findings[name], sources))
+        new = [findings[name] for name in claim["finding_ids"] if name in findings and name not in shown]
+        shown.update(finding["id"] for finding in new)
+        if new and _bare(new[0]["quote"]) == _bare(claim["text"]):
+            # The claim is its quote: shown once, as it stands in the source.
+            lines = [f"{number}. “{_line(new[0]['quote'])}”", f"   — {_place(new[0], sources)}"]
+            new = new[1:]
+        else:
+            lines = [f"{number}. **{_line(claim['text'])}** {_marks(claim['finding_ids'])}"]
+        lines += [f"   > “{_line(each['quote'])}”\n   > — {_place(each, sources)}" for each in new]
         blocks.append("\n".join(lines))
     return "## Findings\n\n" + "\n\n".join(blocks)
 
 
-def _quote(finding: Mapping[str, Any], sources: Mapping[str, Mapping[str, Any]]) -> str:
+def _bare(text: str) -> str:
+    """A text without markup, white space and case, to tell whether two say the same words."""
+    return _NO_WORD.sub("", text).lower()
+
+
+def _place(finding: Mapping[str, Any], sources: Mapping[str, Mapping[str, Any]]) -> str:
     location = finding["location"]
     where = [f"*{_line(sources[finding['source_id']]['title'])}* ({finding['source_id']})"]
     if location.get("heading"):
         where.append(_line(location["heading"]))
     if location.get("page"):
         where.append(f"page {location['page']}")
-    return f"   > “{_line(finding['quote'])}”\n   > — [{finding['id']}] {', '.join(where)}"
+    return f"[{finding['id']}] {', '.join(where)}"
 
 
 def _disagreements(output: Mapping[str, Any]) -> str:
@@ -101,8 +111,8 @@ def _made_with(team: Team, output: Mapping[str, Any]) -> str:
     parts.append(
         f"Made by the {team.name} team with {', '.join(made['models'])} ({', '.join(made['providers'])})."
     )
-    if not made["language_model"]:
-        parts.append("No language model wrote this: sentences were selected, ranked and quoted.")
+    if note := made.get("note"):
+        parts.append(note)
     parts.append(f"Run `{output['run_id']}`.")
     return "---\n\n" + " ".join(parts)
 

@@ -37,9 +37,9 @@ MOST_ASSIGNMENTS = 4
 _PIECE = re.compile(r".+?(?:[.!?](?=\s)|[\]}],\s?|\Z)", re.DOTALL)
 
 
-def open_provider(model: str = "sentences", **_: object) -> Provider:
+def open_provider(model: str = "", **_: object) -> Provider:
     """The extractive provider; it has one way of working, and needs no key, so other settings are not read."""
-    return ExtractiveProvider(model)
+    return ExtractiveProvider(model or "sentences")
 
 
 class ExtractiveProvider:
