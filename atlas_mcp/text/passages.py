@@ -38,17 +38,19 @@ class _Piece:
     level: int
 
 
-def passages(text: str, *, aim: int = 700, most: int = 1_200) -> list[Span]:
+def passages(text: str, *, aim: int = 700, most: int = 1_200, code: bool = False) -> list[Span]:
     """Passages of about `aim` and at most `most` characters, in order, that hold all there is to read.
 
     A section's heading stays with what follows it; lists, tables and code stay whole where they fit; cuts are
-    between sentences, and within one only when it is longer than `most`.
+    between sentences, and within one only when it is longer than `most`. With `code` the text is source code,
+    cut between lines.
     """
     breaks = (
         [at for at, character in enumerate(text) if character == PAGE_BREAK] if PAGE_BREAK in text else []
     )
+    found = [Block(0, len(text), "code", None, 0, len(text))] if code else blocks(text)
     spans: list[Span] = []
-    for group in _packed(_pieces(text, aim, most), aim, most):
+    for group in _packed(_pieces(text, found, aim, most), aim, most):
         start, end = group[0].start, group[-1].end
         page = bisect_right(breaks, start) + 1 if breaks else None
         under = next((piece.heading for piece in group if not piece.level), group[-1].heading)
@@ -56,10 +58,10 @@ def passages(text: str, *, aim: int = 700, most: int = 1_200) -> list[Span]:
     return spans
 
 
-def _pieces(text: str, aim: int, most: int) -> Iterator[_Piece]:
+def _pieces(text: str, found: list[Block], aim: int, most: int) -> Iterator[_Piece]:
     """Blocks, neighbours of one kind joined while they fit, what is too long cut."""
     run: list[Block] = []
-    for block in [block for block in blocks(text) if block.kind != "markup"]:
+    for block in [block for block in found if block.kind != "markup"]:
         joins = (
             run and block.kind == run[-1].kind and block.kind in GROUPED and block.heading == run[-1].heading
         )

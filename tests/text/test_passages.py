@@ -48,6 +48,14 @@ def test_long_code_is_cut_between_lines() -> None:
     assert all(line.startswith(("value_", "```")) for passage in found for line in passage.splitlines())
 
 
+def test_source_code_is_cut_between_lines_whatever_it_looks_like() -> None:
+    text = "# no heading\n\n" + "\n".join(f"value_{number} = compute({number})" for number in range(120))
+    spans = passages(text, code=True)
+    assert len(spans) > 2
+    assert {span.heading for span in spans} == {None}
+    assert "\n".join(text[span.start : span.end] for span in spans) == text
+
+
 def test_pages_are_counted_where_form_feeds_part_them() -> None:
     text = "\f".join(f"Page {number}. " + "Words on it. " * 90 for number in (1, 2, 3))
     spans = passages(text)
