@@ -254,6 +254,7 @@ class Atlas:
         except AtlasError:
             await self._workshop.leases.release(lease)
             raise
+        await self._store.move(row.run_id, RunState.QUEUED)
         task = asyncio.create_task(owner.work(), name=f"own {row.run_id}")
         self._owners[row.run_id] = (owner, task)
         task.add_done_callback(lambda _: self._owners.pop(row.run_id, None))

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from atlas_mcp.catalogue import shipped
 from atlas_mcp.downstream.toolbox import Found, Tool
 from atlas_mcp.errors import UnreadableDocument
 from atlas_mcp.messages import ToolSpec
+from atlas_mcp.roots import is_text
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from atlas_mcp.memory.knowledge import Ingested
     from atlas_mcp.memory.memory import Memory
     from atlas_mcp.messages import Passage
 
 __all__ = ["SEARCH", "Counted", "Desk"]
+
+OnReading: TypeAlias = "Callable[[str, int, int], Awaitable[None]]"
 
 SEARCH = "search_documents"
 HITS = 12
@@ -43,7 +49,7 @@ class Desk:
         self._named = documents
         self.library: dict[str, Any] = {}
 
-    async def open_documents(self, on_reading: Callable[[str, int, int], Awaitable[None]]) -> Counted:
+    async def open_documents(self, on_reading: OnReading) -> Counted:
         """Read what the run may read, as far as it changed.
 
         Raises:
@@ -53,8 +59,7 @@ class Desk:
             self.library = {"scope": f"user:{self._user}", "documents": None}
             return Counted(len(kept))
         scope = f"named:{self._user}" if self._named else "handbook"
-        named = self._named or [str(shipped("handbook"))]
-        ingested = await self._memory.ingest(named, scope=scope, on_progress=on_reading)
+        ingested = await self._ingest(scope, on_reading)
         if not ingested.document_ids:
             why = "; ".join(f"{uri}: {reason}" for uri, reason in ingested.skipped) or "the folder is empty"
             raise UnreadableDocument(
@@ -62,6 +67,22 @@ class Desk:
             )
         self.library = {"scope": scope, "documents": list(ingested.document_ids)}
         return Counted(len(ingested.document_ids), tuple(ingested.skipped))
+
+    async def _ingest(self, scope: str, on_reading: OnReading) -> Ingested:
+        from atlas_mcp.memory.knowledge import Inline, Progress
+
+        named = [Inline(each) if is_text(each) else Path(each) for each in self._named] or [shipped("handbook")]
+        steps: asyncio.Queue[Progress | None] = asyncio.Queue()
+        ingesting = asyncio.create_task(
+            self._memory.ingest(named, scope=scope, on_progress=steps.put_nowait), name=f"ingest {scope}"
+        )
+        ingesting.add_done_callback(lambda _: steps.put_nowait(None))
+        try:
+            while (step := await steps.get()) is not None:
+                await on_reading(str(step), step.done, step.of)
+            return await ingesting
+        finally:
+            ingesting.cancel()
 
     async def snapshot(self, sha256: str) -> str:
         """The stored text of a source."""

@@ -36,7 +36,7 @@ def gather(goal: str, quote: str, *, more: str = "") -> str:
     finding = f'{{ passage = "p1", quote = "{quote}" }}'
     return f"""
 [[reply]]
-when = {{ intent = "gather", contains = "{goal}" }}
+when = {{ intent = "gather", contains = "Your goal: {goal}" }}
 json = {{ findings = [{finding}], gaps = [] }}
 {more}
 """
@@ -51,7 +51,7 @@ json = {{ answer = "{SPRING} [f1] {TABLE} [f2]", claims = [
 ], disagreements = [], open_questions = [], confidence = 0.9 }}
 """
 
-SCRIPT = PLAN + gather("spring tides", SPRING) + gather("publishes", TABLE) + COMPOSE
+SCRIPT = PLAN + gather("When do spring tides", SPRING) + gather("Who publishes", TABLE) + COMPOSE
 
 
 async def finished(atlas: Atlas, documents: Path, **wishes: Any) -> dict[str, Any]:
@@ -89,14 +89,15 @@ async def test_events_come_in_order_and_end_with_the_runs_end(atlas_with: OpenAt
 async def test_a_worker_that_fails_is_a_value_and_the_others_findings_are_kept(
     atlas_with: OpenAtlas, documents: Path
 ) -> None:
-    failing = '[[reply]]\nwhen = { intent = "gather", contains = "publishes" }\nfail = "authentication"\n'
+    failing = '[[reply]]\nwhen = { intent = "gather", contains = "Your goal: Who publishes" }\nfail = "authentication"\n'
     compose = f"""
 [[reply]]
 when = {{ intent = "compose" }}
-json = {{ answer = "{SPRING} [f1]", claims = [{{ text = "{SPRING}", finding_ids = ["f1"] }}],
-  disagreements = [], open_questions = ["Who publishes the tide table?"], confidence = 0.5 }}
+json = {{ answer = "{SPRING} [f1]", claims = [
+  {{ text = "{SPRING}", finding_ids = ["f1"] }},
+], disagreements = [], open_questions = ["Who publishes the tide table?"], confidence = 0.5 }}
 """
-    async with atlas_with(PLAN + gather("spring tides", SPRING) + failing + compose) as atlas:
+    async with atlas_with(PLAN + gather("When do spring tides", SPRING) + failing + compose) as atlas:
         made = await finished(atlas, documents)
     assert made["state"] == "done"
     assert [finding["quote"] for finding in made["output"]["findings"]] == [SPRING]
@@ -121,7 +122,7 @@ json = {{ answer = "{SPRING} [f1]", claims = [
   {{ text = "The range at Fundy is 21 metres.", finding_ids = ["f2"] }},
 ], disagreements = [], open_questions = [], confidence = 0.9 }}
 """
-    script = PLAN + gather("spring tides", SPRING) + gather("publishes", TABLE) + compose
+    script = PLAN + gather("When do spring tides", SPRING) + gather("Who publishes", TABLE) + compose
     async with atlas_with(script) as atlas:
         made = await finished(atlas, documents)
         events = await atlas.events(made["run_id"])
@@ -134,7 +135,7 @@ json = {{ answer = "{SPRING} [f1]", claims = [
 async def test_a_quote_that_stands_in_no_source_never_reaches_the_brief(
     atlas_with: OpenAtlas, documents: Path
 ) -> None:
-    script = PLAN + gather("spring tides", "Tides are made by whales.") + gather("publishes", TABLE)
+    script = PLAN + gather("When do spring tides", "Tides are made by whales.") + gather("Who publishes", TABLE)
     async with atlas_with(script) as atlas:
         made = await finished(atlas, documents)
     assert [finding["quote"] for finding in made["output"]["findings"]] == [TABLE]
@@ -146,7 +147,7 @@ async def test_a_quote_that_stands_in_no_source_never_reaches_the_brief(
 async def test_the_same_call_repeated_while_its_run_lives_attaches_to_it(
     atlas_with: OpenAtlas, documents: Path
 ) -> None:
-    async with atlas_with(PLAN + gather("tide", SPRING, more="seconds = 0.3\ntokens = 10")) as atlas:
+    async with atlas_with(PLAN + gather("When do", SPRING, more="seconds = 0.3\ntokens = 10")) as atlas:
         first = await atlas.start("research", question=QUESTION, documents=[str(documents)])
         second = await atlas.start("research", question=QUESTION, documents=[str(documents)])
         other = await atlas.start("research", question=QUESTION, documents=[str(documents)], fresh=True)
@@ -155,7 +156,7 @@ async def test_the_same_call_repeated_while_its_run_lives_attaches_to_it(
 
 
 async def test_a_paused_run_waits_and_then_goes_on(atlas_with: OpenAtlas, documents: Path) -> None:
-    slow = gather("spring tides", SPRING, more="seconds = 0.8\ntokens = 40") + gather("publishes", TABLE)
+    slow = gather("When do spring tides", SPRING, more="seconds = 0.8\ntokens = 40") + gather("Who publishes", TABLE)
     async with atlas_with(PLAN + slow + COMPOSE) as atlas:
         run = await atlas.start("research", question=QUESTION, documents=[str(documents)])
         await seen(atlas, run.id, Kind.MODEL_STARTED, actor="documents#a1")
@@ -182,7 +183,7 @@ async def test_a_cancelled_run_ends_and_cannot_be_resumed(atlas_with: OpenAtlas,
 async def test_leaving_an_atlas_interrupts_its_runs_and_the_next_one_goes_on(
     atlas_with: OpenAtlas, documents: Path
 ) -> None:
-    slow = gather("spring tides", SPRING, more="seconds = 0.5\ntokens = 10") + gather("publishes", TABLE)
+    slow = gather("When do spring tides", SPRING, more="seconds = 0.5\ntokens = 10") + gather("Who publishes", TABLE)
     async with atlas_with(PLAN + slow + COMPOSE) as atlas:
         run = await atlas.start("research", question=QUESTION, documents=[str(documents)])
         await seen(atlas, run.id, Kind.WORK_FINISHED)
@@ -200,11 +201,12 @@ async def test_a_run_at_its_call_limit_hands_back_what_there_is(atlas_with: Open
     compose = f"""
 [[reply]]
 when = {{ intent = "compose" }}
-json = {{ answer = "{SPRING} [f1]", claims = [{{ text = "{SPRING}", finding_ids = ["f1"] }}],
-  disagreements = [], open_questions = [], confidence = 0.5 }}
+json = {{ answer = "{SPRING} [f1]", claims = [
+  {{ text = "{SPRING}", finding_ids = ["f1"] }},
+], disagreements = [], open_questions = [], confidence = 0.5 }}
 """
     plan = PLAN.replace('goal = "Who publishes the tide table?", after = []', 'goal = "Who publishes?", after = ["a1"]')
-    script = plan + gather("spring tides", SPRING) + gather("publishes", TABLE) + compose
+    script = plan + gather("When do spring tides", SPRING) + gather("Who publishes", TABLE) + compose
     async with atlas_with(script) as atlas:
         made = await finished(atlas, documents, budget={"calls": 2})
     assert made["state"] == "done"
@@ -213,7 +215,7 @@ json = {{ answer = "{SPRING} [f1]", claims = [{{ text = "{SPRING}", finding_ids 
 
 
 async def test_findings_do_not_depend_on_which_worker_was_faster(atlas_with: OpenAtlas, documents: Path) -> None:
-    slow = gather("spring tides", SPRING, more="seconds = 0.3\ntokens = 5") + gather("publishes", TABLE)
+    slow = gather("When do spring tides", SPRING, more="seconds = 0.3\ntokens = 5") + gather("Who publishes", TABLE)
     async with atlas_with(PLAN + slow + COMPOSE) as atlas:
         made = await finished(atlas, documents)
     assert [finding["id"] for finding in made["output"]["findings"]] == ["f1", "f2"]
