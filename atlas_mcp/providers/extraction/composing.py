@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from atlas_mcp.providers.extraction.choosing import RELEVANT, answered_facets, same
+from atlas_mcp.providers.extraction.choosing import RELEVANT, answered_facets, distinct
 from atlas_mcp.providers.extraction.relevance import coverage, judge
 from atlas_mcp.text.support import numbers, polarity_differs
 from atlas_mcp.text.words import stems
@@ -23,32 +23,37 @@ __all__ = ["compose", "in_words"]
 
 _ANSWER_SENTENCES = 3
 _ANSWER_LENGTH = 1_200
-_NEARLY_AS_GOOD = 0.72
+_NEARLY_AS_GOOD = 0.82
+_WORTH_STATING = 0.5  # of the best
 _MOST_SURE = 0.8
 _ENOUGH_SOURCES = 3
+_SUPPORTS = 0.6
 _ON_ONE_THING_MEANING, _ON_ONE_THING_WORDS = 0.8, 0.5
 
 
 def compose(question: Question, units: Sequence[Unit], vectors: Vectors | None) -> dict[str, Any]:
     """The brief: `answer`, `claims`, `disagreements`, `open_questions`, `confidence`.
 
-    `units` are the findings' quotes. `confidence` is measured, from 0 to 0.8: half of it the share of the
-    question's content words that the findings hold, three tenths the relevance of those that answer, two
-    tenths how many documents (up to three) the claims come from.
+    `units` are the findings' quotes. `confidence` is measured, from 0 to 0.8: two fifths of it the share of
+    the question's content words that the answer's findings hold, two fifths how relevant these are, one fifth
+    how many documents (up to three) hold something as relevant.
     """
     relevance = judge(question, units, vectors)
-    merged = _merged(units, relevance, vectors)
-    ranked = sorted(merged, key=lambda index: -float(relevance.total[index]))
-    answering = _answering(question, units, relevance, vectors, ranked)
-    claims = [
-        {"text": units[index].plain, "finding_ids": merged[index]} for index in _in_reading_order(units, ranked)
-    ]
+    ranked = sorted(range(len(units)), key=lambda index: -float(relevance.total[index]))
+    winners = [index for index in answered_facets(relevance) if index is not None]
+    least = _WORTH_STATING * float(relevance.total.max(initial=0.0))
+    stated = [index for index in ranked if index in winners or relevance.total[index] >= least]
+    merged = distinct(units, vectors, stated)
+    answering = _answering(units, relevance, list(merged))
     return {
         "answer": " ".join(f"{_closed(units[index].plain)} [{units[index].id}]" for index in answering),
-        "claims": claims,
+        "claims": [
+            {"text": units[index].plain, "finding_ids": [units[twin].id for twin in merged[index]]}
+            for index in _in_reading_order(units, list(merged))
+        ],
         "disagreements": _disagreements(units, vectors),
         "open_questions": _open(question, units, relevance),
-        "confidence": _confidence(question, units, relevance, ranked, answering),
+        "confidence": _confidence(question, units, relevance, answering),
     }
 
 
@@ -61,29 +66,19 @@ def _closed(plain: str) -> str:
     return plain if plain[-1:] in ".!?\u2026:;\"\u201d)" else f"{plain}."
 
 
-def _merged(units: Sequence[Unit], relevance: Relevance, vectors: Vectors | None) -> dict[int, list[str]]:
-    """The findings that say something of their own, each with the ids of all that say it."""
-    merged: dict[int, list[str]] = {}
-    for index in sorted(range(len(units)), key=lambda each: (-float(relevance.total[each]), each)):
-        twin = next((kept for kept in merged if same(units, vectors, kept, index)), index)
-        merged.setdefault(twin, []).append(units[index].id)
-    return merged
-
-
-def _answering(
-    question: Question, units: Sequence[Unit], relevance: Relevance, vectors: Vectors | None, ranked: list[int]
-) -> list[int]:
-    """The findings that answer: each facet's best, then others nearly as good, while there is room."""
-    del question, vectors
-    facets = [index for index in answered_facets(relevance) if index is not None]
-    best = float(relevance.total[ranked[0]]) if ranked else 0.0
+def _answering(units: Sequence[Unit], relevance: Relevance, ranked: list[int]) -> list[int]:
+    """The units that answer, in the order of what they answer: each facet's best, then others nearly as good."""
+    if not ranked:
+        return []
+    best = float(relevance.total[ranked[0]])
+    facets = [index for index in answered_facets(relevance) if index in ranked]
     good = [index for index in ranked if relevance.total[index] >= max(RELEVANT, _NEARLY_AS_GOOD * best)]
     chosen: list[int] = []
-    for index in dict.fromkeys([*(each for each in facets if each in ranked), *ranked[:1], *good]):
+    for index in dict.fromkeys([*facets, ranked[0], *good]):
         length = sum(len(units[each].plain) for each in chosen) + len(units[index].plain)
         if not chosen or (len(chosen) < _ANSWER_SENTENCES and length <= _ANSWER_LENGTH):
             chosen.append(index)
-    return chosen
+    return sorted(chosen, key=lambda index: int(relevance.by_facet[index].argmax()))
 
 
 def _in_reading_order(units: Sequence[Unit], ranked: list[int]) -> list[int]:
@@ -128,12 +123,13 @@ def _open(question: Question, units: Sequence[Unit], relevance: Relevance) -> li
 
 
 def _confidence(
-    question: Question, units: Sequence[Unit], relevance: Relevance, ranked: list[int], answering: list[int]
+    question: Question, units: Sequence[Unit], relevance: Relevance, answering: list[int]
 ) -> float:
     if not answering:
         return 0.0
-    covered = coverage(question.text, units)
-    relevant = sum(float(relevance.topical[index]) for index in answering) / len(answering)
-    sources = len({units[index].source for index in ranked if relevance.topical[index] >= RELEVANT})
-    agreed = min(sources, _ENOUGH_SOURCES) / _ENOUGH_SOURCES
-    return round(_MOST_SURE * (0.5 * covered + 0.3 * relevant + 0.2 * agreed), 2)
+    covered = coverage(question.text, [units[index] for index in answering])
+    topical = sum(float(relevance.topical[index]) for index in answering) / len(answering)
+    relevant = min(1.0, max(0.0, (topical - RELEVANT) / (1 - RELEVANT)))
+    sources = {unit.source for unit, each in zip(units, relevance.topical, strict=True) if each >= _SUPPORTS}
+    agreed = min(len(sources), _ENOUGH_SOURCES) / _ENOUGH_SOURCES
+    return round(_MOST_SURE * (0.4 * covered + 0.4 * relevant + 0.2 * agreed), 2)

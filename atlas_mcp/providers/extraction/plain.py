@@ -23,6 +23,8 @@ _QUOTED = re.compile(r"\n[ \t]*>[ \t]?")
 _STRONG = re.compile(r"(\*\*\*|\*\*|__)(?=\S)(.+?)(?<=\S)\1", re.DOTALL)
 _EMPHASIS = re.compile(r"(?<![\w*])([*_])(?=[^\s*_])([^*_\n]+?(?:\n[^*_\n]+?)?)(?<=\S)\1(?![\w*])")
 _CODE = re.compile(r"(`+)\s?(.+?)\s?\1", re.DOTALL)
+_BARS = re.compile(r"^\s*\||\|\s*$")
+_BAR = re.compile(r"\s*(?<!\\)\|\s*")
 _OPEN_END = re.compile(r"[.!?:;,\u2014]$")
 
 
@@ -42,11 +44,13 @@ def _without_marks(text: str) -> str:
 def plain_text(markdown: str) -> str:
     """A stretch of Markdown as one line of readable text.
 
-    Links keep their words, emphasis and code lose their marks, list bullets become semicolons where the item
+    A table's row becomes its cells, with semicolons between. Links keep their words, emphasis and code lose their marks, list bullets become semicolons where the item
     before does not end in punctuation, white space is folded. Code spans are left as they are inside.
     """
     text = _QUOTED.sub("\n", _HEADING.sub("", _FIRST_BULLET.sub("", markdown)))
     text = _BULLET.sub(lambda match: _separator(text, match), text)
+    if _BARS.match(text) and text.rstrip().endswith("|"):
+        text = _BAR.sub("; ", _BARS.sub("", text))
     pieces: list[str] = []
     last = 0
     for code in _CODE.finditer(text):

@@ -20,6 +20,7 @@ class Kind(StrEnum):
 
     DEFINITION = "definition"
     RULE = "rule"
+    BAN = "ban"
     QUANTITY = "quantity"
     REASON = "reason"
     CHANGE = "change"
@@ -34,6 +35,13 @@ _KINDS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
         re.compile(
             r"\b(?:must|should|shall|may|required?|requirements?|allowed|permitted|forbidden|obliged"
             r"|mandatory|have to|has to|needs? to|supposed to|can(?:not)?|rules?)\b"
+        ),
+    ),
+    (
+        Kind.BAN,
+        re.compile(
+            r"\b(?:must|should|shall|may|can)\s+(?:\w+\s+){0,3}(?:never|not)\b|\bnever\b|\bforbidden\b|\bprohibit"
+            r"|\bnot allowed\b|\bavoid|\bcannot\b"
         ),
     ),
     (
@@ -65,7 +73,7 @@ _WH = (
 )
 _PART_END = re.compile(r"(?<=[?!;])\s+|(?<=[a-z\d)\"'])\.\s+(?=[A-Z])|\n+")
 _CLAUSE = re.compile(rf",?\s+(?:and|or|but|as well as)\s+(?:also\s+)?(?=(?:(?:for|to|in|by|with|at|from|under)\s+)?(?:{_WH})\b(?!-))", re.IGNORECASE)
-_ASKS = re.compile(rf"(?:\w+\s+)?(?:{_WH})\b", re.IGNORECASE)
+_ASKS = re.compile(rf"(?:(?:and|for|to|in|by|with|at|from|under)\s+)?(?:{_WH})\b", re.IGNORECASE)
 _LEAD = re.compile(
     rf"^\W*(?:(?:and|so|then|also|please|{_WH}|explain|describe|compare|list|summari[sz]e|tell me|find(?: out)?"
     rf"|research|investigate)\b\s*)+",
@@ -75,6 +83,9 @@ _PRONOUN = re.compile(r"\b(?:it|its|they|them|their|this|that|these|those|one|on
 
 _VERSUS = re.compile(r"\s+(?:versus|vs\.?|rather than|instead of|compared (?:to|with)|as opposed to)\s+", re.IGNORECASE)
 _BETWEEN = re.compile(r"\bbetween\s+(.+?)\s+and\s+(.+)$", re.IGNORECASE)
+_DIFFER = re.compile(
+    rf"^(?:{_WH}|\s)*\b(?:is|are|do|does)\s+(.+?)\s+(?:different|differs?|distinct)\s+from\s+(.+)$", re.IGNORECASE
+)
 _COMPARE = re.compile(r"\bcompare\s+(.+?)\s+(?:and|with|to)\s+(.+)$", re.IGNORECASE)
 _TAIL = re.compile(
     r"\s+(?:for|in|of|on|with|when|under|by|at|during|from|as|regarding|concerning|about|to|within|while)\s.*$",
@@ -126,6 +137,8 @@ def read_question(text: str) -> Question:
 def _facet(text: str, query: str) -> Facet:
     lowered = text.replace(" May", " ").lower()  # the month is no permission
     kinds = frozenset(kind for kind, clue in _KINDS if clue.search(lowered))
+    if not kinds and not _ASKS.match(text):
+        kinds = frozenset({Kind.DEFINITION})  # a bare topic
     return Facet(text, query, kinds, _actors(text))
 
 
@@ -183,13 +196,13 @@ def _alternatives(clause: str) -> list[str]:
 
 
 def _between(clause: str) -> list[str]:
-    match = _BETWEEN.search(clause) or _COMPARE.search(clause)
+    match = _BETWEEN.search(clause) or _COMPARE.search(clause) or _DIFFER.search(clause)
     if match is None:
         return []
     second = match[2].rstrip(" ?.!")
     bare = _TAIL.sub("", second)
     tail = second[len(bare) :]
-    if not content_words(match[1]) or not content_words(bare):
+    if not content_words(match[1]) or not content_words(bare) or _PRONOUN.fullmatch(bare):
         return []
     return [f"{side[:1].upper()}{side[1:]}{tail}" for side in (match[1], bare)]
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from atlas_mcp.providers.extraction.clues import acts, answers_kind, form
+from atlas_mcp.providers.extraction.questions import Kind
 from atlas_mcp.text.ranking import lexical_scores, minmax
 from atlas_mcp.text.words import stems
 
@@ -29,10 +30,12 @@ __all__ = ["Relevance", "Vectors", "asked_texts", "coverage", "judge", "shortlis
 # Weights of meaning, covered words and rare words; MiniLM's cosine of unrelated sentences is about 0.1.
 _DENSE, _COVERED, _RARE = 0.6, 0.25, 0.15
 _COSINE_FLOOR, _COSINE_SPAN = 0.1, 0.65
-_WHOLE = 0.25  # what the whole question counts, against the facet a unit answers best
-_KIND, _ACTOR = 0.12, 0.06
+_WHOLE = 0.35  # what the whole question counts, against the facet a unit answers best
+_ACTOR, _HEADED = 0.12, 0.1
+_KIND = dict.fromkeys(Kind, 0.12) | {Kind.DEFINITION: 0.3, Kind.CONDITION: 0.3, Kind.MANNER: 0.08}
+_AROUND = 0.25  # what the passage counts, against the unit itself
 _MOST_EMBEDDED = 240
-_ELSEWHERE = 0.5  # what a word in the heading or title counts, against one in the sentence
+_ELSEWHERE = 0.35  # what a word in the heading or title counts, against one in the sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,21 +79,34 @@ def judge(question: Question, units: Sequence[Unit], vectors: Vectors | None) ->
     columns = [_topical(query, units) for query in asked]
     topical = np.stack(columns, axis=1) if units else np.zeros((0, len(asked)))
     if vectors is not None and units:
-        cosine = vectors.units @ vectors.asked.T
+        cosine = (1 - _AROUND) * vectors.units @ vectors.asked.T + _AROUND * _around(units, vectors)
         dense = np.clip((cosine - _COSINE_FLOOR) / _COSINE_SPAN, 0.0, 1.0)
         topical = _DENSE * dense + (1 - _DENSE) * topical
-    bonus = np.array([[_bonus(facet, unit.plain) for facet in question.facets] for unit in units])
-    shape = np.array([form(unit.plain) for unit in units])[:, None]
-    by_facet = np.clip(topical[:, 1:] + bonus.reshape(len(units), -1), 0.0, 1.0) * shape
+    bonus = np.array([[_bonus(facet, unit) for facet in question.facets] for unit in units])
+    shape = np.array([form(unit.plain) for unit in units], dtype=np.float64)[:, None]
+    by_facet = (topical[:, 1:] + bonus.reshape(len(units), len(question.facets))) * shape
     whole = topical[:, 0] * shape[:, 0]
     total = (1 - _WHOLE) * by_facet.max(axis=1, initial=0.0) + _WHOLE * whole
     return Relevance(total, topical.max(axis=1, initial=0.0), by_facet)
 
 
-def _bonus(facet: Facet, plain: str) -> float:
+def _around(units: Sequence[Unit], vectors: Vectors) -> npt.NDArray[np.float32]:
+    """For each unit and question text the cosine of all that is quoted from the same passage."""
+    rows: dict[str, list[int]] = {}
+    for index, unit in enumerate(units):
+        rows.setdefault(unit.id, []).append(index)
+    middle = {key: vectors.units[members].mean(axis=0) for key, members in rows.items()}
+    unit_middles = np.stack([middle[unit.id] / np.linalg.norm(middle[unit.id]) for unit in units])
+    return unit_middles @ vectors.asked.T
+
+
+def _bonus(facet: Facet, unit: Unit) -> float:
     asked = stems(facet.query)
-    kinds = [answers_kind(kind, plain, asked) for kind in facet.kinds]
-    return _KIND * (sum(kinds) / len(kinds) if kinds else 0.0) + _ACTOR * acts(plain, facet.actors)
+    kinds = [_KIND[kind] * answers_kind(kind, unit.plain, asked) for kind in facet.kinds]
+    places = [stems(unit.title), stems(unit.heading)]
+    shares = [len(set(place) & set(asked)) / len(set(place)) for place in places if place]
+    headed = sum(shares) / max(1, len(shares))
+    return max(kinds, default=0.0) + _ACTOR * acts(unit.plain, facet.actors) + _HEADED * headed
 
 
 def _topical(query: str, units: Sequence[Unit]) -> npt.NDArray[np.float64]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from atlas_mcp.providers.extraction.clues import dangles, leads_on
+from atlas_mcp.providers.extraction.clues import leads_on, leans
 from atlas_mcp.providers.extraction.plain import plain_text
 from atlas_mcp.text.sentences import Sentence, sentences
 
@@ -89,7 +89,7 @@ def units_of_passages(passages: Iterable[Passage]) -> list[Unit]:
 def _units(passage: Passage) -> Iterator[Unit]:
     found = sentences(passage.text, heading=passage.heading)
     blocks = _blocks(passage.text, found)
-    for first, last, heading in _spans(passage.text, blocks):
+    for first, last, heading in _spans(blocks):
         text = passage.text[first:last]
         plain = plain_text(text)
         if len(plain.split()) >= _LEAST_WORDS:
@@ -117,7 +117,7 @@ def _blocks(text: str, found: Sequence[Sentence]) -> list[_Block | None]:
     return blocks
 
 
-def _spans(text: str, blocks: Sequence[_Block | None]) -> Iterator[tuple[int, int, str | None]]:
+def _spans(blocks: Sequence[_Block | None]) -> Iterator[tuple[int, int, str | None]]:
     """Start, end and heading of every unit."""
     led_to = -1
     for index, block in enumerate(blocks):
@@ -127,7 +127,7 @@ def _spans(text: str, blocks: Sequence[_Block | None]) -> Iterator[tuple[int, in
         run = _run(blocks, index) if leads_on(plain_text(last.text)) else index
         inside = index <= led_to
         if not inside:
-            yield from _sentence_spans(text, block, whole=run > index)
+            yield from _sentence_spans(block, whole=run > index)
         if run > index:
             end = blocks[run]
             if end is not None and end.end - last.start <= _LONGEST:
@@ -147,7 +147,7 @@ def _run(blocks: Sequence[_Block | None], index: int) -> int:
     return last
 
 
-def _sentence_spans(text: str, block: _Block, *, whole: bool) -> Iterator[tuple[int, int, str | None]]:
+def _sentence_spans(block: _Block, *, whole: bool) -> Iterator[tuple[int, int, str | None]]:
     """Each sentence, with those before it on which it leans; the last not alone where it leads to a list."""
     found = block.sentences
     plains = [plain_text(sentence.text) for sentence in found]
@@ -157,7 +157,7 @@ def _sentence_spans(text: str, block: _Block, *, whole: bool) -> Iterator[tuple[
         first = index
         while (
             first > 0
-            and dangles(plains[first])
+            and leans(plains[first])
             and index - first + 1 < _MOST_SENTENCES
             and sentence.end - found[first - 1].start <= _LONGEST
         ):
