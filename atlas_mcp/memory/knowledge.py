@@ -1,0 +1,259 @@
+"""Documents in: read, kept as snapshots, split along their structure, indexed by words and by meaning.
+
+Ingesting is idempotent by content and may be interrupted at any point: what is done is kept, and the next
+call goes on. It does not know ranking, nor who may read which path.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from atlas_mcp.errors import InvalidInput, UnreadableDocument
+from atlas_mcp.memory import record
+from atlas_mcp.memory.folders import find_files
+from atlas_mcp.memory.record import KnownDocument, NewDocument
+from atlas_mcp.memory.snapshots import text_hash
+from atlas_mcp.text.passages import Span, passages
+from atlas_mcp.text.readers import SOURCE_CODE, load, read_bytes
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from atlas_mcp.database import Database
+    from atlas_mcp.memory.snapshots import Snapshots
+    from atlas_mcp.text.embedding import Embedder
+
+__all__ = ["Ingested", "Inline", "Knowledge", "OnProgress", "Progress"]
+
+# Part of what decides whether a document is unchanged: raise it when reading or splitting changes.
+READING = 1
+BATCH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Inline:
+    """A document that is given as text; its uri is made of its content."""
+
+    text: str
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an ingestion is; as text "reading 3 of 12"."""
+
+    step: Literal["reading", "embedding"]
+    done: int
+    of: int
+
+    def __str__(self) -> str:
+        return f"{self.step} {self.done} of {self.of}"
+
+
+OnProgress: TypeAlias = "Callable[[Progress], None]"
+
+
+@dataclass(slots=True)
+class Ingested:
+    """What an ingestion did, by uri; `document_ids` are those of all that was given and is searchable."""
+
+    added: list[str] = field(default_factory=list[str])
+    updated: list[str] = field(default_factory=list[str])
+    unchanged: list[str] = field(default_factory=list[str])
+    removed: list[str] = field(default_factory=list[str])
+    skipped: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    document_ids: list[int] = field(default_factory=list[int])
+
+
+class Knowledge:
+    """The documents of a record."""
+
+    def __init__(self, database: Database, snapshots: Snapshots, embedder: Embedder | None) -> None:
+        self._database = database
+        self._snapshots = snapshots
+        self._embedder = embedder
+
+    async def ingest(
+        self, sources: Sequence[Path | Inline], *, scope: str, on_progress: OnProgress | None = None
+    ) -> Ingested:
+        """Take in files, folders with all below them, and texts; what did not change is left alone.
+
+        A folder that is taken in again loses the documents whose files are gone. What cannot be read is named
+        in `skipped` with the reason, and does not hold up the rest.
+
+        :raises IncompatibleStore: the stored vectors were made by another embedding model.
+        """
+        embedder = self._embedder
+        if embedder is not None:
+            await self._database.read(lambda c: record.check_model(c, embedder.name))
+        known = await self._database.read(lambda connection: record.contents(connection, scope))
+        work = await asyncio.to_thread(_gather, sources)
+        done = Ingested(skipped=work.skipped)
+        for number, item in enumerate(work.items, start=1):
+            if on_progress is not None:
+                on_progress(Progress("reading", number, len(work.items)))
+            await self._take(item, scope, known, done)
+        await self._remove_vanished(work, scope, known, done)
+        await self.embed(scope, on_progress=on_progress)
+        return done
+
+    async def documents(self, scope: str) -> list[KnownDocument]:
+        """The documents of a scope, by uri."""
+        return await self._database.read(lambda connection: record.documents(connection, scope))
+
+    async def snapshot(self, sha256: str, *, scope: str | None = None) -> str:
+        """The text of a snapshot; with `scope`, only if that scope has read it.
+
+        :raises InvalidInput: there is no such snapshot.
+        """
+        if scope is not None and not await self._database.read(lambda c: record.is_kept(c, sha256, scope)):
+            raise InvalidInput(
+                f"There is no snapshot {sha256[:80]!r} here.", remedy="Take a source's sha256."
+            )
+        return await asyncio.to_thread(self._snapshots.get, sha256)
+
+    async def forget(self, uri: str, *, scope: str) -> bool:
+        """Forget a document and every version of it that no other document shares; False if there was none."""
+
+        def write(connection: sqlite3.Connection) -> bool:
+            known = record.contents(connection, scope).get(uri)
+            if known:
+                record.remove_documents(connection, scope, [known[0]])
+            alone = record.versions(connection, scope, uri)
+            # Within the transaction, so that no one can take the same text in between.
+            for sha256 in alone:
+                self._snapshots.remove(sha256)
+            return known is not None or bool(alone)
+
+        return await self._database.write(write)
+
+    async def embed(self, scope: str | None = None, *, on_progress: OnProgress | None = None) -> int:
+        """Embed every passage, of `scope` or of all, that has no vector yet; gives how many there were."""
+        if self._embedder is None:
+            return 0
+        embedder, model = self._embedder, self._embedder.name
+        missing = await self._database.read(lambda c: record.passages_without_vector(c, model, scope))
+        for start in range(0, len(missing), BATCH):
+            batch = missing[start : start + BATCH]
+            vectors = await embedder.embed([text for _, text in batch])
+            rows = [
+                (item[0], vector.astype("<f4").tobytes()) for item, vector in zip(batch, vectors, strict=True)
+            ]
+            await self._database.write(lambda c, rows=rows: record.put_vectors(c, model, rows))
+            if on_progress is not None:
+                on_progress(Progress("embedding", start + len(batch), len(missing)))
+        return len(missing)
+
+    async def embed_again(self, *, on_progress: OnProgress | None = None) -> int:
+        """Embed all anew with the model in use, whatever made the old vectors; interrupted, it goes on later."""
+        if self._embedder is None:
+            return 0
+        model = self._embedder.name
+        await self._database.write(lambda connection: record.record_model(connection, model))
+        return await self.embed(on_progress=on_progress)
+
+    async def _take(
+        self, item: Path | Inline, scope: str, known: dict[str, tuple[int, str]], done: Ingested
+    ) -> None:
+        uri = _uri(item)
+        old = known.get(uri)
+        try:
+            read = await asyncio.to_thread(_read, item, uri, old[1] if old else "")
+        except UnreadableDocument as error:
+            done.skipped.append((uri, str(error)))
+            return
+        if read is None:
+            done.unchanged.append(uri)
+            document_id = old[0] if old else 0
+        else:
+            document_id = await self._database.write(lambda c: self._keep(c, scope, *read))
+            (done.updated if old else done.added).append(uri)
+        done.document_ids.append(document_id)
+
+    def _keep(self, connection: sqlite3.Connection, scope: str, new: NewDocument, spans: list[Span]) -> int:
+        # Within the transaction, so that no one can forget the same text in between.
+        self._snapshots.put(new.text)
+        return record.put_document(connection, scope, new, spans)
+
+    async def _remove_vanished(
+        self, work: _Work, scope: str, known: dict[str, tuple[int, str]], done: Ingested
+    ) -> None:
+        folders = tuple(f"{folder.as_uri().rstrip('/')}/" for folder in work.folders)
+        here = {_uri(item) for item in work.items} | {uri for uri, _ in done.skipped}
+        gone = {
+            uri: known[uri][0] for uri in known if folders and uri.startswith(folders) and uri not in here
+        }
+        if gone:
+            ids = list(gone.values())
+            await self._database.write(lambda c: record.remove_documents(c, scope, ids))
+            done.removed.extend(gone)
+
+
+@dataclass(slots=True)
+class _Work:
+    """What is to be read, each once, and the folders it was found in."""
+
+    items: list[Path | Inline]
+    folders: list[Path]
+    skipped: list[tuple[str, str]]
+
+
+def _gather(sources: Sequence[Path | Inline]) -> _Work:
+    work = _Work([], [], [])
+    items: dict[str, Path | Inline] = {}
+    for source in sources:
+        if isinstance(source, Inline):
+            items.setdefault(_uri(source), source)
+            continue
+        found = find_files(source)
+        items.update((path.as_uri(), path) for path in found.files)
+        work.skipped.extend(found.skipped)
+        if found.folder is not None:
+            work.folders.append(found.folder)
+    work.items = list(items.values())
+    return work
+
+
+def _uri(item: Path | Inline) -> str:
+    return f"text:{text_hash(_sound(item.text))[:12]}" if isinstance(item, Inline) else item.as_uri()
+
+
+def _read(item: Path | Inline, uri: str, known: str) -> tuple[NewDocument, list[Span]] | None:
+    """A document and its passages, or None where its content is `known`; it blocks."""
+    data = _sound(item.text).encode() if isinstance(item, Inline) else load(item)
+    content = f"{READING}-{hashlib.sha256(data).hexdigest()}"
+    if content == known:
+        return None
+    name = "text.md" if isinstance(item, Inline) else str(item)
+    document = read_bytes(data, name)
+    title, modified = document.title, None
+    if isinstance(item, Inline):
+        title = item.title or (uri if title == name else title)
+    else:
+        modified = _iso(item.stat().st_mtime)
+    new = NewDocument(
+        uri=uri,
+        content=content,
+        sha256=text_hash(document.text),
+        title=title,
+        media_type=document.media_type,
+        text=document.text,
+        retrieved_at=_iso(datetime.now(UTC).timestamp()),
+        modified=modified,
+    )
+    return new, passages(document.text, code=document.media_type == SOURCE_CODE)
+
+
+def _sound(text: str) -> str:
+    """The text without lone surrogates, which cannot be stored."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+def _iso(timestamp: float) -> str:
+    return datetime.fromtimestamp(timestamp, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

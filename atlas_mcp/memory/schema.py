@@ -1,0 +1,119 @@
+"""The tables of `memory.db`: knowledge, memories, their graph, and what derived indexes must hear.
+
+One database, so that one transaction writes a thing, its text index, its vector, its links and its outbox
+entries. A published migration never changes; a new one is added below.
+"""
+
+from __future__ import annotations
+
+__all__ = ["MIGRATIONS"]
+
+# `change` counts what was written to a scope: whoever caches a scope sees by one row whether it is current.
+# `document.content` is the hash of the bytes that were read and of how they are read; equal means unchanged.
+# `snapshot` names every version of a document that was ever read, so that forgetting finds them all.
+# `passage_text` holds no copy of the text: its rows are removed with the words they were made of.
+# Times are ISO 8601 UTC. `valid_from` and `valid_to` say when a thing was so, `created_at` and `closed_at`
+# when ATLAS came to know it and stopped holding it.
+_FIRST = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE change (scope TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE document (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    scope TEXT NOT NULL,
+    uri TEXT NOT NULL,
+    content TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    title TEXT NOT NULL,
+    media_type TEXT NOT NULL,
+    characters INTEGER NOT NULL,
+    modified TEXT,
+    retrieved_at TEXT NOT NULL,
+    UNIQUE (scope, uri)
+);
+CREATE TABLE snapshot (
+    sha256 TEXT NOT NULL,
+    scope TEXT NOT NULL,
+    uri TEXT NOT NULL,
+    PRIMARY KEY (sha256, scope, uri)
+) WITHOUT ROWID;
+CREATE TABLE passage (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    document_id INTEGER NOT NULL REFERENCES document (id) ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    start INTEGER NOT NULL,
+    "end" INTEGER NOT NULL,
+    page INTEGER,
+    heading TEXT,
+    text TEXT NOT NULL,
+    UNIQUE (document_id, position)
+);
+CREATE TABLE vector (
+    passage_id INTEGER PRIMARY KEY REFERENCES passage (id) ON DELETE CASCADE,
+    model TEXT NOT NULL,
+    data BLOB NOT NULL
+);
+CREATE VIRTUAL TABLE passage_text USING fts5 (
+    text, before, after, heading, content = '', tokenize = 'porter unicode61'
+);
+
+CREATE TABLE memory (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    scope TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('fact', 'procedure', 'preference', 'outcome')),
+    text TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    score REAL NOT NULL CHECK (score BETWEEN 0 AND 5),
+    evidence TEXT NOT NULL,
+    run_id TEXT,
+    valid_from TEXT NOT NULL,
+    valid_to TEXT,
+    created_at TEXT NOT NULL,
+    closed_at TEXT,
+    superseded_by TEXT,
+    used_at TEXT,
+    uses INTEGER NOT NULL DEFAULT 0,
+    model TEXT,
+    vector BLOB
+);
+CREATE UNIQUE INDEX memory_once ON memory (scope, sha256) WHERE closed_at IS NULL;
+CREATE INDEX memory_of_run ON memory (run_id) WHERE run_id IS NOT NULL;
+CREATE VIRTUAL TABLE memory_text USING fts5 (text, content = '', tokenize = 'porter unicode61');
+
+CREATE TABLE node (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    scope TEXT NOT NULL,
+    label TEXT NOT NULL,
+    key TEXT NOT NULL,
+    name TEXT NOT NULL,
+    properties TEXT NOT NULL DEFAULT '{}',
+    UNIQUE (scope, label, key)
+);
+CREATE TABLE edge (
+    source_id INTEGER NOT NULL REFERENCES node (id) ON DELETE CASCADE,
+    kind TEXT NOT NULL,
+    target_id INTEGER NOT NULL REFERENCES node (id) ON DELETE CASCADE,
+    memory_id TEXT NOT NULL REFERENCES memory (id) ON DELETE CASCADE,
+    weight REAL NOT NULL DEFAULT 1,
+    properties TEXT NOT NULL DEFAULT '{}',
+    valid_from TEXT NOT NULL,
+    valid_to TEXT,
+    PRIMARY KEY (source_id, kind, target_id, memory_id)
+) WITHOUT ROWID;
+CREATE INDEX edge_back ON edge (target_id, kind);
+CREATE INDEX edge_of_memory ON edge (memory_id);
+
+CREATE TABLE outbox (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    target TEXT NOT NULL,
+    action TEXT NOT NULL CHECK (action IN ('put', 'remove')),
+    kind TEXT NOT NULL,
+    item TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    done_at TEXT
+);
+CREATE INDEX outbox_open ON outbox (target, number) WHERE done_at IS NULL;
+"""
+
+MIGRATIONS = (_FIRST,)

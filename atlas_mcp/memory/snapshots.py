@@ -1,0 +1,64 @@
+"""Snapshots of what was read: one file a text, named by the SHA-256 of its UTF-8 bytes, never changed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tempfile
+from pathlib import Path
+
+from atlas_mcp.errors import InvalidInput
+
+__all__ = ["Snapshots", "text_hash"]
+
+NAME = re.compile(r"[0-9a-f]{64}")
+
+
+def text_hash(text: str) -> str:
+    """SHA-256 of a text's UTF-8 bytes, hexadecimal."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class Snapshots:
+    """The folder of snapshots; every method blocks for one small file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def put(self, text: str) -> str:
+        """Keep a text and give its name; what is kept already is left as it is."""
+        name = text_hash(text)
+        path = self.folder / name
+        if path.exists():
+            return name
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # A temporary file of this module has mode 0600, and becomes the snapshot whole or not at all.
+        handle, draft = tempfile.mkstemp(dir=self.folder, prefix=f"{name[:12]}-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(text.encode())
+            Path(draft).replace(path)
+        except BaseException:
+            Path(draft).unlink(missing_ok=True)
+            raise
+        return name
+
+    def get(self, sha256: str) -> str:
+        """The text of a snapshot, character for character.
+
+        :raises InvalidInput: there is none of that name.
+        """
+        try:
+            if NAME.fullmatch(sha256):
+                return (self.folder / sha256).read_bytes().decode()
+        except FileNotFoundError:
+            pass
+        raise InvalidInput(
+            f"There is no snapshot {sha256[:80]!r}.",
+            remedy="Take the sha256 of a source, or ingest it again.",
+        )
+
+    def remove(self, sha256: str) -> None:
+        """Delete a snapshot, if it is there."""
+        (self.folder / sha256).unlink(missing_ok=True)
