@@ -1,0 +1,217 @@
+"""What `doctor` looks at: each check says how it stands, and where it does not, what to type.
+
+Nothing here changes anything but for a file that is written and removed again, and no secret is ever shown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import socket
+import sqlite3
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from contextlib import closing
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+from atlas_mcp.errors import AtlasError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+    from pathlib import Path
+
+    from atlas_mcp.settings import Settings
+
+__all__ = ["Check", "examine"]
+
+Health: TypeAlias = Literal["ok", "hint", "broken"]
+
+REACH_SECONDS = 3.0
+OPENAI_URL = "https://api.openai.com/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at: `ok`, a `hint` at what is not configured, or `broken`; `todo` is what to do."""
+
+    name: str
+    health: Health
+    says: str
+    todo: str = ""
+
+
+async def examine(settings: Settings) -> list[Check]:
+    """Every check, in the order in which a person would mend things."""
+    quick: tuple[Callable[[Settings], Iterable[Check]], ...] = (_python, _parts, _home, _databases, _teams)
+    checks = [check for look in quick for check in await asyncio.to_thread(lambda look=look: list(look(settings)))]
+    slow: tuple[Callable[[Settings], Awaitable[Check]], ...] = (_provider, _embeddings, _http)
+    checks += [await look(settings) for look in slow]
+    return [*checks, *_roots(settings), _log(settings)]
+
+
+def _python(_settings: Settings) -> Iterable[Check]:
+    yield Check("Python", "ok", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
+
+
+def _parts(_settings: Settings) -> Iterable[Check]:
+    """A dependency that a release broke shows itself here and not as a traceback in somebody's run."""
+    for name, module in (
+        ("runs", "atlas_mcp.orchestration.graph"), ("server", "atlas_mcp.surface.server"),
+        ("documents", "atlas_mcp.text.readers"),
+    ):  # fmt: skip
+        try:
+            import_module(module)
+        except ImportError as error:
+            todo = f"Reinstall: {sys.executable} -m pip install --force-reinstall atlas-mcp"
+            yield Check("Installation", "broken", f"the part for {name} cannot be loaded: {error}", todo)
+            return
+    yield Check("Installation", "ok", "every part can be loaded")
+
+
+def _home(settings: Settings) -> Iterable[Check]:
+    home = settings.home
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=home):
+            pass
+    except OSError as error:
+        todo = "Make the folder writable, or set ATLAS_HOME to another one."
+        yield Check("Data folder", "broken", f"{home} cannot be written to: {error.strerror or error}", todo)
+    else:
+        yield Check("Data folder", "ok", str(home))
+    known = settings.file if settings.file.is_file() else None
+    yield Check("Settings", "ok", str(known) if known else f"defaults; {settings.file} would hold yours")
+
+
+def _databases(settings: Settings) -> Iterable[Check]:
+    from atlas_mcp.memory.schema import MIGRATIONS as MEMORY
+    from atlas_mcp.orchestration.store import MIGRATIONS as RUNS
+
+    for name, path, knows in (
+        ("Runs", settings.home / "runs.db", len(RUNS)), ("Memory", settings.home / "memory.db", len(MEMORY)),
+    ):  # fmt: skip
+        yield _database(name, path, knows)
+
+
+def _database(name: str, path: Path, knows: int) -> Check:
+    if not path.is_file():
+        return Check(name, "ok", "nothing kept yet")
+    try:
+        with closing(sqlite3.connect(path.as_uri() + "?mode=ro", uri=True, timeout=REACH_SECONDS)) as connection:
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+    except sqlite3.Error as error:
+        return Check(name, "broken", f"{path}: {error}", "Restore the file from a backup, or move it away.")
+    if version > knows:
+        todo = "Update atlas-mcp, or set ATLAS_HOME to another folder."
+        return Check(name, "broken", f"{path} has schema {version}; this version knows up to {knows}", todo)
+    return Check(name, "ok", f"{path.name}, {path.stat().st_size / 1e6:.1f} MB, schema {version} of {knows}")
+
+
+def _teams(settings: Settings) -> Iterable[Check]:
+    from atlas_mcp.catalogue import Catalogue
+    from atlas_mcp.orchestration.team import load_team
+
+    names: list[str] = []
+    for name, folder in Catalogue((settings.config,)).entries("teams", "team.toml").items():
+        try:
+            load_team(folder)
+            names.append(name)
+        except AtlasError as error:
+            yield Check("Teams", "broken", error.message, error.remedy)
+    yield Check("Teams", "ok" if names else "broken", ", ".join(names) or "there is none")
+
+
+async def _provider(settings: Settings) -> Check:
+    from atlas_mcp.providers.registry import default_provider_name, open_provider
+
+    name = settings.models.default or default_provider_name()
+    try:
+        provider = await asyncio.to_thread(open_provider, name)
+    except AtlasError as error:
+        return Check("Provider", "broken", error.message, error.remedy)
+    info = provider.info
+    await provider.aclose()
+    if info.vendor == "openai":
+        return await asyncio.to_thread(_reach_openai, info.name)
+    if info.language_model:
+        return Check("Provider", "ok", info.name)
+    todo = "For a language model set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own."
+    return Check("Provider", "hint", f"{info.name}: {info.note}", todo)
+
+
+def _reach_openai(name: str) -> Check:
+    """Whether the address answers, and the key is accepted: listing models costs nothing."""
+    url = (os.environ.get("OPENAI_BASE_URL") or OPENAI_URL).rstrip("/")
+    parts = urlsplit(url)
+    where = f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
+    if parts.scheme not in ("http", "https"):
+        return Check("Provider", "broken", f"OPENAI_BASE_URL is {where!r}", "Write http:// or https:// and a host.")
+    key = os.environ.get("OPENAI_API_KEY", "")
+    with_key = "with a key" if key else "without a key"
+    request = urllib.request.Request(f"{url}/models", headers={"Authorization": f"Bearer {key}"} if key else {})  # noqa: S310 - checked above
+    try:
+        with urllib.request.urlopen(request, timeout=REACH_SECONDS):  # noqa: S310
+            return Check("Provider", "ok", f"{name} at {where}, {with_key}, answers")
+    except urllib.error.HTTPError as error:
+        if error.code in (401, 403):
+            todo = "Set OPENAI_API_KEY to a key that this address accepts."
+            return Check("Provider", "broken", f"{name} at {where} refuses us ({error.code}) {with_key}", todo)
+        return Check("Provider", "ok", f"{name} at {where}, {with_key}, answers (models are not listed: {error.code})")
+    except OSError as error:
+        reason = getattr(error, "reason", None) or error
+        todo = "Check the network and OPENAI_BASE_URL; until then add --provider extractive."
+        return Check("Provider", "broken", f"{name} at {where} does not answer within {REACH_SECONDS:.0f} s: {reason}", todo)
+
+
+async def _embeddings(settings: Settings) -> Check:
+    from atlas_mcp.text.weights import verify_weights, weights_path
+
+    if not settings.memory.embeddings:
+        return Check("Embeddings", "hint", "switched off by [memory] embeddings; words alone find documents")
+    path = weights_path(settings.home)
+    if path is None:
+        says = "the weights are not installed; documents are found by words, not yet by meaning"
+        return Check("Embeddings", "hint", says, "atlas-mcp setup embeddings")
+    try:
+        await asyncio.to_thread(verify_weights, path, settings.home)
+    except AtlasError as error:
+        return Check("Embeddings", "broken", error.message, error.remedy)
+    return Check("Embeddings", "ok", f"all-MiniLM-L6-v2 at {path}")
+
+
+def _roots(settings: Settings) -> Iterable[Check]:
+    roots = settings.roots.read
+    if not roots:
+        says = "MCP clients may name no file; at the command line the working directory may be read"
+        yield Check("Folders", "hint", says, f"To let clients name files, write in {settings.file}: [roots] read = ['/a/folder']")
+    for root in roots:
+        there = root.expanduser().is_dir()
+        todo = "" if there else f"Correct [roots] read in {settings.file}."
+        yield Check("Folders", "ok" if there else "broken", f"{root} {'may be read' if there else 'is no folder'}", todo)
+
+
+async def _http(settings: Settings) -> Check:
+    host, port = settings.http.host, settings.http.port
+    guarded = "a token is set" if settings.http.token else "no token"
+    if host not in ("127.0.0.1", "::1", "localhost") and not settings.http.token:
+        todo = "Set ATLAS_HTTP__TOKEN, or listen on 127.0.0.1."
+        return Check("HTTP", "broken", f"{host} can be reached from other machines, and no token is set", todo)
+    try:
+        socket.create_server((host, port)).close()
+    except OSError as error:
+        todo = "That is right if ATLAS serves there now; otherwise serve with --port."
+        return Check("HTTP", "hint", f"{host} port {port}: {error.strerror or error}", todo)
+    return Check("HTTP", "ok", f"{host} port {port} is free; {guarded}")
+
+
+def _log(settings: Settings) -> Check:
+    from atlas_mcp.observe.log import log_file
+
+    path = log_file(settings.home)
+    return Check("Log", "ok", str(path) if path.is_file() else f"{path} (nothing logged yet)")

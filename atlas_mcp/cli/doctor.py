@@ -1,0 +1,56 @@
+"""`atlas-mcp doctor`: what is configured, what is missing or broken, and what to type next."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from atlas_mcp.cli.terminal import Exit, give_json, perform, stdout
+
+if TYPE_CHECKING:
+    from atlas_mcp.cli.checks import Check
+
+__all__ = ["doctor"]
+
+_MARKS = {"ok": ("✓", "green"), "hint": ("!", "yellow"), "broken": ("✗", "red")}
+
+
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Say what is configured, reachable and missing, and what to type next; fails when something is broken."""
+    perform(_doctor(as_json=as_json))
+
+
+async def _doctor(*, as_json: bool) -> Exit:
+    from atlas_mcp.cli.checks import examine
+    from atlas_mcp.settings import Settings
+
+    checks = await examine(Settings.load())
+    broken = [check for check in checks if check.health == "broken"]
+    if as_json:
+        give_json({"version": version("atlas-mcp"), "ok": not broken, "checks": [asdict(check) for check in checks]})
+    else:
+        _tell(checks, len(broken))
+    return Exit.FAILED if broken else Exit.DONE
+
+
+def _tell(checks: list[Check], broken: int) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for check in checks:
+        mark, style = _MARKS[check.health]
+        says = Text(check.says, overflow="fold")
+        if check.todo:
+            says.append(f"\n→ {check.todo}", style=style)
+        table.add_row(Text(mark, style=style), Text(check.name, style="bold"), says)
+    console = stdout()
+    console.print(f"ATLAS {version('atlas-mcp')}", style="bold")
+    console.print(table)
+    if broken:
+        console.print(f"\n{broken} broken: begin with the first ✗.", style="red")
+    else:
+        console.print('\nReady. Ask something: atlas-mcp run research "…" --documents PATH', style="green")

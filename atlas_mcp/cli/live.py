@@ -1,0 +1,149 @@
+"""Watching a run: a picture that moves on a terminal, plain lines elsewhere; always on stderr."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing, asynccontextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from atlas_mcp.cli.terminal import stderr
+from atlas_mcp.cli.view import RunView
+from atlas_mcp.cli.words import counted, seconds_between, shortened
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Mapping
+
+    from rich.console import Group
+    from rich.table import Table
+
+    from atlas_mcp.app import Atlas
+    from atlas_mcp.cli.view import Line
+    from atlas_mcp.orchestration.context import Voice
+
+__all__ = ["Manner", "picture", "watch"]
+
+Manner: TypeAlias = Literal["live", "plain", "quiet"]
+
+FRAME_SECONDS = 0.125
+_FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+_MARKS = {"waiting": ("·", "dim"), "done": ("✓", "green"), "failed": ("✗", "red")}
+STATE_STYLES = {
+    "done": "green", "failed": "red", "cancelled": "yellow", "paused": "yellow", "interrupted": "yellow",
+    "running": "cyan", "queued": "dim", "waiting": "magenta",
+}  # fmt: skip
+"""In which colour a run's state is shown."""
+
+
+async def watch(atlas: Atlas, run_id: str, manner: Manner = "live") -> None:
+    """Show what happens in a run until it has ended; `live` is for terminals and plain elsewhere.
+
+    Raises:
+        UnknownRun: there is no such run of this user.
+    """
+    if manner == "live" and stderr().is_terminal:
+        await _watch_live(atlas, run_id)
+    elif manner == "quiet":
+        async for _ in atlas.watch(run_id):
+            pass
+    else:
+        await _watch_plain(atlas, run_id)
+
+
+async def _watch_plain(atlas: Atlas, run_id: str) -> None:
+    from rich.text import Text
+
+    from atlas_mcp.surface.progress import sentence
+
+    console = stderr()
+    console.print(Text(f"run {run_id}"), soft_wrap=True)
+    began = ""
+    async with aclosing(atlas.watch(run_id)) as events:
+        async for event in events:
+            began = began or event.at
+            if said := sentence(event):
+                console.print(Text(f"{seconds_between(began, event.at):6.1f} s  {said}"), soft_wrap=True)
+
+
+async def _watch_live(atlas: Atlas, run_id: str) -> None:
+    view = RunView(run_id)
+    async with _drawing(view, lambda: atlas.speaking(run_id)), aclosing(atlas.watch(run_id)) as events:
+        async for event in events:
+            view.hear(event)
+
+
+@asynccontextmanager
+async def _drawing(view: RunView, speaking: Callable[[], Mapping[str, Voice]]) -> AsyncGenerator[None]:
+    """Draw the view a few times a second, from the event loop's own thread, and a last time at the end."""
+    from rich.live import Live
+
+    with Live(console=stderr(), auto_refresh=False, redirect_stdout=False, redirect_stderr=False) as live:
+
+        async def draw() -> None:
+            frame = 0
+            while True:
+                live.update(picture(view, speaking(), frame), refresh=True)
+                frame += 1
+                await asyncio.sleep(FRAME_SECONDS)
+
+        drawing = asyncio.create_task(draw(), name=f"draw {view.run_id}")
+        try:
+            yield
+        finally:
+            drawing.cancel()
+            await asyncio.wait({drawing})
+            live.update(picture(view, {}), refresh=True)
+
+
+def picture(view: RunView, speaking: Mapping[str, Voice], frame: int = 0) -> Group:
+    """The view as rich draws it; `speaking` are the voices of now, by actor."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 1), expand=True)
+    table.add_column(width=1)
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(ratio=1, overflow="ellipsis", no_wrap=True)
+    table.add_column(max_width=40, overflow="ellipsis", no_wrap=True)
+    table.add_column(justify="right", no_wrap=True, style="dim")
+    for line in view.lines.values():
+        _add(table, line, frame, view.ended)
+        if voice := speaking.get(line.actor):
+            tail = shortened(voice.tail, 160, from_end=True)
+            table.add_row("", "", Text(tail, style="dim italic"), f"{voice.characters:,} characters", "")
+    return Group(_headline(view), table)
+
+
+def _headline(view: RunView) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    tokens = view.usage["input_tokens"] + view.usage["output_tokens"]
+    used = [counted(view.usage["calls"], "call")] + ([counted(tokens, "token")] if tokens else [])
+    left = Text.assemble(
+        (view.team, "bold"), "  ", (view.state, STATE_STYLES.get(view.state, "")), "  ", (view.run_id, "dim"),
+        "  ", (view.provider, "dim"),
+    )  # fmt: skip
+    line = Table.grid(padding=(0, 1), expand=True)
+    line.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+    line.add_column(justify="right", no_wrap=True)
+    line.add_row(left, Text(f"{', '.join(used)}  {_elapsed(view.began, view.ended):.1f} s", style="dim"))
+    return line
+
+
+def _add(table: Table, line: Line, frame: int, ended: str) -> None:
+    from rich.text import Text
+
+    working = line.progress == "working"
+    mark, style = (_FRAMES[frame % len(_FRAMES)], "cyan") if working else _MARKS[line.progress]
+    if working and ended:
+        mark, style = "-", "dim"
+    told = (line.goal, line.note) if line.goal else (line.note, "")
+    seconds = _elapsed(line.since, ended) if line.seconds is None and line.since else line.seconds
+    took = "" if seconds is None else f"{seconds:.1f} s"
+    table.add_row(Text(mark, style=style), line.title, Text(told[0]), Text(told[1], style=style), took)
+
+
+def _elapsed(since: str, until: str) -> float:
+    return seconds_between(since, until or datetime.now(UTC).isoformat()) if since else 0.0

@@ -1,0 +1,170 @@
+"""`atlas-mcp run`: ask a team, watch it work, get its brief."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from atlas_mcp.cli.terminal import Exit, give_json, give_markdown, perform, stderr, tell
+from atlas_mcp.errors import AtlasError, InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from atlas_mcp.app import Atlas, Run
+    from atlas_mcp.cli.live import Manner
+    from atlas_mcp.orchestration.store import RunRow
+    from atlas_mcp.orchestration.team import Team
+
+__all__ = ["exit_code", "follow", "give", "run"]
+
+CALL_OFF_SECONDS = 10.0
+"""How long a cancelled run may take to end before we leave it to the next process."""
+
+
+def team_names(incomplete: str) -> list[str]:
+    """For shell completion: teams whose name begins so."""
+    from atlas_mcp.catalogue import Catalogue
+    from atlas_mcp.settings import Settings
+
+    try:
+        catalogue = Catalogue((Settings.load().config,))
+    except AtlasError:
+        catalogue = Catalogue()
+    return [name for name in catalogue.entries("teams", "team.toml") if name.startswith(incomplete)]
+
+
+def run(
+    team: Annotated[str | None, typer.Argument(help="Which team.", autocompletion=team_names)] = None,
+    text: Annotated[str | None, typer.Argument(metavar="QUESTION", help="What you want of it.")] = None,
+    documents: Annotated[
+        list[str] | None, typer.Option("--documents", "-d", metavar="PATH", help="A file or folder to read; may be repeated.")
+    ] = None,
+    inputs: Annotated[
+        list[str] | None, typer.Option("--input", "-i", metavar="KEY=VALUE", help="Another input of the team; may be repeated.")
+    ] = None,
+    provider: Annotated[
+        str | None, typer.Option(help="Who answers prompts, such as openai:gpt-5.4-mini or extractive.")
+    ] = None,
+    seconds: Annotated[float | None, typer.Option("--budget-seconds", help="Time the run may take.")] = None,
+    calls: Annotated[int | None, typer.Option("--budget-calls", help="Model calls it may make.")] = None,
+    tokens: Annotated[int | None, typer.Option("--budget-tokens", help="Tokens it may use.")] = None,
+    usd: Annotated[float | None, typer.Option("--budget-usd", help="Money it may cost.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start anew even if such a run is alive.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole structured result.")] = False,
+    plain: Annotated[bool, typer.Option("--plain", help="Show progress as plain lines.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+) -> None:
+    """Ask a team and get its brief; without a team, list them.
+
+    Progress goes to stderr, the brief to stdout. Ctrl-C cancels the run.
+    """
+    if team is None:
+        from atlas_mcp.cli.teams import list_teams
+
+        list_teams()
+        return
+    budget = {"seconds": seconds, "calls": calls, "tokens": tokens, "cost_usd": usd}
+    manner: Manner = "quiet" if quiet else "plain" if plain else "live"
+    perform(
+        _ask(
+            team, text, inputs or [], documents or [], provider=provider, fresh=fresh, manner=manner, as_json=as_json,
+            budget={name: value for name, value in budget.items() if value is not None},
+        )
+    )  # fmt: skip
+
+
+async def _ask(
+    team: str, text: str | None, inputs: Sequence[str], documents: Sequence[str], *, provider: str | None,
+    budget: Mapping[str, Any], fresh: bool, manner: Manner, as_json: bool,
+) -> Exit:  # fmt: skip
+    from atlas_mcp.app import open_atlas
+    from atlas_mcp.orchestration.team import pick_team
+    from atlas_mcp.settings import Settings
+
+    settings = Settings.load()
+    if provider:
+        settings = settings.model_copy(update={"models": settings.models.model_copy(update={"default": provider})})
+    roots = (Path.cwd(), *(Path(document) for document in documents))
+    async with open_atlas(settings, roots=roots) as atlas:
+        given = _read_inputs(pick_team(atlas.teams, team), text, inputs)
+        begun = await atlas.start(team, documents=documents, budget=budget, fresh=fresh, **given)
+        if not begun.new:
+            stderr().print(f"The same question is being worked on already; watching run {begun.id}.")
+        return await follow(atlas, begun, manner=manner, as_json=as_json)
+
+
+def _read_inputs(team: Team, text: str | None, pairs: Sequence[str]) -> dict[str, Any]:
+    """The team's input: `text` is its first one, each pair `KEY=VALUE` another."""
+    given: dict[str, Any] = {} if text is None else {next(iter(team.input)): text}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise InvalidInput(f"--input {pair!r} has no equals sign.", remedy="Write --input KEY=VALUE.")
+        kind = team.input[name].type if name in team.input else "string"
+        given[name] = value if kind == "string" else _read_value(name, kind, value)
+    return given
+
+
+def _read_value(name: str, kind: str, value: str) -> Any:
+    try:
+        return json.loads(value)
+    except ValueError:
+        raise InvalidInput(f"--input {name}: {value!r} is no {kind}.", remedy=f"Write the {kind} as in JSON.") from None
+
+
+async def follow(atlas: Atlas, run: Run, *, manner: Manner, as_json: bool) -> Exit:
+    """Watch a run to its end and give what came of it; being cancelled calls off a run that this call began."""
+    from atlas_mcp.cli.live import watch
+
+    try:
+        await watch(atlas, run.id, manner)
+    except asyncio.CancelledError:
+        await _call_off(atlas, run)
+        return Exit.INTERRUPTED
+    return await give(atlas, run.id, as_json=as_json)
+
+
+async def _call_off(atlas: Atlas, run: Run) -> None:
+    look = f"Look at it: atlas-mcp runs show {run.id}"
+    if not run.new:
+        stderr().print(f"Run {run.id} goes on without us. {look}", soft_wrap=True)
+        return
+    row = await atlas.control(run.id, "cancel", reason="Ctrl-C")
+    if not row.final:
+        await atlas.result(run.id, wait_seconds=CALL_OFF_SECONDS)
+    stderr().print(f"Run {run.id} was cancelled. {look}", soft_wrap=True)
+
+
+async def give(atlas: Atlas, run_id: str, *, as_json: bool) -> Exit:
+    """Print what came of a run: the brief, or with `as_json` the envelope with the whole output."""
+    row = await atlas.get(run_id)
+    if as_json:
+        envelope = await atlas.result(run_id)
+        envelope.pop("truncated", None)
+        give_json({**envelope, "output": row.output})
+    elif row.output is not None:
+        report = row.output.get("report")
+        give_markdown(report) if isinstance(report, str) else give_json(row.output)
+    if row.error:
+        tell(row.error["code"], row.error["message"] or f"Run {run_id} was {row.state}.", row.error.get("remedy", ""))
+    if row.error or row.partial:
+        stderr().print(f"What happened: atlas-mcp runs show {run_id}", style="dim", soft_wrap=True)
+    return exit_code(row)
+
+
+def exit_code(row: RunRow) -> Exit:
+    """What a command that was about this run leaves with."""
+    match row.state.value:
+        case "done":
+            return Exit.PARTIAL if row.partial else Exit.DONE
+        case "waiting":
+            return Exit.WAITING
+        case "cancelled" | "interrupted":
+            return Exit.INTERRUPTED
+        case _:
+            return Exit.FAILED

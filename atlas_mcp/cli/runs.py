@@ -1,0 +1,228 @@
+"""`atlas-mcp runs`: which there were, what happened in one, and how to steer one from any terminal."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from atlas_mcp.cli.run import exit_code, follow, give
+from atlas_mcp.cli.terminal import Exit, give_json, perform, stderr, stdout
+from atlas_mcp.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+    from atlas_mcp.app import Atlas
+    from atlas_mcp.cli.live import Manner
+    from atlas_mcp.orchestration.store import RunRow
+
+__all__ = ["runs"]
+
+runs = typer.Typer(help="Runs: list, show, watch, export, pause, resume, cancel.", no_args_is_help=True)
+
+RunId = Annotated[str, typer.Argument(metavar="ID", help="A run's id, or `last` for the newest.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Plain = Annotated[bool, typer.Option("--plain", help="Show progress as plain lines.")]
+
+
+def _opened() -> AbstractAsyncContextManager[Atlas]:
+    from atlas_mcp.app import open_atlas
+
+    return open_atlas(roots=())
+
+
+async def _find(atlas: Atlas, run_id: str) -> RunRow:
+    if run_id != "last":
+        return await atlas.get(run_id)
+    newest = await atlas.list(limit=1)
+    if not newest:
+        raise InvalidInput("There are no runs yet.", remedy='Start one: atlas-mcp run research "…"')
+    return newest[0]
+
+
+@runs.command("list")
+def list_runs(
+    limit: Annotated[int, typer.Option(help="How many, newest first.", min=1)] = 20,
+    team: Annotated[str | None, typer.Option(help="Of this team only.")] = None,
+    state: Annotated[list[str] | None, typer.Option(help="In this state only; may be repeated.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List runs, newest first."""
+    perform(_list(limit, team, state or [], as_json=as_json))
+
+
+async def _list(limit: int, team: str | None, names: list[str], *, as_json: bool) -> Exit:
+    from atlas_mcp.orchestration.store import RunState
+
+    known = {state.value for state in RunState}
+    if unknown := sorted(set(names) - known):
+        raise InvalidInput(f"There is no state {unknown[0]!r}.", remedy=f"States: {', '.join(sorted(known))}.")
+    async with _opened() as atlas:
+        states = frozenset(RunState(name) for name in names) or None
+        rows = await atlas.list(limit=limit, team=team, states=states)
+    if as_json:
+        give_json([_facts(row) for row in rows])
+    elif rows:
+        _tabulate(rows)
+    else:
+        stderr().print('No runs. Start one: atlas-mcp run research "…"')
+    return Exit.DONE
+
+
+def _facts(row: RunRow) -> dict[str, Any]:
+    facts = asdict(row)
+    del facts["output"]
+    return facts
+
+
+def _tabulate(rows: list[RunRow]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from atlas_mcp.cli.live import STATE_STYLES
+    from atlas_mcp.cli.words import ago, shortened, spent
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for title in ("run", "state", "team", "begun", "used"):
+        table.add_column(title, no_wrap=True)
+    table.add_column("asked", no_wrap=True, overflow="ellipsis")
+    for row in rows:
+        state = Text(f"{row.state}{', partial' if row.partial else ''}", style=STATE_STYLES.get(row.state, ""))
+        asked = shortened(str(next(iter(row.input.values()), "")), 200)
+        used = spent(row.usage) if row.usage else ""
+        table.add_row(row.run_id, state, row.team, ago(row.created_at), used, Text(asked))
+    stdout().print(table)
+
+
+@runs.command("show")
+def show_run(run_id: RunId = "last", as_json: AsJson = False) -> None:
+    """Tell what happened in a run: plan, work, tools, usage, failures with their cause."""
+    perform(_show(run_id, as_json=as_json))
+
+
+async def _show(run_id: str, *, as_json: bool) -> Exit:
+    from atlas_mcp.cli.story import tell_story
+
+    async with _opened() as atlas:
+        row = await _find(atlas, run_id)
+        events = await atlas.events(row.run_id)
+    if as_json:
+        give_json({"run": asdict(row), "events": [asdict(event) for event in events]})
+    else:
+        tell_story(stdout(), row, events)
+    return Exit.DONE
+
+
+@runs.command("watch")
+def watch_run(run_id: RunId = "last", plain: Plain = False, as_json: AsJson = False) -> None:
+    """Watch a run to its end, whichever process works on it, and print its brief. Ctrl-C only stops watching."""
+    perform(_watch(run_id, "plain" if plain else "live", as_json=as_json))
+
+
+async def _watch(run_id: str, manner: Manner, *, as_json: bool) -> Exit:
+    from atlas_mcp.app import Run
+    from atlas_mcp.orchestration.store import RunState
+
+    async with _opened() as atlas:
+        row = await _find(atlas, run_id)
+        if row.state is RunState.INTERRUPTED:
+            stderr().print(f"Nobody works on it now. Take it up: atlas-mcp runs resume {row.run_id}", soft_wrap=True)
+            return Exit.INTERRUPTED
+        return await follow(atlas, Run(row.run_id, new=False, atlas=atlas), manner=manner, as_json=as_json)
+
+
+class Format(StrEnum):
+    """What a run can be exported as."""
+
+    JSON = "json"
+    MARKDOWN = "markdown"
+    MERMAID = "mermaid"
+
+
+@runs.command("export")
+def export_run(
+    run_id: RunId = "last",
+    form: Annotated[Format, typer.Option("--format", "-f", help="json holds everything.")] = Format.JSON,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="A file; stdout if left out.")] = None,
+) -> None:
+    """Export a run: everything as JSON, its brief as Markdown, who did what as a Mermaid picture."""
+    perform(_export(run_id, form, output))
+
+
+async def _export(run_id: str, form: Format, output: Path | None) -> Exit:
+    async with _opened() as atlas:
+        row = await _find(atlas, run_id)
+        text = await _exported(atlas, row, form)
+    if output is None:
+        typer.echo(text, nl=not text.endswith("\n"))
+        return Exit.DONE
+    try:
+        output.write_text(text, "utf-8")
+    except OSError as error:
+        raise InvalidInput(
+            f"{output} cannot be written: {error.strerror or error}.", remedy="Name another file with -o."
+        ) from None
+    stderr().print(f"Written to {output}.", soft_wrap=True)
+    return Exit.DONE
+
+
+async def _exported(atlas: Atlas, row: RunRow, form: Format) -> str:
+    match form:
+        case Format.JSON:
+            events = [asdict(event) for event in await atlas.events(row.run_id)]
+            return json.dumps({"v": 1, "run": asdict(row), "events": events}, ensure_ascii=False, indent=2) + "\n"
+        case Format.MARKDOWN:
+            if row.output is None:
+                raise InvalidInput(f"Run {row.run_id} is {row.state} and has no brief.", remedy="Export it as json.")
+            return str(row.output.get("report", json.dumps(row.output, ensure_ascii=False, indent=2)))
+        case Format.MERMAID:
+            from atlas_mcp.observe.picture import picture
+
+            return picture(await atlas.events(row.run_id))
+
+
+@runs.command("pause")
+def pause_run(run_id: RunId = "last") -> None:
+    """Let a run begin no new call until it is resumed."""
+    perform(_steer(run_id, "pause"))
+
+
+@runs.command("cancel")
+def cancel_run(run_id: RunId = "last") -> None:
+    """Stop a run for good; what it did stays in its journal."""
+    perform(_steer(run_id, "cancel"))
+
+
+async def _steer(run_id: str, action: str) -> Exit:
+    async with _opened() as atlas:
+        row = await _find(atlas, run_id)
+        await atlas.control(row.run_id, action, reason="asked at the command line")
+        stderr().print(f"Run {row.run_id} was told to {action}.", soft_wrap=True)
+    return Exit.DONE
+
+
+@runs.command("resume")
+def resume_run(run_id: RunId = "last", plain: Plain = False, as_json: AsJson = False) -> None:
+    """Let a paused run go on; take up an interrupted one here, from where it was, and print its brief."""
+    perform(_resume(run_id, "plain" if plain else "live", as_json=as_json))
+
+
+async def _resume(run_id: str, manner: Manner, *, as_json: bool) -> Exit:
+    from atlas_mcp.app import Run
+    from atlas_mcp.orchestration.store import RunState
+
+    async with _opened() as atlas:
+        row = await _find(atlas, run_id)
+        if row.final:
+            return await give(atlas, row.run_id, as_json=as_json)
+        interrupted = row.state is RunState.INTERRUPTED
+        row = await atlas.control(row.run_id, "resume", reason="asked at the command line")
+        if not interrupted:
+            stderr().print(f"Run {row.run_id} was told to go on.", soft_wrap=True)
+            return exit_code(row) if row.final else Exit.DONE
+        return await follow(atlas, Run(row.run_id, new=True, atlas=atlas), manner=manner, as_json=as_json)

@@ -1,0 +1,137 @@
+"""A run as a person watches it: steps and workers, folded from its events. Pure; draws nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from atlas_mcp.cli.words import counted, seconds_between
+from atlas_mcp.events import Kind
+
+if TYPE_CHECKING:
+    from atlas_mcp.events import Event
+
+__all__ = ["Line", "RunView"]
+
+Progress: TypeAlias = Literal["waiting", "working", "done", "failed"]
+
+_USED = ("input_tokens", "output_tokens", "calls")
+
+
+@dataclass(slots=True)
+class Line:
+    """One step, or one worker with its goal: how far it is and what there is to say of it.
+
+    `since` is the moment it began (ISO 8601), `seconds` what it took once it has ended.
+    """
+
+    title: str
+    actor: str
+    goal: str = ""
+    progress: Progress = "working"
+    note: str = ""
+    since: str = ""
+    seconds: float | None = None
+
+
+@dataclass(slots=True)
+class RunView:
+    """What has happened so far; `hear` takes a run's events in their order."""
+
+    run_id: str
+    team: str = ""
+    provider: str = ""
+    state: str = "queued"
+    began: str = ""
+    ended: str = ""
+    usage: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_USED, 0))
+    lines: dict[str, Line] = field(default_factory=dict[str, Line])
+
+    def hear(self, event: Event) -> None:
+        """Take in the next event."""
+        self.began = self.began or event.at
+        self._hear_of_run(event)
+        self._hear_of_step(event)
+        self._hear_of_work(event)
+
+    def _hear_of_run(self, event: Event) -> None:
+        data = event.data
+        match event.kind:
+            case Kind.RUN_QUEUED:
+                self.team = data["team"]
+            case Kind.RUN_STARTED | Kind.RUN_RESUMED:
+                self.state, self.provider = "running", data["provider"]
+            case Kind.RUN_PAUSED | Kind.RUN_INTERRUPTED:
+                self.state = event.kind.value.removeprefix("run.")
+            case Kind.RUN_CONTINUED:
+                self.state = "running"
+            case Kind.RUN_FINISHED:
+                self.state, self.ended = data["state"], event.at
+            case Kind.MODEL_FINISHED if not data.get("replayed"):
+                for key in _USED:
+                    self.usage[key] += data["usage"].get(key, 0)
+            case _:
+                pass
+
+    def _hear_of_step(self, event: Event) -> None:
+        data = event.data
+        match event.kind:
+            case Kind.STEP_STARTED:
+                again = sum(1 for line in self.lines.values() if line.title == data["step"])
+                key = data["step"] if not again else f"{data['step']}/{again + 1}"
+                self.lines[key] = Line(data["step"], data["step"], since=event.at)
+            case Kind.STEP_FINISHED:
+                line = self._latest(data["step"])
+                line.progress, line.seconds = "done", data["seconds"]
+                line.note = line.note or _told(data)
+            case Kind.DOCUMENTS_READ:
+                self._latest("recall").note = f"reading {data['done']} of {data['total']}: {data['label']}"
+            case Kind.CHECK_FINISHED:
+                aside = f", {data['unsupported']} set aside" if data["unsupported"] else ""
+                self._latest("check").note = (
+                    f"{counted(data['claims'], 'claim')}, {counted(data['quotes'], 'quote')} verified{aside}"
+                )
+            case _:
+                pass
+
+    def _latest(self, step: str) -> Line:
+        return next(line for line in reversed(self.lines.values()) if line.title == step)
+
+    def _hear_of_work(self, event: Event) -> None:
+        data = event.data
+        match event.kind:
+            case Kind.PLAN_MADE:
+                for given in data["assignments"]:
+                    actor = f"{given['worker']}#{given['id']}"
+                    self.lines[given["id"]] = Line(given["worker"], actor, given["goal"], "waiting")
+            case Kind.WORK_STARTED:
+                line = self.lines[data["assignment"]]
+                line.progress, line.since, line.note = "working", event.at, ""
+            case Kind.WORK_FINISHED:
+                line = self.lines[data["assignment"]]
+                line.progress, line.seconds = "done", data["seconds"]
+                line.note = counted(data["findings"], "finding")
+            case Kind.WORK_FAILED:
+                line = self.lines[data["assignment"]]
+                line.progress, line.note = "failed", data["error"]["message"]
+                line.seconds = seconds_between(line.since, event.at)
+            case Kind.TOOL_STARTED:
+                self._doing(event.actor, data["tool"].replace("_", " "))
+            case Kind.TOOL_FINISHED:
+                self._doing(event.actor, data["error"] or f"reading {counted(data['passages'], 'passage')}")
+            case Kind.OUTPUT_REPAIRED:
+                self._doing(event.actor, "corrects its answer")
+            case _:
+                pass
+
+    def _doing(self, actor: str, note: str) -> None:
+        for line in self.lines.values():
+            if line.actor == actor and line.progress == "working":
+                line.note = note
+
+
+def _told(data: dict[str, object]) -> str:
+    """What a step counted: `documents=6, skipped=0` is `6 documents`."""
+    return ", ".join(
+        f"{value} {key}" for key, value in data.items() if isinstance(value, int) and value and key != "seconds"
+    )

@@ -1,0 +1,51 @@
+"""Small turns of phrase that several commands share: counts, ages, cut lines, what was used."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["ago", "counted", "seconds_between", "shortened", "spent"]
+
+
+def counted(number: int, noun: str) -> str:
+    """A number and its noun: `1 finding`, `1,204 findings`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def shortened(text: str, most: int = 100, *, from_end: bool = False) -> str:
+    """A text on one line, at most `most` characters of its beginning or its end."""
+    line = " ".join(text.split())
+    if len(line) <= most:
+        return line
+    return f"…{line[1 - most :].lstrip()}" if from_end else f"{line[: most - 1].rstrip()}…"
+
+
+def spent(usage: Mapping[str, Any]) -> str:
+    """What was used: calls, tokens, and money where its price is known."""
+    parts = [counted(usage.get("calls", 0), "call")]
+    if tokens := usage.get("input_tokens", 0) + usage.get("output_tokens", 0):
+        parts.append(f"{'about ' if usage.get('estimated') else ''}{counted(tokens, 'token')}")
+    cost = usage.get("cost_usd", 0)
+    if cost is None:
+        parts.append("price unknown")
+    elif cost:
+        parts.append(f"${cost:.4f}")
+    return ", ".join(parts)
+
+
+def ago(at: str) -> str:
+    """How long ago a moment (ISO 8601) was, in its largest unit."""
+    seconds = max(0.0, (datetime.now(UTC) - datetime.fromisoformat(at)).total_seconds())
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size:.0f} {unit} ago"
+    return f"{seconds:.0f} s ago"
+
+
+def seconds_between(earlier: str, later: str) -> float:
+    """Seconds from one moment (ISO 8601) to another."""
+    return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()
