@@ -15,6 +15,7 @@ from atlas_mcp.text.words import stems
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from atlas_mcp.providers.extraction.questions import Question
     from atlas_mcp.providers.extraction.relevance import Relevance, Vectors
     from atlas_mcp.providers.extraction.units import Unit
 
@@ -48,45 +49,59 @@ def answered_facets(relevance: Relevance) -> list[int | None]:
     return answers
 
 
-def choose(units: Sequence[Unit], relevance: Relevance, vectors: Vectors | None, most: int) -> list[int]:
+def choose(
+    question: Question, units: Sequence[Unit], relevance: Relevance, vectors: Vectors | None, most: int
+) -> list[int]:
     """At most `most` units, best first: the best of each facet, then what adds most to those."""
     total = relevance.total
     if not len(total) or most < 1:
         return []
     winners = [unit for unit in answered_facets(relevance) if unit is not None]
     floor = max(RELEVANT, _FAR_BELOW * float(total.max()))
-    good = [
-        index
+    worth = {
+        index: float(total[index]) + (_WINNER if index in winners else 0.0)
         for index in range(len(units))
         if index in winners or (total[index] >= floor and relevance.topical[index] >= RELEVANT)
-    ]
-    worth = {index: float(total[index]) + (_WINNER if index in winners else 0.0) for index in good}
-    kept = list(distinct(units, vectors, sorted(good, key=lambda index: -worth[index])))
+    }
+    ranked = sorted(worth, key=lambda index: -worth[index])
+    kept = list(distinct(question, units, vectors, ranked))
     rows = None if vectors is None else vectors.units[kept]
     texts = [units[index].plain for index in kept]
     places = diversify([worth[index] for index in kept], rows, texts, most, _TRADE)
     return sorted((kept[place] for place in places), key=lambda index: -float(total[index]))
 
 
-def distinct(units: Sequence[Unit], vectors: Vectors | None, ranked: Sequence[int]) -> dict[int, list[int]]:
+def distinct(
+    question: Question, units: Sequence[Unit], vectors: Vectors | None, ranked: Sequence[int]
+) -> dict[int, list[int]]:
     """Of `ranked` units the first of each that say the same, each with all of its kind, itself included."""
+    asked = frozenset(stems(question.text))
     words = {index: frozenset(stems(units[index].plain)) for index in ranked}
     kinds: dict[int, list[int]] = {}
     for index in ranked:
-        twin = next((kept for kept in kinds if _same(units, vectors, words, kept, index)), index)
-        kinds.setdefault(twin, []).append(index)
+        for kept in kinds:
+            alike = _alike(words[kept], words[index], asked, _cosine(vectors, kept, index))
+            if alike or _holds(units[kept], units[index]):
+                kinds[kept].append(index)
+                break
+        else:
+            kinds[index] = [index]
     return kinds
 
 
-def _same(
-    units: Sequence[Unit], vectors: Vectors | None, words: dict[int, frozenset[str]], one: int, other: int
-) -> bool:
-    """Whether two units overlap, hold one another, or share words or meaning almost wholly."""
-    first, second = units[one], units[other]
-    if first.source == second.source and first.start < second.end and second.start < first.end:
+def _holds(one: Unit, other: Unit) -> bool:
+    """Whether two units overlap in their source, or one is within the other."""
+    if one.source == other.source and one.start < other.end and other.start < one.end:
         return True
-    if first.plain in second.plain or second.plain in first.plain:
-        return True
-    if len(words[one] & words[other]) >= _SAME_WORDS * max(1, len(words[one]), len(words[other])):
-        return True
-    return vectors is not None and float(vectors.units[one] @ vectors.units[other]) >= _SAME_MEANING
+    return one.plain in other.plain or other.plain in one.plain
+
+
+def _alike(one: frozenset[str], other: frozenset[str], asked: frozenset[str], cosine: float) -> bool:
+    """Whether two sentences share nearly all words or meaning, and differ neither in a number nor in what is asked."""
+    if any(word in asked or word[0].isdigit() for word in one ^ other):
+        return False
+    return cosine >= _SAME_MEANING or len(one & other) >= _SAME_WORDS * max(1, len(one), len(other))
+
+
+def _cosine(vectors: Vectors | None, one: int, other: int) -> float:
+    return 0.0 if vectors is None else float(vectors.units[one] @ vectors.units[other])

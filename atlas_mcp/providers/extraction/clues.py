@@ -64,6 +64,7 @@ _DEFINES = re.compile(
     re.IGNORECASE,
 )
 # Who must, at the start of a clause: not "clients" in "a server that knows no such clients MUST …".
+_IN_ITS_FRAME = re.compile(r"^(?:in|with|under|using)\s(?:an?\s|the\s)?([^.;:(),]{2,60}),\s", re.IGNORECASE)
 _OBLIGED = re.compile(
     r"(?:^|[.;:,]\s+|\b(?:and|so|then)\s+)(?:(?:an?|the|all|both|each|any|MCP)\s+)*(\w+)(?:\s+and\s+\w+)?\s+"
     r"(?:MUST|SHOULD|SHALL|must|should|shall)\b",
@@ -114,7 +115,7 @@ def answers_kind(kind: Kind, sentence: str, asked: Collection[str]) -> float:
 
 def _defines(sentence: str, asked: Collection[str]) -> float:
     """1 when the sentence says what a thing asked for is or is for, less when it is about a near thing."""
-    match = _DEFINES.match(sentence)
+    match = _DEFINES.match(sentence) or _IN_ITS_FRAME.match(sentence)
     defined = stems(match[1]) if match else []
     known = sum(each in asked for each in defined)
     return known / len(defined) if known else 0.0

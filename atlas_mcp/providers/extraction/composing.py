@@ -25,6 +25,7 @@ _ANSWER_SENTENCES = 3
 _ANSWER_LENGTH = 1_200
 _NEARLY_AS_GOOD = 0.82
 _WORTH_STATING = 0.5  # of the best
+_HALF = 0.5
 _MOST_SURE = 0.8
 _ENOUGH_SOURCES = 3
 _SUPPORTS = 0.6
@@ -43,7 +44,7 @@ def compose(question: Question, units: Sequence[Unit], vectors: Vectors | None) 
     winners = [index for index in answered_facets(relevance) if index is not None]
     least = _WORTH_STATING * float(relevance.total.max(initial=0.0))
     stated = [index for index in ranked if index in winners or relevance.total[index] >= least]
-    merged = distinct(units, vectors, stated)
+    merged = distinct(question, units, vectors, stated)
     answering = _answering(units, relevance, list(merged))
     return {
         "answer": " ".join(f"{_closed(units[index].plain)} [{units[index].id}]" for index in answering),
@@ -72,7 +73,8 @@ def _answering(units: Sequence[Unit], relevance: Relevance, ranked: list[int]) -
         return []
     best = float(relevance.total[ranked[0]])
     facets = [index for index in answered_facets(relevance) if index in ranked]
-    good = [index for index in ranked if relevance.total[index] >= max(RELEVANT, _NEARLY_AS_GOOD * best)]
+    near = max(RELEVANT, _NEARLY_AS_GOOD * float(relevance.topical.max()))
+    good = [i for i in ranked if relevance.total[i] >= _NEARLY_AS_GOOD * best and relevance.topical[i] >= near]
     chosen: list[int] = []
     for index in dict.fromkeys([*facets, ranked[0], *good]):
         length = sum(len(units[each].plain) for each in chosen) + len(units[index].plain)
@@ -118,7 +120,7 @@ def _open(question: Question, units: Sequence[Unit], relevance: Relevance) -> li
     return [
         facet.text
         for facet, unit in zip(question.facets, answered, strict=True)
-        if unit is None or coverage(facet.text, units) < _ON_ONE_THING_WORDS
+        if unit is None or coverage(facet.text, units) <= _HALF
     ]
 
 

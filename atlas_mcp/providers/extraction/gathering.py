@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["gather", "stock", "uncovered_words"]
 
-_COVERED_WELL = 0.6
+_COVERED_WELL, _COVERED_BADLY = 0.6, 0.5
 
 
 def gather(question: Question, units: Sequence[Unit], vectors: Vectors | None, most: int) -> dict[str, Any]:
@@ -36,9 +36,13 @@ def gather(question: Question, units: Sequence[Unit], vectors: Vectors | None, m
             "quote": units[index].text,
             "about": question.facets[int(relevance.by_facet[index].argmax())].text if several else None,
         }
-        for index in choose(units, relevance, vectors, most)
+        for index in choose(question, units, relevance, vectors, most)
     ]
-    gaps = [facet.text for facet, unit in zip(question.facets, answers, strict=True) if unit is None]
+    gaps = [
+        facet.text
+        for facet, unit in zip(question.facets, answers, strict=True)
+        if unit is None or coverage(facet.text, units) <= _COVERED_BADLY
+    ]
     return {"findings": findings, "gaps": gaps if findings else [question.text], "note": None}
 
 

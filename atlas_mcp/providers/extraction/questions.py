@@ -20,6 +20,7 @@ class Kind(StrEnum):
 
     DEFINITION = "definition"
     RULE = "rule"
+    DUTY = "duty"
     BAN = "ban"
     QUANTITY = "quantity"
     REASON = "reason"
@@ -37,6 +38,7 @@ _KINDS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
             r"|mandatory|have to|has to|needs? to|supposed to|can(?:not)?|rules?)\b"
         ),
     ),
+    (Kind.DUTY, re.compile(r"\bwhat\s+(?:must|should|shall|do|does|did|has|have|needs?)\b.*\bdo\b")),
     (
         Kind.BAN,
         re.compile(
@@ -139,6 +141,8 @@ def _facet(text: str, query: str) -> Facet:
     kinds = frozenset(kind for kind, clue in _KINDS if clue.search(lowered))
     if not kinds and not _ASKS.match(text):
         kinds = frozenset({Kind.DEFINITION})  # a bare topic
+    if Kind.CONDITION in kinds:  # "when should it …" asks for the case, not for a rule or who is under it
+        return Facet(text, query, kinds - {Kind.RULE, Kind.DUTY}, frozenset())
     return Facet(text, query, kinds, _actors(text))
 
 

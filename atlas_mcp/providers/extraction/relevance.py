@@ -31,9 +31,10 @@ __all__ = ["Relevance", "Vectors", "asked_texts", "coverage", "judge", "shortlis
 _DENSE, _COVERED, _RARE = 0.6, 0.25, 0.15
 _COSINE_FLOOR, _COSINE_SPAN = 0.1, 0.65
 _WHOLE = 0.35  # what the whole question counts, against the facet a unit answers best
-_ACTOR, _HEADED = 0.12, 0.1
+_ACTOR, _ACTOR_DOES, _HEADED, _FOREIGN = 0.12, 0.35, 0.1, 0.2
 _KIND = dict.fromkeys(Kind, 0.12) | {Kind.DEFINITION: 0.3, Kind.CONDITION: 0.3, Kind.MANNER: 0.08}
 _AROUND = 0.25  # what the passage counts, against the unit itself
+_ROW = 0.6  # what a table's row is worth without its header
 _MOST_EMBEDDED = 240
 _ELSEWHERE = 0.35  # what a word in the heading or title counts, against one in the sentence
 
@@ -82,8 +83,11 @@ def judge(question: Question, units: Sequence[Unit], vectors: Vectors | None) ->
         cosine = (1 - _AROUND) * vectors.units @ vectors.asked.T + _AROUND * _around(units, vectors)
         dense = np.clip((cosine - _COSINE_FLOOR) / _COSINE_SPAN, 0.0, 1.0)
         topical = _DENSE * dense + (1 - _DENSE) * topical
-    bonus = np.array([[_bonus(facet, unit) for facet in question.facets] for unit in units])
-    shape = np.array([form(unit.plain) for unit in units], dtype=np.float64)[:, None]
+    words = frozenset(stems(question.text))
+    bonus = np.array(
+        [[_bonus(facet, unit) + _headed(unit, words) for facet in question.facets] for unit in units]
+    )
+    shape = np.array([_shape(unit) for unit in units], dtype=np.float64)[:, None]
     by_facet = (topical[:, 1:] + bonus.reshape(len(units), len(question.facets))) * shape
     whole = topical[:, 0] * shape[:, 0]
     total = (1 - _WHOLE) * by_facet.max(axis=1, initial=0.0) + _WHOLE * whole
@@ -100,13 +104,26 @@ def _around(units: Sequence[Unit], vectors: Vectors) -> npt.NDArray[np.float32]:
     return unit_middles @ vectors.asked.T
 
 
+def _shape(unit: Unit) -> float:
+    return form(unit.plain) * (_ROW if unit.text.startswith("|") else 1.0)
+
+
 def _bonus(facet: Facet, unit: Unit) -> float:
     asked = stems(facet.query)
-    kinds = [_KIND[kind] * answers_kind(kind, unit.plain, asked) for kind in facet.kinds]
-    places = [stems(unit.title), stems(unit.heading)]
-    shares = [len(set(place) & set(asked)) / len(set(place)) for place in places if place]
-    headed = sum(shares) / max(1, len(shares))
-    return max(kinds, default=0.0) + _ACTOR * acts(unit.plain, facet.actors) + _HEADED * headed
+    kinds = [
+        _KIND[kind] * answers_kind(kind, unit.plain, asked) for kind in facet.kinds if kind is not Kind.DUTY
+    ]
+    actor = _ACTOR_DOES if Kind.DUTY in facet.kinds else _ACTOR
+    return max(kinds, default=0.0) + actor * acts(unit.plain, facet.actors)
+
+
+def _headed(unit: Unit, asked: frozenset[str]) -> float:
+    """How far the title and heading name what is asked; below 0 where the unit speaks of a title that is not."""
+    title, heading = frozenset(stems(unit.title)), frozenset(stems(unit.heading))
+    if title and not title & asked and title <= frozenset(stems(unit.plain)):
+        return -_FOREIGN
+    shares = [len(place & asked) / len(place) for place in (title, heading) if place]
+    return _HEADED * sum(shares) / max(1, len(shares))
 
 
 def _topical(query: str, units: Sequence[Unit]) -> npt.NDArray[np.float64]:
