@@ -39,6 +39,7 @@ class Catalogue:
         """Name to path of every entry of a kind, sorted by name.
 
         `marker` is the file that makes a folder an entry (`team.toml`), or a pattern (`*.toml`) of files.
+        Hidden files and folders do not count.
         """
         found: dict[str, Path] = {}
         for folder in (shipped(kind), *(folder / kind for folder in self.folders)):
@@ -46,4 +47,4 @@ class Catalogue:
                 found |= {path.stem: path for path in folder.glob(marker)}
             else:
                 found |= {path.parent.name: path.parent for path in folder.glob(f"*/{marker}")}
-        return dict(sorted(found.items()))
+        return {name: path for name, path in sorted(found.items()) if not name.startswith(".")}

@@ -9,6 +9,7 @@ hashed, stored in a call ledger and read back.
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
@@ -328,4 +329,6 @@ def _prompts() -> TypeAdapter[Prompt]:
 
 def prompt_hash(prompt: Prompt) -> str:
     """SHA-256 of everything in a prompt, hexadecimal; equal prompts have equal hashes in every process."""
-    return hashlib.sha256(_prompts().dump_json(prompt)).hexdigest()
+    plain = _prompts().dump_python(prompt, mode="json")
+    text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -26,15 +26,27 @@ def readable(documents: Sequence[str], roots: Sequence[Path]) -> list[str]:
     """The documents, paths made absolute and free of links.
 
     Raises:
-        InvalidInput: too many documents, or a text that is empty or too long.
+        InvalidInput: too many documents, one that is empty, or a text that is too long.
         OutsideRoots: a path leads outside every root, also by `..` or a link.
-        UnreadableDocument: a path does not exist.
+        UnreadableDocument: a path does not exist, or cannot be one.
     """
     if len(documents) > MOST_DOCUMENTS:
         raise InvalidInput(
             f"{len(documents)} documents are named; {MOST_DOCUMENTS} is the most.", remedy="Name a folder."
         )
-    return [_text(document) if is_text(document) else _path(document, roots) for document in documents]
+    return [_checked(document, roots) for document in documents]
+
+
+def _checked(document: str, roots: Sequence[Path]) -> str:
+    if not document.strip():
+        raise InvalidInput("A document is empty.", remedy="Name a path, or give a text.")
+    try:
+        document.encode()
+    except UnicodeEncodeError:
+        raise InvalidInput(
+            f"{document[:80]!a} is not Unicode.", remedy="Give a text, or the path of a folder, in UTF-8."
+        ) from None
+    return _text(document) if is_text(document) else _path(document, roots)
 
 
 def _text(document: str) -> str:
@@ -47,10 +59,13 @@ def _text(document: str) -> str:
 
 
 def _path(document: str, roots: Sequence[Path]) -> str:
-    if not document.strip():
-        raise InvalidInput("A document is empty.", remedy="Name a path, or give a text.")
-    path = Path(document).expanduser()
-    resolved = path.resolve()
+    try:
+        resolved = Path(document).expanduser().resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        # A loop of links, an unknown user's home, a null byte.
+        raise UnreadableDocument(
+            f"{document!a} is no path: {error}.", remedy="Check the path; a text has a line break."
+        ) from None
     allowed = [root.expanduser().resolve() for root in roots]
     if not any(resolved.is_relative_to(root) for root in allowed):
         names = ", ".join(str(root) for root in allowed) or "none yet"
@@ -58,6 +73,10 @@ def _path(document: str, roots: Sequence[Path]) -> str:
             f"{document} may not be read; folders that may: {names}.",
             remedy="Add its folder in atlas.toml under [roots], such as read = ['/path/of/the/folder'].",
         )
-    if not resolved.exists():
-        raise UnreadableDocument(f"{document}: there is no such file or folder.", remedy="Check the path.")
+    try:
+        resolved.stat()
+    except OSError as error:
+        raise UnreadableDocument(
+            f"{document}: {error.strerror or error}.", remedy="Check the path; a text has a line break."
+        ) from None
     return str(resolved)

@@ -9,15 +9,24 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from atlas_mcp.errors import InvalidConfiguration
 
 __all__ = ["HttpSettings", "MemorySettings", "ModelSettings", "RootSettings", "RunSettings", "Settings"]
+
+
+Folder = Annotated[Path, AfterValidator(Path.expanduser)]
+"""A folder as a person writes it; `~` is their home also where no shell expands it."""
 
 
 class _Table(BaseModel):
@@ -34,7 +43,7 @@ class ModelSettings(_Table):
 class RootSettings(_Table):
     """`[roots]`: which folders may be read when a client, not a person at a terminal, names a path."""
 
-    read: tuple[Path, ...] = ()
+    read: tuple[Folder, ...] = ()
 
 
 class HttpSettings(_Table):
@@ -69,18 +78,20 @@ class Settings(BaseSettings):
     """Everything configured, with the folder everything is kept in."""
 
     model_config = SettingsConfigDict(
-        env_prefix="ATLAS_", env_nested_delimiter="__", extra="forbid", frozen=True
+        env_prefix="ATLAS_",
+        env_nested_delimiter="__",
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
     )
 
-    home: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("atlas", appauthor=False)))
-    project: Path | None = None
+    home: Folder = Field(default_factory=lambda: Path(platformdirs.user_data_dir("atlas", appauthor=False)))
+    project: Folder | None = None
     models: ModelSettings = ModelSettings()
     roots: RootSettings = RootSettings()
     http: HttpSettings = HttpSettings()
     runs: RunSettings = RunSettings()
     memory: MemorySettings = MemorySettings()
-
-    _file: ClassVar[dict[str, Any]] = {}
 
     @property
     def config(self) -> Path:
@@ -109,25 +120,46 @@ class Settings(BaseSettings):
         """Read `atlas.toml` in the data folder and the environment.
 
         Raises:
-            InvalidConfiguration: the file is not TOML, or a key is unknown or wrong; says which.
+            InvalidConfiguration: the file cannot be read, or a key is unknown or wrong; says which.
         """
-        home = os.environ.get("ATLAS_HOME")
-        folder = Path(home) if home else Path(platformdirs.user_data_dir("atlas", appauthor=False))
+        home = os.environ.get("ATLAS_HOME") or platformdirs.user_data_dir("atlas", appauthor=False)
+        folder = Path(home).expanduser()
         file = folder / "config" / "atlas.toml"
-        try:
-            tables = tomllib.loads(file.read_text("utf-8")) if file.is_file() else {}
-        except tomllib.TOMLDecodeError as error:
-            raise InvalidConfiguration(f"{file}: {error}.", remedy="Correct that line.") from None
+        tables = _read(file)
+        if "home" in tables:
+            raise InvalidConfiguration(
+                f"{file}: home: the file lies in the data folder, so it cannot name it.",
+                remedy="Set ATLAS_HOME instead.",
+            )
         try:
             return cls(**tables, home=folder)
         except ValidationError as error:
             raise InvalidConfiguration(_explain(error, file)) from None
+        except SettingsError as error:
+            raise InvalidConfiguration(
+                f"Settings are wrong: {error}.",
+                remedy="Write a table or list in the environment as JSON, such as"
+                " ATLAS_ROOTS__READ='[\"/a/folder\"]'.",
+            ) from None
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text("utf-8-sig"))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise InvalidConfiguration(
+            f"{file} cannot be read: {error.strerror}.", remedy="Mend its permissions, or move it away."
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidConfiguration(f"{file}: {error}.", remedy="Correct that line.") from None
 
 
 def _explain(error: ValidationError, file: Path) -> str:
     lines: list[str] = []
     for problem in error.errors(include_url=False, include_input=False):
-        key = ".".join(str(part) for part in problem["loc"])
-        variable = "ATLAS_" + "__".join(str(part) for part in problem["loc"]).upper()
-        lines.append(f"{key}: {problem['msg']} (in {file} or {variable})")
+        place = [str(part) for part in problem["loc"]]
+        variable = "ATLAS_" + "__".join(place[:2]).upper()
+        lines.append(f"{'.'.join(place)}: {problem['msg']} (in {file} or {variable})")
     return "Settings are wrong: " + "; ".join(lines) + "."

@@ -17,8 +17,10 @@ MOST = 8
 def misfits(schema: Mapping[str, Any], value: object) -> list[str]:
     """What does not fit, each with its place (`$.claims[0].text: …`); empty when all fits; eight at most."""
     from jsonschema import Draft202012Validator
+    from referencing import Registry
 
-    validator = Draft202012Validator(dict(schema))
+    # A registry of our own: without one, a schema that refers to an address would be fetched.
+    validator = Draft202012Validator(dict(schema), registry=Registry())
     errors = cast("Iterator[ValidationError]", validator.iter_errors(cast("Any", value)))  # pyright: ignore[reportUnknownMemberType]
     found = sorted(errors, key=lambda error: error.json_path)
     return [f"{error.json_path}: {error.message[:300]}" for error in found[:MOST]]

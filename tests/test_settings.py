@@ -1,0 +1,127 @@
+"""What a person configured, and how a mistake in it is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from atlas_mcp.errors import InvalidConfiguration
+from atlas_mcp.settings import Settings
+
+
+def write(home: Path, text: str | bytes) -> Path:
+    file = home / "config" / "atlas.toml"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return file
+
+
+def test_without_a_file_the_defaults_hold(home: Path) -> None:
+    settings = Settings.load()
+    assert settings.home == home
+    assert settings.file == home / "config" / "atlas.toml"
+    assert (settings.http.host, settings.http.port, settings.roots.read) == ("127.0.0.1", 8765, ())
+
+
+def test_the_file_is_read(home: Path) -> None:
+    write(home, '[models]\ndefault = "extractive"\n[roots]\nread = ["/books"]\n[http]\nport = 9000\n')
+    settings = Settings.load()
+    assert settings.models.default == "extractive"
+    assert settings.roots.read == (Path("/books"),)
+    assert settings.http.port == 9000
+
+
+def test_the_environment_wins_over_the_file_key_by_key(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(home, '[http]\nport = 9000\nhost = "localhost"\n')
+    monkeypatch.setenv("ATLAS_HTTP__PORT", "9001")
+    http = Settings.load().http
+    assert (http.host, http.port) == ("localhost", 9001)
+
+
+def test_an_empty_variable_is_no_wish(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATLAS_HOME", "")
+    monkeypatch.setenv("ATLAS_HTTP__PORT", "")
+    settings = Settings.load()
+    assert settings.home.is_absolute()
+    assert settings.http.port == 8765
+
+
+def test_a_tilde_is_the_home_folder_also_where_no_shell_expands_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATLAS_HOME", "~/atlas-of-a-test")
+    monkeypatch.setenv("ATLAS_PROJECT", "~/project")
+    monkeypatch.setenv("ATLAS_ROOTS__READ", '["~/books"]')
+    settings = Settings.load()
+    assert settings.home == Path.home() / "atlas-of-a-test"
+    assert settings.project == Path.home() / "project"
+    assert settings.roots.read == (Path.home() / "books",)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[http\nport = 1", "atlas.toml"),
+        ("[http]\nport = 99999", "http.port"),
+        ('[http]\nport = "many"', "ATLAS_HTTP__PORT"),
+        ("[http]\nprot = 1", "http.prot"),
+        ("[htpp]\nport = 1", "htpp"),
+        ("http = 3", "http"),
+        ("[runs]\nat_once = 0", "runs.at_once"),
+        ("[runs]\nkeep_days = -1", "runs.keep_days"),
+        ('[roots]\nread = "/books"', "roots.read"),
+        ('home = "/elsewhere"', "Set ATLAS_HOME"),
+        (b"[models]\ndefault = '\xff'", "atlas.toml"),
+    ],
+)
+def test_a_mistake_in_the_file_is_named_by_file_and_key(home: Path, text: str | bytes, said: str) -> None:
+    file = write(home, text)
+    with pytest.raises(InvalidConfiguration) as caught:
+        Settings.load()
+    assert said in str(caught.value)
+    assert str(file) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("ATLAS_HTTP__PORT", "many"),
+        ("ATLAS_ROOTS__READ", "/a:/b"),
+        ("ATLAS_ROOTS", "{half"),
+        ("ATLAS_HTTP__PROT", "1"),
+    ],
+)
+def test_a_mistake_in_the_environment_is_told_as_one(
+    variable: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(InvalidConfiguration, match=r"roots|http"):
+        Settings.load()
+
+
+def test_a_file_with_a_byte_order_mark_is_read(home: Path) -> None:
+    write(home, b"\xef\xbb\xbf[http]\nport = 9000\n")
+    assert Settings.load().http.port == 9000
+
+
+def test_a_folder_in_the_files_place_is_a_mistake_in_words(home: Path) -> None:
+    (home / "config" / "atlas.toml").mkdir(parents=True)
+    with pytest.raises(InvalidConfiguration, match="cannot be read"):
+        Settings.load()
+
+
+def test_a_secret_is_never_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATLAS_HTTP__TOKEN", "tide-and-moon")
+    settings = Settings.load()
+    assert settings.http.token is not None
+    assert settings.http.token.get_secret_value() == "tide-and-moon"
+    assert "tide-and-moon" not in f"{settings!r} {settings} {settings.model_dump_json()}"
+    monkeypatch.setenv("ATLAS_HTTP__PORT", "many")
+    with pytest.raises(InvalidConfiguration) as caught:
+        Settings.load()
+    assert "tide-and-moon" not in str(caught.value)
+
+
+def test_settings_do_not_change(home: Path) -> None:
+    with pytest.raises(ValidationError):
+        Settings.load().http.port = 1
