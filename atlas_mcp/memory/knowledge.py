@@ -119,7 +119,7 @@ class Knowledge:
         return await asyncio.to_thread(self._snapshots.get, sha256)
 
     async def forget(self, uri: str, *, scope: str) -> bool:
-        """Forget a document and every version of it that no other document shares; False if there was none."""
+        """Forget a document and its versions that no other document shares; False if there was none."""
 
         def write(connection: sqlite3.Connection) -> bool:
             known = record.contents(connection, scope).get(uri)
@@ -151,7 +151,7 @@ class Knowledge:
         return len(missing)
 
     async def embed_again(self, *, on_progress: OnProgress | None = None) -> int:
-        """Embed all anew with the model in use, whatever made the old vectors; interrupted, it goes on later."""
+        """Embed all anew with the model in use; interrupted, it goes on with the next call."""
         if self._embedder is None:
             return 0
         model = self._embedder.name

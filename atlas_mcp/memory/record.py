@@ -93,7 +93,8 @@ def put_document(connection: sqlite3.Connection, scope: str, new: NewDocument, s
     if old:
         _remove_passages(connection, old["id"])
     document_id = connection.execute(
-        "INSERT INTO document (scope, uri, content, sha256, title, media_type, characters, modified, retrieved_at)"
+        "INSERT INTO document"
+        " (scope, uri, content, sha256, title, media_type, characters, modified, retrieved_at)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (scope, uri) DO UPDATE SET content = excluded.content, sha256 = excluded.sha256,"
         " title = excluded.title, media_type = excluded.media_type, characters = excluded.characters,"

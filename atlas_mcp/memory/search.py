@@ -38,10 +38,12 @@ CANDIDATES = 4
 LEAST_MEANING = 0.2
 DIVERSITY = 0.85
 
+# EXISTS, not IN: the planner would look up every passage of the scope in the index, a hundred times slower.
 BM25 = """
 SELECT rowid AS id, -bm25(passage_text, 1.0, 0.35, 0.35, 0.5) AS score
-FROM passage_text WHERE passage_text MATCH ?
-  AND rowid IN (SELECT passage.id FROM passage JOIN document ON document.id = document_id WHERE scope = ?)
+FROM passage_text WHERE passage_text MATCH ? AND EXISTS (
+  SELECT 1 FROM passage JOIN document ON document.id = document_id
+  WHERE passage.id = passage_text.rowid AND scope = ?)
 ORDER BY score DESC LIMIT ?
 """
 FOUND = """
@@ -53,13 +55,14 @@ WHERE scope = ? AND passage.id IN (SELECT value FROM json_each(?))
 
 @dataclass(frozen=True, slots=True)
 class _Scope:
-    """All passages of a scope at one change: ids and documents (n), unit vectors as they are and smoothed."""
+    """All passages of a scope at one change: ids, documents, unit vectors (0 where not embedded yet)."""
 
     change: int
     ids: npt.NDArray[np.int64]
     documents: npt.NDArray[np.int64]
-    vectors: FloatArray | None
-    smoothed: FloatArray | None
+    vectors: FloatArray | None = None
+    smoothed: FloatArray | None = None
+    embedded: npt.NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +144,8 @@ def _hits(known: _Scope, lexical: dict[int, float], request: _Request) -> list[_
     by_words, by_meaning = by_words[places], by_meaning[places]
     scores = fuse(by_meaning, by_words, 0.5 if by_meaning.any() else 0)
     by_words /= by_words.max(initial=0) or 1
+    if known.embedded is not None:
+        scores = np.where(known.embedded[places], scores, by_words)
     return [
         _Hit(
             int(known.ids[places[at]]),
@@ -162,7 +167,7 @@ def _load(connection: sqlite3.Connection, scope: str, change: int, embedder: Emb
     ids = np.array([row["id"] for row in rows], np.int64)
     owners = np.array([row["document_id"] for row in rows], np.int64)
     if embedder is None or not any(row["data"] for row in rows):
-        return _Scope(change, ids, owners, None, None)
+        return _Scope(change, ids, owners)
     nothing = bytes(4 * embedder.dimensions)
     data = b"".join(row["data"] or nothing for row in rows)
     vectors = (
@@ -173,7 +178,8 @@ def _load(connection: sqlite3.Connection, scope: str, change: int, embedder: Emb
     starts = np.flatnonzero(np.diff(owners, prepend=-1))
     for start, end in zip(starts, [*starts[1:], len(rows)], strict=True):
         smoothed[start:end] = smooth(vectors[start:end])
-    return _Scope(change, ids, owners, vectors, smoothed)
+    embedded = np.array([row["data"] is not None for row in rows])
+    return _Scope(change, ids, owners, vectors, smoothed, embedded)
 
 
 def _lexical(connection: sqlite3.Connection, query: str, scope: str) -> dict[int, float]:

@@ -32,7 +32,7 @@ SUFFIXES: dict[Format, str] = {
     "text": "txt text rst adoc org log csv tsv srt vtt",
     "code": """py pyi js mjs cjs ts tsx jsx java kt kts scala groovy c h cc cpp cxx hpp hh cs go rs rb php pl
     pm lua r jl swift m mm dart ex exs erl hs ml fs clj lisp el vim sh bash zsh fish ps1 bat cmd sql graphql
-    proto tf nix css less scss vue svelte json jsonl json5 yaml yml toml ini cfg conf xml xsl tex bib cmake""",
+    proto tf nix css less scss vue svelte json jsonl yaml yml toml ini cfg conf xml xsl tex bib cmake""",
     "html": "html htm xhtml",
     "pdf": "pdf",
 }

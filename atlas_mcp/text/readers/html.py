@@ -19,7 +19,8 @@ __all__ = ["read_html"]
 
 CHARSET = re.compile(rb"<meta[^>]+charset=[\"']?\s*([\w-]+)", re.IGNORECASE)
 NOISE = """script, style, noscript, template, svg, math, canvas, iframe, object, nav, aside, form, button,
-select, dialog, [hidden], [aria-hidden=true], [role=navigation], [role=search], [role=banner], [role=contentinfo]"""
+select, dialog, [hidden], [aria-hidden=true], [role=navigation], [role=search], [role=banner],
+[role=contentinfo]"""
 MAIN = ("main", "[role=main]", "article")
 FRAME = "body > header, body > footer, body > div > header, body > div > footer"
 HEADINGS = {f"h{level}": level for level in range(1, 7)}
