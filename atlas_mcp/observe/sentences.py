@@ -1,0 +1,73 @@
+"""One sentence for each kind of event that means something to the person who waits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from atlas_mcp.events import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from atlas_mcp.events import Event
+
+__all__ = ["PASSING", "SILENT", "counted", "sentence", "shortened"]
+
+LONGEST = 120
+"""Characters of a goal, or of what a model says, that are shown."""
+
+
+def sentence(event: Event) -> str | None:
+    """What a person is told of an event; None where it says nothing to them."""
+    say = _SENTENCES.get(event.kind)
+    return say(event) if say else None
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: `1 finding`, `4 findings`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def shortened(text: str, *, from_end: bool = False) -> str:
+    """A text on one line, its beginning or its end."""
+    line = " ".join(text.split())
+    if len(line) <= LONGEST:
+        return line
+    return f"…{line[1 - LONGEST :]}" if from_end else f"{line[: LONGEST - 1]}…"
+
+
+def _checked(event: Event) -> str:
+    data = event.data
+    lost = f", {data['unsupported']} not supported" if data["unsupported"] else ""
+    return f"check: {counted(data['claims'], 'claim')}, {counted(data['quotes'], 'quote')} verified{lost}"
+
+
+def _ended(event: Event) -> str:
+    return f"run: {event.data['state']}{', partial' if event.data['partial'] else ''}"
+
+
+_SENTENCES: dict[Kind, Callable[[Event], str]] = {
+    Kind.RUN_QUEUED: lambda _: "run: queued",
+    Kind.RUN_RESUMED: lambda _: "run: taken up where it was",
+    Kind.RUN_PAUSED: lambda _: "run: paused",
+    Kind.RUN_CONTINUED: lambda _: "run: goes on",
+    Kind.RUN_INTERRUPTED: lambda _: "run: interrupted",
+    Kind.RUN_FINISHED: _ended,
+    Kind.STEP_STARTED: lambda event: event.data["label"],
+    Kind.DOCUMENTS_READ: lambda event: f"documents: {event.data['label']}",
+    Kind.DOCUMENT_SKIPPED: lambda event: f"documents: skipped {event.data['uri']}: {event.data['reason']}",
+    Kind.PLAN_MADE: lambda event: f"plan: {counted(len(event.data['assignments']), 'assignment')}",
+    Kind.WORK_STARTED: lambda event: f"{event.actor}: {shortened(event.data['goal'])}",
+    Kind.WORK_FINISHED: lambda event: f"{event.actor}: {counted(event.data['findings'], 'finding')}",
+    Kind.WORK_FAILED: lambda event: f"{event.actor}: failed: {event.data['error']['message']}",
+    Kind.TOOL_STARTED: lambda event: f"{event.actor}: {event.data['tool'].replace('_', ' ')}",
+    Kind.OUTPUT_REPAIRED: lambda event: f"{event.actor}: corrects its answer",
+    Kind.CHECK_FINISHED: _checked,
+    Kind.BUDGET_SPENT: lambda event: f"budget: the limit of {event.data['limit']} is reached",
+}
+
+PASSING = frozenset({Kind.DOCUMENTS_READ, Kind.TOOL_STARTED})
+"""Events of which there are many alike; the newest speaks for those before it."""
+
+SILENT = frozenset(Kind) - _SENTENCES.keys()
+"""Events that only a reader of the journal cares for."""

@@ -1,0 +1,98 @@
+"""What tools answer: a run as readable text beside its envelope, and errors as sentences."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from anyio import BrokenResourceError, ClosedResourceError
+from fastmcp.exceptions import ToolError
+from fastmcp.server.dependencies import get_context
+from fastmcp.tools import Tool
+from fastmcp.tools.base import ToolResult
+from mcp_types import ResourceLink, TextContent
+from pydantic import PrivateAttr
+
+from atlas_mcp.errors import AtlasError, InvalidInput
+from atlas_mcp.orchestration.store import RunState
+from atlas_mcp.shapes import misfits
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from mcp_types import ContentBlock
+
+    from atlas_mcp.surface.progress import Report
+
+__all__ = ["HandMade", "hand_made", "reporter", "run_answer"]
+
+log = logging.getLogger(__name__)
+
+Act: TypeAlias = "Callable[[dict[str, Any]], Awaitable[ToolResult]]"
+"""What a tool does with its arguments."""
+
+
+class HandMade(Tool):
+    """A tool whose schemas are written by hand, and that is called with arguments that fit them."""
+
+    _act: Act = PrivateAttr()
+
+    async def run(self, arguments: dict[str, Any]) -> ToolResult:
+        """Answer one call; the server outlives whatever happens in it."""
+        try:
+            self._refuse_misfits(arguments)
+            return await self._act(arguments)
+        except AtlasError as error:
+            raise ToolError(str(error), log_level=logging.DEBUG) from error
+        except Exception as error:
+            # The one place where what nobody foresaw becomes an answer instead of a dead connection.
+            log.exception("%s failed", self.name)
+            raise ToolError("ATLAS itself failed; its log says more.", log_level=logging.DEBUG) from error
+
+    def _refuse_misfits(self, arguments: dict[str, Any]) -> None:
+        if problems := misfits(self.parameters, arguments):
+            required = self.parameters["required"]
+            names = [name if name in required else f"[{name}]" for name in self.parameters["properties"]]
+            raise InvalidInput(f"{self.name}: {problems[0]}.", remedy=f"It takes {', '.join(names)}.")
+
+
+def hand_made(act: Act, **described: Any) -> HandMade:
+    """A tool that does `act`."""
+    tool = HandMade(**described)
+    tool._act = act
+    return tool
+
+
+def reporter() -> Report:
+    """Sends progress to the client of the current call, if it asked for any, for as long as it listens."""
+    context = get_context()
+
+    async def report(count: int, said: str) -> None:
+        with suppress(BrokenResourceError, ClosedResourceError):
+            await context.report_progress(count, None, said)
+
+    return report
+
+
+def run_answer(envelope: dict[str, Any]) -> ToolResult:
+    """A run's envelope, with a text that a person reads; an error where the run failed."""
+    content: list[ContentBlock] = [TextContent(text=_readable(envelope))]
+    if envelope["output"] is not None:
+        link = ResourceLink(
+            name=f"Report of {envelope['run_id']}", uri=envelope["report_uri"], mime_type="text/markdown"
+        )
+        content.append(link)
+    return ToolResult(
+        content=content, structured_content=envelope, is_error=envelope["state"] == RunState.FAILED
+    )
+
+
+def _readable(envelope: dict[str, Any]) -> str:
+    run_id, state, output = envelope["run_id"], envelope["state"], envelope["output"]
+    if state == RunState.FAILED:
+        error = envelope["error"]
+        return f"Run {run_id} failed. {error['message']} {error.get('remedy', '')}".strip()
+    if output is not None:
+        return output.get("report") or f"Run {run_id} is {state}; its output is in the structured content."
+    return f"Run {run_id} is {state}. {envelope.get('next', '')}".strip()

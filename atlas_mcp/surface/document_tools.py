@@ -1,0 +1,67 @@
+"""The tool that takes documents in for good."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fastmcp.tools.base import ToolResult
+from mcp_types import TextContent, ToolAnnotations
+
+from atlas_mcp.roots import is_text, readable
+from atlas_mcp.surface import schemas
+from atlas_mcp.surface.answers import hand_made, reporter
+from atlas_mcp.surface.progress import Teller
+from atlas_mcp.observe.sentences import counted
+
+if TYPE_CHECKING:
+    from atlas_mcp.memory.knowledge import Ingested
+    from atlas_mcp.surface.answers import HandMade
+    from atlas_mcp.surface.opening import Opening
+
+__all__ = ["ingest"]
+
+
+def ingest(opening: Opening) -> HandMade:
+    """The tool that takes in files, folders and texts."""
+
+    async def act(arguments: dict[str, Any]) -> ToolResult:
+        from atlas_mcp.memory.knowledge import Inline
+
+        atlas = await opening.atlas()
+        given = readable(arguments["documents"], atlas.roots)
+        memory = await atlas.memory()
+        teller = Teller(reporter())
+        async with teller.telling(dict):
+            done = await memory.ingest(
+                [Inline(each) if is_text(each) else Path(each) for each in given],
+                scope=f"user:{atlas.user}",
+                on_progress=lambda progress: teller.fold(f"documents: {progress}"),
+            )
+        return _told(done)
+
+    return hand_made(
+        act,
+        name="ingest",
+        description="Takes documents in for good: runs that name no documents answer from them.",
+        parameters=schemas.INGEST,
+        output_schema=schemas.INGESTED,
+        annotations=ToolAnnotations(
+            title="Take in documents",
+            read_only_hint=False,
+            destructive_hint=False,
+            idempotent_hint=True,
+            open_world_hint=False,
+        ),
+    )
+
+
+def _told(done: Ingested) -> ToolResult:
+    counts = {name: len(getattr(done, name)) for name in schemas.INGESTED_COUNTS}
+    skipped = [{"uri": uri, "reason": reason} for uri, reason in done.skipped]
+    lines = [f"{counted(len(done.document_ids), 'document')} can be searched now."]
+    lines += [f"{count} {name}" for name, count in counts.items() if count]
+    lines += [f"skipped {each['uri']}: {each['reason']}" for each in skipped]
+    return ToolResult(
+        content=[TextContent(text="\n".join(lines))], structured_content={**counts, "skipped": skipped}
+    )

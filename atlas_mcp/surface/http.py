@@ -1,0 +1,118 @@
+"""The HTTP transports: where they listen, who may speak to them, and what they tell a stranger.
+
+Loopback only, unless a token is set; the names a browser may use are checked, so that no web page reaches a
+server on the person's own machine.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import socket
+import sys
+from typing import TYPE_CHECKING
+
+import uvicorn
+from fastmcp.server.auth.providers.jwt import StaticTokenVerifier
+from starlette.responses import JSONResponse, Response
+
+from atlas_mcp.errors import InvalidConfiguration
+from atlas_mcp.surface.server import build_server
+
+if TYPE_CHECKING:
+    from fastmcp.server.auth import AuthProvider
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+
+    from atlas_mcp.settings import Settings
+
+__all__ = ["http_app", "listen", "serve"]
+
+log = logging.getLogger(__name__)
+
+
+async def serve(
+    settings: Settings, *, streamable: bool = True, sse: bool = False, host: str | None = None,
+    port: int | None = None,
+) -> None:  # fmt: skip
+    """Listen and serve until interrupted.
+
+    Raises:
+        InvalidConfiguration: the address cannot be listened on, or it is not loopback and no token is set.
+    """
+    host = settings.http.host if host is None else host
+    _refuse_strangers(settings, host)
+    app = http_app(settings, streamable=streamable, sse=sse, public=not _is_loopback(host))
+    with listen(host, settings.http.port if port is None else port) as listening:
+        config = uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=2, ws="none", lifespan="on")
+        _announce(listening, streamable=streamable, sse=sse)
+        await uvicorn.Server(config).serve(sockets=[listening])
+
+
+def http_app(
+    settings: Settings, *, streamable: bool = True, sse: bool = False, public: bool = False
+) -> Starlette:
+    """The ASGI application: `/mcp`, `/sse`, `/health`.
+
+    `public` says that it is reached by names other than this machine's own, where the token alone guards it.
+    """
+    server = build_server(settings, auth=_auth(settings))
+    server.custom_route("/health", methods=["GET"])(_health)
+    guard = "auto" if public else True
+    if not streamable:
+        return server.http_app(path="/sse", transport="sse", host_origin_protection=guard)
+    app = server.http_app(path="/mcp", host_origin_protection=guard)
+    if sse:
+        app.router.routes.extend(server.http_app(path="/sse", transport="sse").routes)
+    return app
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens on an address.
+
+    Raises:
+        InvalidConfiguration: the port is in use, or the address is not this machine's.
+    """
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=512)
+    except OSError as error:
+        raise InvalidConfiguration(
+            f"Nobody can listen on {host} port {port}: {error.strerror or error}.",
+            remedy="Give another one with --port, or stop who listens there.",
+        ) from None
+
+
+def _refuse_strangers(settings: Settings, host: str) -> None:
+    if not _is_loopback(host) and settings.http.token is None:
+        raise InvalidConfiguration(
+            f"{host} can be reached from other machines, and no token is set.",
+            remedy="Set [http] token in atlas.toml or ATLAS_HTTP__TOKEN, or listen on 127.0.0.1.",
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _auth(settings: Settings) -> AuthProvider | None:
+    token = settings.http.token
+    if token is None:
+        return None
+    return StaticTokenVerifier({token.get_secret_value(): {"client_id": "atlas", "scopes": []}})
+
+
+async def _health(_request: Request) -> Response:
+    """That the server answers, and nothing else: whoever asks may be anyone."""
+    return JSONResponse({"status": "ok"})
+
+
+def _announce(listening: socket.socket, *, streamable: bool, sse: bool) -> None:
+    host, port = listening.getsockname()[:2]
+    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    paths = [path for path, there in (("/mcp", streamable), ("/sse", sse)) if there]
+    print(f"ATLAS listens at {' and '.join(address + path for path in paths)}", file=sys.stderr, flush=True)  # noqa: T201
+    log.info("listening on %s port %s", host, port)

@@ -1,0 +1,117 @@
+"""A run's journal as progress notifications that a person understands.
+
+What happens is told at once; what is merely going on (text being written, documents being read) is folded to
+a few notifications a second; and silence never lasts long, since hosts give up on a call that says nothing.
+This module knows events and one callable that sends; it does not know the protocol.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing, asynccontextmanager
+from time import monotonic
+from typing import TYPE_CHECKING, TypeAlias
+
+from atlas_mcp.observe.sentences import PASSING, sentence, shortened
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+
+    from atlas_mcp.app import Atlas
+    from atlas_mcp.events import Event
+    from atlas_mcp.orchestration.context import Voice
+
+__all__ = ["FOLD_SECONDS", "HEARTBEAT_SECONDS", "Report", "Teller", "follow"]
+
+Report: TypeAlias = "Callable[[int, str], Awaitable[None]]"
+"""Sends one notification: a counter that only grows, and a sentence."""
+
+FOLD_SECONDS = 0.25
+"""The least time between notifications of what is merely going on."""
+
+HEARTBEAT_SECONDS = 8.0
+"""The longest silence; a host was measured to give up after 30 s of it."""
+
+
+async def follow(atlas: Atlas, run_id: str, seconds: float, report: Report, *, new: bool) -> None:
+    """Tell what happens in a run, until it ends or `seconds` have passed.
+
+    The first notification names the run. What lies behind a run that is not `new` is told in one sentence.
+
+    Raises:
+        UnknownRun: there is no such run of this user.
+    """
+    teller = Teller(report)
+    past = [] if new else await atlas.events(run_id)
+    latest = next((said for event in reversed(past) if (said := sentence(event))), "")
+    await teller.tell(f"run {run_id}: {latest or 'begun'}")
+    seen = past[-1].seq if past else 0
+    async with teller.telling(lambda: atlas.speaking(run_id)), aclosing(
+        atlas.watch(run_id, after=seen)
+    ) as events:  # fmt: skip
+        try:
+            async with asyncio.timeout(seconds):
+                async for event in events:
+                    await teller.hear(event)
+        except TimeoutError:
+            return
+
+
+class Teller:
+    """Numbers what it says, and remembers when it last spoke."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._speaking = asyncio.Lock()
+        self._count = 0
+        self._began = self._spoke = monotonic()
+        self._folded = ""
+        self._heard: dict[str, int] = {}
+
+    async def tell(self, said: str) -> None:
+        """Say something now; the numbers go out in order."""
+        async with self._speaking:
+            self._count += 1
+            self._spoke = monotonic()
+            await self._report(self._count, said)
+
+    def fold(self, said: str) -> None:
+        """Say something soon, unless there is something newer to say by then."""
+        self._folded = said
+
+    async def hear(self, event: Event) -> None:
+        """Tell of an event; of one among many like it, soon."""
+        said = sentence(event)
+        if said and event.kind in PASSING:
+            self.fold(said)
+        elif said:
+            self._folded = ""
+            await self.tell(said)
+
+    @asynccontextmanager
+    async def telling(self, speaking: Callable[[], Mapping[str, Voice]]) -> AsyncGenerator[None]:
+        """While inside, tell what was folded and what is spoken, and break every long silence."""
+        going_on = asyncio.create_task(self._keep_telling(speaking))
+        try:
+            yield
+        finally:
+            going_on.cancel()
+            await asyncio.wait({going_on})
+
+    async def _keep_telling(self, speaking: Callable[[], Mapping[str, Voice]]) -> None:
+        while True:
+            await asyncio.sleep(FOLD_SECONDS)
+            if said := self._folded or self._overheard(speaking()):
+                self._folded = ""
+                await self.tell(said)
+            elif monotonic() - self._spoke > HEARTBEAT_SECONDS:
+                await self.tell(f"at work for {monotonic() - self._began:.0f} s")
+
+    def _overheard(self, speaking: Mapping[str, Voice]) -> str:
+        """Who said something since they were last listened to, and the end of it."""
+        said = ""
+        for actor, voice in speaking.items():
+            if voice.characters != self._heard.get(actor, 0):
+                said = f"{actor}: {shortened(voice.tail, from_end=True)}"
+                self._heard[actor] = voice.characters
+        return said

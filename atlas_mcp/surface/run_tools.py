@@ -1,0 +1,131 @@
+"""Tools for runs that were started before, by whatever client: wait for one, list them, steer one."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing, suppress
+from typing import TYPE_CHECKING, Any
+
+from fastmcp.tools.base import ToolResult
+from mcp_types import TextContent, ToolAnnotations
+
+from atlas_mcp.events import Kind
+from atlas_mcp.orchestration.store import RunState
+from atlas_mcp.surface import schemas
+from atlas_mcp.surface.answers import hand_made, run_answer
+from atlas_mcp.observe.sentences import shortened
+from atlas_mcp.surface.team_tools import reads, watched
+
+if TYPE_CHECKING:
+    from atlas_mcp.app import Atlas
+    from atlas_mcp.orchestration.store import RunRow
+    from atlas_mcp.surface.answers import HandMade
+    from atlas_mcp.surface.opening import Opening
+
+__all__ = ["SETTLE_SECONDS", "run_control", "run_list", "run_result", "summary"]
+
+SETTLE_SECONDS = 2.0
+"""Seconds that `run_control` waits for a run to have done as it was told."""
+
+
+def run_result(opening: Opening) -> HandMade:
+    """The tool that waits for a run."""
+
+    async def act(arguments: dict[str, Any]) -> ToolResult:
+        atlas = await opening.atlas()
+        row = await atlas.get(arguments["run_id"])
+        if row.final or row.state is RunState.INTERRUPTED:
+            return run_answer(await atlas.result(row.run_id))
+        return await watched(atlas, row.run_id, arguments.get("wait_seconds", schemas.RESULT_WAIT))
+
+    return hand_made(
+        act,
+        name="run_result",
+        description="Waits for a run and gives its result, or where it stands; for any run, at any time.",
+        parameters=schemas.RUN_RESULT,
+        output_schema=schemas.ANY_RUN,
+        annotations=reads("Result of a run"),
+    )
+
+
+def run_list(opening: Opening) -> HandMade:
+    """The tool that lists runs."""
+
+    async def act(arguments: dict[str, Any]) -> ToolResult:
+        atlas = await opening.atlas()
+        limit = min(arguments.get("limit", schemas.LISTED), schemas.MOST_LISTED)
+        rows = await atlas.list(limit=limit, team=arguments.get("team"))
+        text = "\n".join(f"{row.run_id} {row.team}, {row.state}: {_title(row)}" for row in rows)
+        return ToolResult(
+            content=[TextContent(text=text or "There are no runs yet.")],
+            structured_content={"runs": [summary(row) for row in rows]},
+        )
+
+    return hand_made(
+        act,
+        name="run_list",
+        description="The person's runs, newest first.",
+        parameters=schemas.RUN_LIST,
+        output_schema=schemas.RUNS,
+        annotations=reads("Runs"),
+    )
+
+
+def run_control(opening: Opening) -> HandMade:
+    """The tool that pauses, resumes and cancels."""
+
+    async def act(arguments: dict[str, Any]) -> ToolResult:
+        atlas = await opening.atlas()
+        run_id, action = arguments["run_id"], arguments["action"]
+        past = await atlas.events(run_id)
+        await atlas.control(run_id, action, reason=arguments.get("reason", ""))
+        await _settled(atlas, run_id, action, past[-1].seq if past else 0)
+        return run_answer(await atlas.result(run_id))
+
+    return hand_made(
+        act,
+        name="run_control",
+        description="Pauses, resumes or cancels a run. A cancelled run stays readable and cannot go on.",
+        parameters=schemas.RUN_CONTROL,
+        output_schema=schemas.ANY_RUN,
+        annotations=ToolAnnotations(
+            title="Control a run",
+            read_only_hint=False,
+            destructive_hint=True,
+            idempotent_hint=False,
+            open_world_hint=False,
+        ),
+    )
+
+
+_SIGNS = {
+    "pause": {Kind.RUN_PAUSED},
+    "resume": {Kind.RUN_CONTINUED, Kind.RUN_RESUMED},
+    "cancel": {Kind.RUN_FINISHED},
+}
+"""The events by which a run shows that it did as it was told."""
+
+
+async def _settled(atlas: Atlas, run_id: str, action: str, after: int) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(SETTLE_SECONDS), aclosing(atlas.watch(run_id, after=after)) as events:
+            async for event in events:
+                if event.kind in _SIGNS[action]:
+                    return
+
+
+def summary(row: RunRow) -> dict[str, Any]:
+    """A run as one entry of a list."""
+    return {
+        "run_id": row.run_id,
+        "team": row.team,
+        "title": _title(row),
+        "state": row.state.value,
+        "partial": row.partial,
+        "created_at": row.created_at,
+        "updated_at": row.updated_at,
+    }
+
+
+def _title(row: RunRow) -> str:
+    return shortened(str(next(iter(row.input.values()), "")))

@@ -1,0 +1,80 @@
+"""The MCP server, made from settings and team folders, and the two ways to serve it."""
+
+from __future__ import annotations
+
+import asyncio
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from fastmcp import FastMCP
+
+from atlas_mcp.catalogue import Catalogue
+from atlas_mcp.observe.log import write_logs
+from atlas_mcp.orchestration.team import load_teams
+from atlas_mcp.settings import Settings
+from atlas_mcp.surface.opening import Opening
+from atlas_mcp.surface.resources import add_resources
+from atlas_mcp.surface.tools import tools
+
+if TYPE_CHECKING:
+    from fastmcp.server.auth import AuthProvider
+
+__all__ = ["build_server", "run_http", "run_stdio"]
+
+INSTRUCTIONS = """\
+ATLAS puts teams of agents behind these tools. Ask a team a whole question; it answers with a brief in which \
+every claim cites a verbatim quote. A team that needs longer than its tool waits goes on working: \
+run_result(run_id) waits for the rest. The same request repeated attaches to the run at work. Whole reports, \
+evidence and a picture of who did what are resources under atlas://runs/{run_id}."""
+
+
+def build_server(settings: Settings, *, auth: AuthProvider | None = None) -> FastMCP:
+    """The server; what it works with is opened when it starts.
+
+    Raises:
+        InvalidConfiguration: a team's folder is wrong.
+    """
+    teams = load_teams(Catalogue((settings.config,)))
+    opening = Opening(settings)
+    server = FastMCP(
+        "atlas",
+        version=version("atlas-mcp"),
+        instructions=INSTRUCTIONS,
+        lifespan=opening.lifespan,
+        auth=auth,
+        mask_error_details=True,
+    )
+    for tool in tools(opening, teams):
+        server.add_tool(tool)
+    add_resources(server, opening, teams)
+    return server
+
+
+def run_stdio(settings: Settings | None = None) -> None:
+    """Serve one client on stdin and stdout until it leaves.
+
+    Raises:
+        InvalidConfiguration: settings or a team's folder are wrong.
+    """
+    settings = settings or Settings.load()
+    write_logs(settings.home)
+    asyncio.run(build_server(settings).run_stdio_async(show_banner=False))
+
+
+def run_http(
+    settings: Settings | None = None, *, streamable: bool = True, sse: bool = False, host: str | None = None,
+    port: int | None = None,
+) -> None:  # fmt: skip
+    """Serve many clients over HTTP (`/mcp`), SSE (`/sse`) or both, until interrupted.
+
+    `host` and `port` default to `[http]`; port 0 takes a free one.
+
+    Raises:
+        InvalidConfiguration: settings or a team's folder are wrong; the address cannot be listened on; or it
+            is not loopback and no token is set.
+    """
+    from atlas_mcp.surface.http import serve
+
+    settings = settings or Settings.load()
+    write_logs(settings.home)
+    asyncio.run(serve(settings, streamable=streamable, sse=sse, host=host, port=port))
