@@ -149,7 +149,7 @@ class Stream:
     loop, as any generator is.
 
     Raises while read:
-        Cancelled: somebody cancelled it through `control`, or closed it under the reader's hands.
+        Cancelled: somebody cancelled it through `control`, or closed it before its end.
         StreamBroken: the source ended without a `Stopped`.
         ProviderError: whatever the provider met.
     """
@@ -233,12 +233,10 @@ class Stream:
     async def aclose(self) -> None:
         """Close the wire; a stream that has not ended counts as cancelled."""
         control = self.control
+        control.cancel("it was closed")
         if control._reader not in {None, asyncio.current_task()}:
-            control.cancel("it was closed while it was read")
             self._left = self._left or asyncio.Event()
             await self._left.wait()
-        if control._state not in _ENDED:
-            control._state = StreamState.CANCELLED
         await asyncio.shield(self._start_closing())
 
     async def __aenter__(self) -> Self:

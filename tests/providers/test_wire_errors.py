@@ -1,0 +1,83 @@
+"""Whatever way a server says what went wrong, it is the same leaf."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+
+from atlas_mcp import errors
+from atlas_mcp.providers.wire_errors import classify, error_in_stream, redacted, remedy_for, retry_after
+
+
+@pytest.mark.parametrize(
+    ("status", "codes", "message", "leaf"),
+    [
+        (400, (), "bad field", errors.InvalidRequest),
+        (400, ("context_length_exceeded",), "", errors.ContextTooLong),
+        (400, ("invalid_request_error",), "maximum context length is 8192 tokens", errors.ContextTooLong),
+        (400, ("content_policy_violation",), "", errors.ContentRefused),
+        (401, ("invalid_api_key", "invalid_request_error"), "", errors.Authentication),
+        (402, (), "", errors.QuotaExceeded),
+        (403, (), "", errors.PermissionDenied),
+        (404, ("invalid_request_error",), "", errors.ModelNotFound),
+        (400, ("model_not_found",), "", errors.ModelNotFound),
+        (408, (), "", errors.ProviderTimeout),
+        (413, (), "", errors.ContextTooLong),
+        (418, (), "", errors.InvalidRequest),
+        (422, (), "", errors.InvalidRequest),
+        (429, (), "", errors.RateLimited),
+        (429, ("insufficient_quota",), "", errors.QuotaExceeded),
+        (500, (), "", errors.ServerFailed),
+        (503, (), "", errors.Overloaded),
+        (529, (), "", errors.Overloaded),
+        (599, (), "", errors.ServerFailed),
+        (None, (), "something", errors.ServerFailed),
+        (None, ("invalid_request_error",), "", errors.InvalidRequest),
+    ],
+)
+def test_status_code_and_words_name_a_leaf(
+    status: int | None, codes: tuple[str, ...], message: str, leaf: type[errors.ProviderError]
+):
+    assert classify(status, codes, message) is leaf
+
+
+@pytest.mark.parametrize(
+    ("error", "leaf", "status"),
+    [
+        ("it broke", errors.ServerFailed, None),
+        ({"message": "busy", "type": "overloaded_error"}, errors.Overloaded, None),
+        ({"message": "bad gateway", "code": 502}, errors.ServerFailed, 502),
+        ({"message": "slow", "code": "429"}, errors.RateLimited, 429),
+        ({}, errors.ServerFailed, None),
+    ],
+)
+def test_an_error_in_a_stream_is_read_by_its_code(
+    error: Any, leaf: type[errors.ProviderError], status: int | None
+):
+    failure = error_in_stream(error)
+    assert type(failure) is leaf
+    assert failure.status == status
+    assert failure.remedy == remedy_for(leaf)
+
+
+def test_how_long_to_wait_is_read_from_either_header_and_either_form():
+    assert retry_after({"retry-after": "7"}) == 7.0
+    assert retry_after({"retry-after-ms": "1500", "retry-after": "9"}) == 1.5
+    soon = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
+    wait = retry_after({"retry-after": soon})
+    assert wait is not None
+    assert 55 < wait <= 60
+    assert retry_after({"retry-after": "Thu, 01 Jan 1970 00:00:00 GMT"}) == 0.0
+    assert retry_after({"retry-after": "later"}) is None
+    assert retry_after({}) is None
+
+
+def test_secrets_are_taken_out_and_length_is_bounded():
+    text = redacted(
+        "key sk-abcdef123456, mine-secret\nBearer xyz http://user:pass@host/v1", "mine-secret", ""
+    )
+    assert text == "key [secret], [secret] Bearer [secret] http://[secret]@host/v1"
+    assert len(redacted("x" * 9999)) == 501
