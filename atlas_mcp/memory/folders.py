@@ -11,7 +11,7 @@ __all__ = ["Found", "find_files"]
 LEFT_OUT = frozenset({"node_modules", "__pycache__", "venv", "site-packages", "bower_components"})
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Found:
     """What a path holds: files to read, the folder if it is one, what was left out and why."""
 

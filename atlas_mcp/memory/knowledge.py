@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from atlas_mcp.errors import InvalidInput, UnreadableDocument
@@ -23,7 +24,6 @@ from atlas_mcp.text.readers import SOURCE_CODE, load, read_bytes
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from atlas_mcp.database import Database
     from atlas_mcp.memory.snapshots import Snapshots
@@ -38,10 +38,14 @@ BATCH = 64
 
 @dataclass(frozen=True, slots=True)
 class Inline:
-    """A document that is given as text; its uri is made of its content."""
+    """A document that is given as text (plain or Markdown), as it was typed or fetched.
+
+    Without a `uri` it is named by its content; with one, the same `uri` again replaces it.
+    """
 
     text: str
     title: str = ""
+    uri: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ class Progress:
 OnProgress: TypeAlias = "Callable[[Progress], None]"
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Ingested:
     """What an ingestion did, by uri; `document_ids` are those of all that was given and is searchable."""
 
@@ -95,10 +99,10 @@ class Knowledge:
         known = await self._database.read(lambda connection: record.contents(connection, scope))
         work = await asyncio.to_thread(_gather, sources)
         done = Ingested(skipped=work.skipped)
-        for number, item in enumerate(work.items, start=1):
+        for number, (uri, item) in enumerate(work.items.items(), start=1):
             if on_progress is not None:
                 on_progress(Progress("reading", number, len(work.items)))
-            await self._take(item, scope, known, done)
+            await self._take(uri, item, scope, known.get(uri), done)
         await self._remove_vanished(work, scope, known, done)
         await self.embed(scope, on_progress=on_progress)
         return done
@@ -159,21 +163,20 @@ class Knowledge:
         return await self.embed(on_progress=on_progress)
 
     async def _take(
-        self, item: Path | Inline, scope: str, known: dict[str, tuple[int, str]], done: Ingested
+        self, uri: str, item: Path | Inline, scope: str, known: tuple[int, str] | None, done: Ingested
     ) -> None:
-        uri = _uri(item)
-        old = known.get(uri)
+        """Read one document, and write it unless it is what is known already (by id and content)."""
+        document_id, content = known or (0, "")
         try:
-            read = await asyncio.to_thread(_read, item, uri, old[1] if old else "")
+            read = await asyncio.to_thread(_read, uri, item, content)
         except UnreadableDocument as error:
             done.skipped.append((uri, str(error)))
             return
         if read is None:
             done.unchanged.append(uri)
-            document_id = old[0] if old else 0
         else:
             document_id = await self._database.write(lambda c: self._keep(c, scope, *read))
-            (done.updated if old else done.added).append(uri)
+            (done.updated if known else done.added).append(uri)
         done.document_ids.append(document_id)
 
     def _keep(self, connection: sqlite3.Connection, scope: str, new: NewDocument, spans: list[Span]) -> int:
@@ -185,7 +188,7 @@ class Knowledge:
         self, work: _Work, scope: str, known: dict[str, tuple[int, str]], done: Ingested
     ) -> None:
         folders = tuple(f"{folder.as_uri().rstrip('/')}/" for folder in work.folders)
-        here = {_uri(item) for item in work.items} | {uri for uri, _ in done.skipped}
+        here = {*work.items, *(uri for uri, _ in done.skipped)}
         gone = {
             uri: known[uri][0] for uri in known if folders and uri.startswith(folders) and uri not in here
         }
@@ -195,53 +198,48 @@ class Knowledge:
             done.removed.extend(gone)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Work:
-    """What is to be read, each once, and the folders it was found in."""
+    """What is to be read, by uri, and the folders it was found in."""
 
-    items: list[Path | Inline]
-    folders: list[Path]
-    skipped: list[tuple[str, str]]
+    items: dict[str, Path | Inline] = field(default_factory=dict[str, Path | Inline])
+    folders: list[Path] = field(default_factory=list[Path])
+    skipped: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
 
 
 def _gather(sources: Sequence[Path | Inline]) -> _Work:
-    work = _Work([], [], [])
-    items: dict[str, Path | Inline] = {}
+    work = _Work()
     for source in sources:
         if isinstance(source, Inline):
-            items.setdefault(_uri(source), source)
+            work.items[_inline_uri(source)] = source
             continue
         found = find_files(source)
-        items.update((path.as_uri(), path) for path in found.files)
+        work.items.update((path.as_uri(), path) for path in found.files)
         work.skipped.extend(found.skipped)
         if found.folder is not None:
             work.folders.append(found.folder)
-    work.items = list(items.values())
     return work
 
 
-def _uri(item: Path | Inline) -> str:
-    return f"text:{text_hash(_sound(item.text))[:12]}" if isinstance(item, Inline) else item.as_uri()
+def _inline_uri(item: Inline) -> str:
+    return item.uri or f"text:{text_hash(_sound(item.text))[:12]}"
 
 
-def _read(item: Path | Inline, uri: str, known: str) -> tuple[NewDocument, list[Span]] | None:
+def _read(uri: str, item: Path | Inline, known: str) -> tuple[NewDocument, list[Span]] | None:
     """A document and its passages, or None where its content is `known`; it blocks."""
     data = _sound(item.text).encode() if isinstance(item, Inline) else load(item)
     content = f"{READING}-{hashlib.sha256(data).hexdigest()}"
     if content == known:
         return None
-    name = "text.md" if isinstance(item, Inline) else str(item)
-    document = read_bytes(data, name)
-    title, modified = document.title, None
     if isinstance(item, Inline):
-        title = item.title or (uri if title == name else title)
+        document, modified = read_bytes(data, uri, media_type="text/markdown"), None
     else:
-        modified = _iso(item.stat().st_mtime)
+        document, modified = read_bytes(data, str(item)), _iso(item.stat().st_mtime)
     new = NewDocument(
         uri=uri,
         content=content,
         sha256=text_hash(document.text),
-        title=title,
+        title=(item.title if isinstance(item, Inline) else "") or document.title,
         media_type=document.media_type,
         text=document.text,
         retrieved_at=_iso(datetime.now(UTC).timestamp()),

@@ -37,6 +37,7 @@ CANDIDATES = 4
 # A passage that shares no word with the query and lies farther from it than this has nothing to do with it.
 LEAST_MEANING = 0.2
 DIVERSITY = 0.85
+MOST_SCOPES = 16
 
 # EXISTS, not IN: the planner would look up every passage of the scope in the index, a hundred times slower.
 BM25 = """
@@ -119,11 +120,14 @@ class Search:
     def _current(self, connection: sqlite3.Connection, scope: str) -> _Scope:
         """The scope's passages and vectors, read again when anyone changed them."""
         change = record.change_number(connection, scope)
-        known = self._scopes.get(scope)
+        known = self._scopes.pop(scope, None)
         if known is None or known.change != change:
             if self._embedder is not None:
                 record.check_model(connection, self._embedder.name)
-            known = self._scopes[scope] = _load(connection, scope, change, self._embedder)
+            known = _load(connection, scope, change, self._embedder)
+        self._scopes[scope] = known
+        if len(self._scopes) > MOST_SCOPES:
+            del self._scopes[next(iter(self._scopes))]
         return known
 
 

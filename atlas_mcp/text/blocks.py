@@ -33,6 +33,7 @@ LONGEST_TAG = 60
 LONGEST_COMMENT = 400
 LONGEST_ENDING = 200
 LONGEST_SETEXT = 120
+LONGEST_TITLE = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +71,12 @@ class _Line(NamedTuple):
     body: str
 
 
-def blocks(text: str, heading: str | None = None) -> list[Block]:
-    """Every block of `text` that holds something, in order; `heading` is the one in force where it begins."""
-    return _Scanner(text, heading).scan()
+def blocks(text: str, heading: str | None = None, *, continued: bool = False) -> list[Block]:
+    """Every block of `text` that holds something, in order.
+
+    `heading` is the one in force where it begins; `continued` says that it was cut out of a larger text.
+    """
+    return _Scanner(text, heading).scan(continued=continued)
 
 
 def outline(text: str) -> list[Heading]:
@@ -118,8 +122,8 @@ class _Scanner:
         self.heading = heading
         self.found: list[Block] = []
 
-    def scan(self) -> list[Block]:
-        at = self._read_front_matter() or self._read_rest_of_code() or 0
+    def scan(self, *, continued: bool) -> list[Block]:
+        at = (self._read_rest_of_code() if continued else self._read_front_matter()) or 0
         readers = (
             self._read_fence,
             self._read_comment,
@@ -159,7 +163,7 @@ class _Scanner:
     def _read_rest_of_code(self) -> int | None:
         """A text cut out of a larger one may begin inside code: its first fence is then the closing one."""
         fences = [at for at, line in enumerate(self.lines) if FENCE.match(line.body)]
-        if len(fences) % 2 == 0 or self.heading is None:
+        if len(fences) % 2 == 0:
             return None
         opening = FENCE.match(self.lines[fences[0]].body)
         if opening is None or opening[2].strip() or fences[0] == 0:
@@ -257,9 +261,21 @@ class _Scanner:
         item = ITEM.match(self.lines[at].body)
         after = at + 1
         while after < len(self.lines) and self.lines[after].body and not self._starts_structure(after, item):
+            if item and self._is_title(after - 1) and self._stands_out(after, at):
+                break
             after += 1
         start = self.lines[at].start + (item.end() if item else 0)
         return self._add("item" if item else "prose", at, after, start)
+
+    def _is_title(self, at: int) -> bool:
+        """Whether a line looks like "1. Introduction", the title of what is below it."""
+        body = self.lines[at].body
+        return len(body) <= LONGEST_TITLE and body[0].isdigit() and body[-1].isalnum()
+
+    def _stands_out(self, at: int, item_at: int) -> bool:
+        """Whether a line is indented no deeper than an item above, and begins like a sentence."""
+        line, item = self.lines[at], self.lines[item_at]
+        return line.body[0].isupper() and line.start - line.first <= item.start - item.first
 
     def _starts_structure(self, at: int, item: re.Match[str] | None = None) -> bool:
         """Whether a paragraph (which may be a list `item`) ends where this line begins."""

@@ -19,7 +19,7 @@ __all__ = ["Sentence", "sentences"]
 
 # A sentence's end: stops, then whatever closes around them (quotes, brackets, emphasis, footnote marks).
 END = re.compile(
-    r"(?<![.!?…])(?P<stop>[.!?…]++)(?:[\"'”\u2019»)\]*_]|\[\^?\w{1,4}\])*+(?=\s|$)"
+    r"(?<![.!?…])(?P<stop>[.!?…]++)(?:[\"'”\u201c\u2018\u2019»)\]*_]|\[\^?\w{1,4}\])*+(?=\s|$)"
     r"|[。\uff01\uff1f｡][。\uff01\uff1f｡」』”\u2019\uff09】]*+"
     r"|(?:(?<![ \t])[ \t]{2,}+|\\)(?=\n)"
 )
@@ -191,7 +191,7 @@ def sentences(text: str, start: int = 0, heading: str | None = None) -> list[Sen
     """
     return [
         Sentence(start + first, start + last, text[first:last], block.kind, block.heading)
-        for block in blocks(text, heading)
+        for block in blocks(text, heading, continued=start > 0)
         for first, last in _spans(text, block)
     ]
 

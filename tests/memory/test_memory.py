@@ -151,6 +151,16 @@ async def test_a_text_is_a_document_named_by_its_content(home: Path) -> None:
         assert passage.text == sound
 
 
+async def test_a_fetched_text_is_replaced_under_its_own_address(home: Path) -> None:
+    async with open_memory(home, None) as memory:
+        address = "https://example.org/news.html"
+        first = await memory.ingest([Inline("Old news.", title="News", uri=address)], scope="ann")
+        second = await memory.ingest([Inline("New news.", title="News", uri=address)], scope="ann")
+        assert (first.added, second.updated) == ([address], [address])
+        (passage,) = await memory.search("news", scope="ann")
+        assert (passage.text, passage.source.uri) == ("New news.", address)
+
+
 async def test_nothing_crosses_a_scope(home: Path, folder: Path) -> None:
     async with open_memory(home, WordEmbedder()) as memory:
         await memory.ingest([folder], scope="ann")

@@ -49,6 +49,9 @@ def test_these_are_one_sentence(whole: str) -> None:
     [
         ("One. Two! Three? Four", ["One.", "Two!", "Three?", "Four"]),
         ("He said “go.” She went.", ["He said “go.”", "She went."]),
+        ("Er sagte: „Nein.“ Dann ging er.", ["Er sagte: „Nein.“", "Dann ging er."]),
+        ("1. Introduction\nThe text begins.", ["Introduction", "The text begins."]),
+        ("1. an item that\n   Goes on.\n2. Two", ["an item that\n   Goes on.", "Two"]),
         ("**Note.** Read it. *Why?* Because.", ["**Note.**", "Read it.", "*Why?*", "Because."]),
         ("It was so.[1] Then not.[^2] End.", ["It was so.[1]", "Then not.[^2]", "End."]),
         ("He lives in the U.S. The rest do not.", ["He lives in the U.S.", "The rest do not."]),
