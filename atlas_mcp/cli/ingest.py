@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from atlas_mcp.cli.terminal import Exit, give_json, perform, stderr, stdout
-from atlas_mcp.cli.words import counted
+from atlas_mcp.observe.sentences import counted
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence

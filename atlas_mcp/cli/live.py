@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from atlas_mcp.cli.terminal import stderr
 from atlas_mcp.cli.view import RunView
-from atlas_mcp.cli.words import counted, seconds_between, shortened
+from atlas_mcp.cli.words import seconds_between
+from atlas_mcp.events import Kind
+from atlas_mcp.observe.sentences import counted, sentence, shortened
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
@@ -21,11 +23,13 @@ if TYPE_CHECKING:
     from atlas_mcp.cli.view import Line
     from atlas_mcp.orchestration.context import Voice
 
-__all__ = ["Manner", "picture", "watch"]
+__all__ = ["STATE_STYLES", "Manner", "picture", "watch"]
 
 Manner: TypeAlias = Literal["live", "plain", "quiet"]
 
 FRAME_SECONDS = 0.125
+READING_SECONDS = 2.0
+"""The least time between two plain lines about documents being read."""
 _FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _MARKS = {"waiting": ("·", "dim"), "done": ("✓", "green"), "failed": ("✗", "red")}
 STATE_STYLES = {
@@ -53,16 +57,18 @@ async def watch(atlas: Atlas, run_id: str, manner: Manner = "live") -> None:
 async def _watch_plain(atlas: Atlas, run_id: str) -> None:
     from rich.text import Text
 
-    from atlas_mcp.surface.progress import sentence
-
     console = stderr()
     console.print(Text(f"run {run_id}"), soft_wrap=True)
-    began = ""
+    began = told = ""
     async with aclosing(atlas.watch(run_id)) as events:
         async for event in events:
             began = began or event.at
+            reading = event.kind is Kind.DOCUMENTS_READ
+            if reading and told and seconds_between(told, event.at) < READING_SECONDS:
+                continue
             if said := sentence(event):
-                console.print(Text(f"{seconds_between(began, event.at):6.1f} s  {said}"), soft_wrap=True)
+                told = event.at
+                console.print(Text(f"{seconds_between(began, told):6.1f} s  {said}"), soft_wrap=True)
 
 
 async def _watch_live(atlas: Atlas, run_id: str) -> None:

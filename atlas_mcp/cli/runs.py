@@ -85,11 +85,12 @@ def _tabulate(rows: list[RunRow]) -> None:
     from rich.text import Text
 
     from atlas_mcp.cli.live import STATE_STYLES
-    from atlas_mcp.cli.words import ago, shortened, spent
+    from atlas_mcp.cli.words import ago, spent
+    from atlas_mcp.observe.sentences import shortened
 
     table = Table(box=None, padding=(0, 2, 0, 0))
     for title in ("run", "state", "team", "begun", "used"):
-        table.add_column(title, no_wrap=True)
+        table.add_column(title, no_wrap=True, min_width=28 if title == "run" else None)
     table.add_column("asked", no_wrap=True, overflow="ellipsis")
     for row in rows:
         state = Text(f"{row.state}{', partial' if row.partial else ''}", style=STATE_STYLES.get(row.state, ""))

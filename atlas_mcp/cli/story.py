@@ -6,8 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.cli.live import STATE_STYLES
-from atlas_mcp.cli.words import ago, counted, seconds_between, shortened, spent
+from atlas_mcp.cli.words import ago, seconds_between, spent
 from atlas_mcp.events import Kind
+from atlas_mcp.observe.sentences import counted, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -100,16 +101,16 @@ class _Teller:
         match event.kind:
             case Kind.DOCUMENT_SKIPPED:
                 self._line(depth, ("skipped ", "yellow"), (f"{data['uri']}: {data['reason']}", ""))
-            case Kind.STEP_FINISHED:
+            case Kind.STEP_FINISHED if data["step"] != "plan":
                 told = [f"{value} {name}" for name, value in data.items() if name not in ("step", "seconds") and value]
                 self._line(depth, (", ".join([*told, _seconds(data)]), "dim"))
             case Kind.TOOL_FINISHED:
                 given = data["error"] or counted(data["passages"], "passage")
-                self._line(depth, (f"{data['tool']}: ", "cyan"), (given, "red" if data["error"] else ""), _took(data))
+                self._line(depth + 1, (given, "red" if data["error"] else ""), _took(data))
             case Kind.TOOL_STARTED:
                 self._line(depth, (f"{data['tool']} ", "cyan"), (_arguments(data["arguments"]), "dim"))
             case Kind.MODEL_FINISHED:
-                self._line(depth, (f"{data['model']} answered: ", "cyan"), (_usage(data), ""), _took(data))
+                self._line(depth, (f"{data['model']} answered", "cyan"), (_usage(data), ""), _took(data))
             case Kind.MODEL_FAILED:
                 self._line(depth, (f"{data['provider']} failed: ", "red"), (data["error"]["message"], ""), _took(data))
             case Kind.OUTPUT_REPAIRED:
@@ -137,7 +138,8 @@ class _Teller:
         from rich.text import Text
 
         text: Text = Text.assemble(*parts)
-        self._console.print(Padding(text, (0, 0, 0, 10 + 3 * (depth - 1) if depth else 0)))
+        indent = 10 + 3 * (depth - 1) if depth else 0
+        self._console.print(Padding(text, (0, 0, 0, indent), expand=False))
 
 
 def _why(data: Mapping[str, Any]) -> str:
@@ -154,8 +156,7 @@ def _seconds(data: Mapping[str, Any]) -> str:
 
 
 def _usage(data: Mapping[str, Any]) -> str:
-    usage = {**data["usage"], "calls": 1}
-    return spent(usage).removeprefix("1 call").removeprefix(", ") or "no tokens"
+    return spent({**data["usage"], "calls": 1}).removeprefix("1 call")
 
 
 def _arguments(arguments: Mapping[str, Any]) -> str:

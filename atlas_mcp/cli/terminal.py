@@ -36,11 +36,16 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
+PIPED_WIDTH = 160
+"""Columns where there is no terminal to say how many it has."""
+
+
 def stdout() -> Console:
     """Where results go."""
     from rich.console import Console
 
-    return Console(highlight=False)
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=PIPED_WIDTH)
 
 
 def stderr() -> Console:
@@ -81,7 +86,7 @@ def tell(code: str, message: str, remedy: str = "") -> None:
     console = stderr()
     console.print(Text.assemble(("✗ ", "bold red"), (message, "bold"), (f"  ({code})", "dim")))
     if remedy:
-        console.print(Padding(Text(remedy), (0, 0, 0, 2)))
+        console.print(Padding(Text(remedy), (0, 0, 0, 2), expand=False))
 
 
 def perform(work: Coroutine[Any, Any, Exit]) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from atlas_mcp.cli.words import counted, seconds_between
+from atlas_mcp.cli.words import seconds_between
 from atlas_mcp.events import Kind
+from atlas_mcp.observe.sentences import counted
 
 if TYPE_CHECKING:
     from atlas_mcp.events import Event
@@ -83,9 +84,9 @@ class RunView:
             case Kind.STEP_FINISHED:
                 line = self._latest(data["step"])
                 line.progress, line.seconds = "done", data["seconds"]
-                line.note = line.note or _told(data)
+                line.note = _told(data) or line.note
             case Kind.DOCUMENTS_READ:
-                self._latest("recall").note = f"reading {data['done']} of {data['total']}: {data['label']}"
+                self._latest("recall").note = data["label"]
             case Kind.CHECK_FINISHED:
                 aside = f", {data['unsupported']} set aside" if data["unsupported"] else ""
                 self._latest("check").note = (
@@ -132,6 +133,4 @@ class RunView:
 
 def _told(data: dict[str, object]) -> str:
     """What a step counted: `documents=6, skipped=0` is `6 documents`."""
-    return ", ".join(
-        f"{value} {key}" for key, value in data.items() if isinstance(value, int) and value and key != "seconds"
-    )
+    return ", ".join(f"{value} {name}" for name, value in data.items() if isinstance(value, int) and value)

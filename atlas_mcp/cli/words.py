@@ -1,27 +1,16 @@
-"""Small turns of phrase that several commands share: counts, ages, cut lines, what was used."""
+"""Small turns of phrase that several commands share: how long ago, how long, what was used."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from atlas_mcp.observe.sentences import counted
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["ago", "counted", "seconds_between", "shortened", "spent"]
-
-
-def counted(number: int, noun: str) -> str:
-    """A number and its noun: `1 finding`, `1,204 findings`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def shortened(text: str, most: int = 100, *, from_end: bool = False) -> str:
-    """A text on one line, at most `most` characters of its beginning or its end."""
-    line = " ".join(text.split())
-    if len(line) <= most:
-        return line
-    return f"…{line[1 - most :].lstrip()}" if from_end else f"{line[: most - 1].rstrip()}…"
+__all__ = ["ago", "seconds_between", "spent"]
 
 
 def spent(usage: Mapping[str, Any]) -> str:
