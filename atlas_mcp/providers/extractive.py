@@ -12,7 +12,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, assert_never
 
-from atlas_mcp.errors import InvalidRequest, Unavailable
+from atlas_mcp.errors import Unavailable
 from atlas_mcp.messages import Intent, Stopped, TextDelta, ToolCall, Usage
 from atlas_mcp.providers.provider import ProviderInfo
 from atlas_mcp.providers.stream import Stream
@@ -33,12 +33,13 @@ __all__ = ["ExtractiveProvider", "open_provider"]
 VENDOR = "extractive"
 MOST_FINDINGS = 6
 MOST_ASSIGNMENTS = 4
+LONGEST_ANSWER = 1_200
 
 _PIECE = re.compile(r".+?(?:[.!?](?=\s)|[\]}],\s?|\Z)", re.DOTALL)
 
 
 def open_provider(model: str = "", **_: object) -> Provider:
-    """The extractive provider; it has one way of working, and needs no key, so other settings are not read."""
+    """The extractive provider; it has one way of working and needs no key, so no other setting is read."""
     return ExtractiveProvider(model or "sentences")
 
 
@@ -126,20 +127,21 @@ def _json(value: object) -> str:
 
 
 def _plan(prompt: Prompt, about: str) -> str:
-    from atlas_mcp.providers.extraction.filling import Stock, fill
+    from atlas_mcp.providers.extraction.filling import Stock, fill, impossible
     from atlas_mcp.providers.extraction.planning import plan, tried_goals
 
-    shape: JsonObject = (prompt.schema or {}).get("properties", {}).get("assignments", {})
+    schema = prompt.schema or {}
+    shape: JsonObject = schema.get("properties", {}).get("assignments", {})
     workers: list[str] = shape.get("items", {}).get("properties", {}).get("worker", {}).get("enum", [])
-    if prompt.schema is None or not workers:
-        raise InvalidRequest(
-            "The extractive provider plans only by a schema that names its workers.",
-            provider=VENDOR,
-            remedy="Give assignments.items.properties.worker an enum, or configure a model (OPENAI_API_KEY).",
+    if not workers:
+        raise impossible(
+            "a plan without knowing the workers",
+            "Give assignments.items.properties.worker an enum, or configure a model (OPENAI_API_KEY).",
         )
-    tried = [goal for message in prompt.messages if message.role == "user" for goal in tried_goals(message.text)]
+    said = [message.text for message in prompt.messages if message.role == "user"]
+    tried = [goal for text in said for goal in tried_goals(text)]
     least, most = shape.get("minItems", 1), shape.get("maxItems", MOST_ASSIGNMENTS)
-    return _json(fill(prompt.schema, plan(about, workers, least=least, most=most, tried=tried), Stock((), {})))
+    return _json(fill(schema, plan(about, workers, least=least, most=most, tried=tried), Stock()))
 
 
 def _units(prompt: Prompt, question: Question) -> list[Unit]:
@@ -168,19 +170,21 @@ def _search(prompt: Prompt, question: Question, units: list[Unit]) -> ToolCall |
 
 def _shaped(prompt: Prompt, question: Question, units: list[Unit], vectors: Vectors | None) -> str:
     """The answer as JSON that fits the prompt's schema; as text where none is given."""
-    from atlas_mcp.providers.extraction.composing import compose, in_words
+    from atlas_mcp.providers.extraction.composing import compose
     from atlas_mcp.providers.extraction.filling import fill
     from atlas_mcp.providers.extraction.gathering import gather, stock
 
     if prompt.schema is None:
-        return in_words(question, units, vectors)
+        return compose(question, units, vectors)["answer"]
+    fields: JsonObject = prompt.schema.get("properties", {})
     known: dict[str, Any]
     match prompt.intent:
         case Intent.GATHER:
-            shape: JsonObject = prompt.schema.get("properties", {}).get("findings", {})
-            known = gather(question, units, vectors, shape.get("maxItems", MOST_FINDINGS))
+            most = fields.get("findings", {}).get("maxItems", MOST_FINDINGS)
+            known = gather(question, units, vectors, most)
         case Intent.COMPOSE:
-            known = compose(question, units, vectors)
+            longest = min(LONGEST_ANSWER, fields.get("answer", {}).get("maxLength", LONGEST_ANSWER))
+            known = compose(question, units, vectors, longest)
         case Intent.PLAN | Intent.REVIEW | Intent.RATE:
             known = {}
         case _:

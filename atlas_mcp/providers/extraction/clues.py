@@ -29,8 +29,7 @@ _SIGNS: dict[Kind, re.Pattern[str]] = {
         r"forbidden|needs? to|ha(?:s|ve) to|only if",
     ),
     Kind.BAN: _any(
-        r"(?:must|should|shall|may|do|does|can|is|are) (?:not|never)|never|cannot|forbidden|prohibited|avoid|remove",
-        r"don't|without|disallowed|only",
+        r"(?:must|should|shall|may|do|does|can|is|are) (?:not|never)|never|cannot|forbidden|prohibited|avoid|don't",
     ),
     Kind.QUANTITY: _any(
         r"\d[\w.,-]*|one|two|three|four|five|six|seven|eight|nine|ten|hundred|thousand|million|half|percent",
@@ -83,7 +82,8 @@ _LEANING_START = re.compile(
 )
 _POINTING = re.compile(r"\b(?:this|these|those|such(?!\s(?:as|that)\b))\b\s*(\w*)", re.IGNORECASE)
 _BARE_OBJECT = re.compile(
-    r"^(?:\w+\s){1,3}(?:(?:MAY|MUST|SHOULD|can|must|may|should|will)\s)?(?:not\s)?\w+\s(?:it|them)\b", re.IGNORECASE
+    r"^(?:\w+\s){1,3}(?:(?:MAY|MUST|SHOULD|can|must|may|should|will)\s)?(?:not\s)?\w+\s(?:it|them)\b",
+    re.IGNORECASE,
 )
 _POINTS_AWAY = _any(
     r"see (?:the|also|below|above|our)|(?:shown|described|listed|defined|example|diagram|table|code|snippet)"
@@ -118,7 +118,7 @@ def _defines(sentence: str, asked: Collection[str]) -> float:
     match = _DEFINES.match(sentence) or _IN_ITS_FRAME.match(sentence)
     defined = stems(match[1]) if match else []
     known = sum(each in asked for each in defined)
-    return known / len(defined) if known else 0.0
+    return (known / len(defined)) ** 2 if known else 0.0
 
 
 def acts(sentence: str, actors: frozenset[str]) -> float:

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from atlas_mcp.providers.extraction.relevance import Relevance, Vectors
     from atlas_mcp.providers.extraction.units import Unit
 
-__all__ = ["compose", "in_words"]
+__all__ = ["compose"]
 
 _ANSWER_SENTENCES = 3
-_ANSWER_LENGTH = 1_200
+_MARKER = len(". [f999] ")
 _NEARLY_AS_GOOD = 0.82
 _WORTH_STATING = 0.5  # of the best
 _HALF = 0.5
@@ -32,8 +32,11 @@ _SUPPORTS = 0.6
 _ON_ONE_THING_MEANING, _ON_ONE_THING_WORDS = 0.8, 0.5
 
 
-def compose(question: Question, units: Sequence[Unit], vectors: Vectors | None) -> dict[str, Any]:
-    """The brief: `answer`, `claims`, `disagreements`, `open_questions`, `confidence`.
+def compose(
+    question: Question, units: Sequence[Unit], vectors: Vectors | None, longest: int = 1_200
+) -> dict[str, Any]:
+    """The brief: `answer` of about `longest` characters at most, `claims`, `disagreements`, `open_questions`,
+    `confidence`.
 
     `units` are the findings' quotes. `confidence` is measured, from 0 to 0.8: two fifths of it the share of
     the question's content words that the answer's findings hold, two fifths how relevant these are, one fifth
@@ -45,7 +48,7 @@ def compose(question: Question, units: Sequence[Unit], vectors: Vectors | None) 
     least = _WORTH_STATING * float(relevance.total.max(initial=0.0))
     stated = [index for index in ranked if index in winners or relevance.total[index] >= least]
     merged = distinct(question, units, vectors, stated)
-    answering = _answering(units, relevance, list(merged))
+    answering = _answering(units, relevance, list(merged), longest)
     return {
         "answer": " ".join(f"{_closed(units[index].plain)} [{units[index].id}]" for index in answering),
         "claims": [
@@ -58,27 +61,24 @@ def compose(question: Question, units: Sequence[Unit], vectors: Vectors | None) 
     }
 
 
-def in_words(question: Question, units: Sequence[Unit], vectors: Vectors | None) -> str:
-    """The answer alone, as text; empty where nothing answers."""
-    return str(compose(question, units, vectors)["answer"])
-
-
 def _closed(plain: str) -> str:
-    return plain if plain[-1:] in ".!?\u2026:;\"\u201d)" else f"{plain}."
+    return plain if plain[-1:] in '.!?\u2026:;"\u201d)' else f"{plain}."
 
 
-def _answering(units: Sequence[Unit], relevance: Relevance, ranked: list[int]) -> list[int]:
+def _answering(units: Sequence[Unit], relevance: Relevance, ranked: list[int], longest: int) -> list[int]:
     """The units that answer, in the order of what they answer: each facet's best, then others nearly as good."""
     if not ranked:
         return []
     best = float(relevance.total[ranked[0]])
     facets = [index for index in answered_facets(relevance) if index in ranked]
     near = max(RELEVANT, _NEARLY_AS_GOOD * float(relevance.topical.max()))
-    good = [i for i in ranked if relevance.total[i] >= _NEARLY_AS_GOOD * best and relevance.topical[i] >= near]
+    good = [
+        i for i in ranked if relevance.total[i] >= _NEARLY_AS_GOOD * best and relevance.topical[i] >= near
+    ]
     chosen: list[int] = []
     for index in dict.fromkeys([*facets, ranked[0], *good]):
-        length = sum(len(units[each].plain) for each in chosen) + len(units[index].plain)
-        if not chosen or (len(chosen) < _ANSWER_SENTENCES and length <= _ANSWER_LENGTH):
+        length = sum(len(units[each].plain) + _MARKER for each in (*chosen, index))
+        if not chosen or (len(chosen) < _ANSWER_SENTENCES and length <= longest):
             chosen.append(index)
     return sorted(chosen, key=lambda index: int(relevance.by_facet[index].argmax()))
 

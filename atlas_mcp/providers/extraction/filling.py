@@ -1,108 +1,135 @@
 """An answer that fits a JSON Schema, from what is known and the marks `x-atlas-fill` on its fields.
 
-What is known comes first. A field that is not known is filled by its mark from ranked choices; prose nobody
-found is null or empty, and what is required and can be neither is said to be impossible. This module knows
-schemas; it does not know how choices are ranked or what a schema is for.
+What is known comes first. A field that is not known is filled by its mark from ranked choices; prose that
+nobody found is null or empty, and what may be neither is said to be impossible. This module knows schemas; it
+does not know how choices are ranked, or what a schema is for.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from atlas_mcp.errors import InvalidRequest
+from atlas_mcp.shapes import misfits
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-__all__ = ["Choice", "Stock", "fill"]
+__all__ = ["Choice", "Stock", "fill", "impossible"]
 
 Schema: TypeAlias = dict[str, Any]
 
-_NOTHING: Any = object()
-_DEEPEST = 24
-_LIST_SIZE = 5
-_REMEDY = (
-    "Configure a model that can: set OPENAI_API_KEY, or OPENAI_BASE_URL for a model of your own, "
+UNKNOWN: Final[Any] = object()
+"""The value of a field for which there is no honest one."""
+
+DEEPEST = 24
+LISTED = 5
+CHOOSING_MARKS = frozenset({"quote", "select", "rank"})
+CONSTRAINTS = frozenset({"enum", "pattern", "format"})
+REMEDY = (
+    "Configure a model that can (OPENAI_API_KEY, or OPENAI_BASE_URL for one of your own), "
     "or mark the field with x-atlas-fill, or let it be null."
 )
+_SENTENCE_END = re.compile(r"[.!?](?=\s)")
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Something that may be selected: its `id`, its best sentence word for word, its relevance from 0 to 1."""
+    """Something that may be selected: its `id`, and its best stretch of text word for word."""
 
     id: str
     quote: str
-    score: float
 
 
 @dataclass(frozen=True, slots=True)
 class Stock:
-    """What unknown fields are filled from: `choices`, best first, and `counts` by what was counted."""
+    """What unknown fields are filled from: `choices`, best first, and `counts` by the name of what was counted."""
 
-    choices: tuple[Choice, ...]
-    counts: Mapping[str, int]
-
-
-def fill(schema: Schema, known: object, stock: Stock) -> Any:
-    """A JSON value for `schema`.
-
-    :raises InvalidRequest: a required field can be filled neither from what is known nor by its mark.
-    """
-    value = _Filling(schema, stock).value(schema, known, "answer", None)
-    if value is _NOTHING:
-        raise _impossible("answer")
-    problems = _problems(schema, value)
-    if problems:
-        raise _impossible(problems[0])
-    return value
+    choices: tuple[Choice, ...] = ()
+    counts: Mapping[str, int] | None = None
 
 
-def _impossible(where: str) -> InvalidRequest:
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """One place in the answer: `known` or UNKNOWN, within an item made for `choice`, `depth` levels down."""
+
+    schema: Schema
+    place: str
+    known: Any = UNKNOWN
+    choice: Choice | None = None
+    depth: int = 0
+
+    @property
+    def mark(self) -> str | None:
+        return self.schema.get("x-atlas-fill")
+
+    @property
+    def types(self) -> frozenset[str]:
+        named: str | list[str] = self.schema.get("type", [])
+        return frozenset([named] if isinstance(named, str) else named)
+
+    def inner(self, schema: Schema, place: str, known: Any = UNKNOWN) -> _Field:
+        return replace(self, schema=schema, place=place, known=known, depth=self.depth + 1)
+
+
+def impossible(what: str, remedy: str = REMEDY) -> InvalidRequest:
+    """The error for something that selecting sentences cannot give."""
     return InvalidRequest(
-        f"The extractive provider only selects and cites sentences; it cannot give: {where}.",
+        f"The extractive provider only selects and cites sentences; it cannot give {what}.",
         provider="extractive",
         model="sentences",
-        remedy=_REMEDY,
+        remedy=remedy,
     )
 
 
-def _problems(schema: Schema, value: object) -> list[str]:
-    from jsonschema import Draft202012Validator
+def fill(schema: Schema, known: Mapping[str, Any], stock: Stock) -> Any:
+    """A JSON value for `schema`: `known` where it fits in, the rest from `stock`.
 
-    errors = Draft202012Validator(schema).iter_errors(value)
-    return [f"{'.'.join(map(str, error.absolute_path)) or 'answer'} ({error.message})" for error in errors]
+    Known text that is too long is cut at the end of a sentence or word; known lists are cut to their size.
+
+    Raises:
+        InvalidRequest: a required field can be filled neither from what is known nor by its mark.
+    """
+    filling = _Filling(schema, stock)
+    value = filling.value(_Field(schema, "$", dict(known)))
+    problems = filling.lacking or ["$"] if value is UNKNOWN else misfits(schema, value)
+    if problems:
+        raise impossible(problems[0])
+    return value
 
 
 class _Filling:
-    """One walk over one schema."""
+    """One walk over one schema; `lacking` are the required fields it could not fill."""
 
     def __init__(self, root: Schema, stock: Stock) -> None:
         self._root = root
         self._stock = stock
+        self.lacking: list[str] = []
 
-    def value(self, schema: Schema, known: object, name: str, chosen: Choice | None, depth: int = 0) -> Any:
-        """The value of one field, `_NOTHING` where there is no honest one."""
-        schema = self._resolved(schema)
-        if depth > _DEEPEST:
-            return _NOTHING
+    def value(self, field: _Field) -> Any:
+        """The value of one field, or UNKNOWN."""
+        schema = self._resolved(field.schema)
+        field = replace(field, schema=schema)
+        if field.depth > DEEPEST:
+            return UNKNOWN
         if "const" in schema:
             return schema["const"]
-        if branches := schema.get("anyOf") or schema.get("oneOf"):
-            return self._branch(schema, branches, known, name, chosen, depth)
-        if isinstance(known, dict) and "properties" in schema:
-            return self._object(schema, known, name, chosen, depth)  # pyright: ignore[reportUnknownArgumentType]
-        if isinstance(known, list) and isinstance(schema.get("items"), dict):
-            return self._listed(schema, known, name, chosen, depth)  # pyright: ignore[reportUnknownArgumentType]
-        if known is not _NOTHING:
-            return known
-        return self._found(schema, name, chosen, depth)
+        if "anyOf" in schema or "oneOf" in schema:
+            return self._alternative(field)
+        if field.known is UNKNOWN:
+            return self._unknown(field)
+        if isinstance(field.known, dict) and "properties" in schema:
+            return self._object(field, cast("dict[str, Any]", field.known))
+        if isinstance(field.known, list) and "items" in schema:
+            return self._list(field, cast("list[Any]", field.known))
+        return _cut(field.known, schema) if isinstance(field.known, str) else field.known
 
     def _resolved(self, schema: Schema) -> Schema:
-        for _ in range(_DEEPEST):
-            reference = schema.get("$ref")
-            if not isinstance(reference, str) or not reference.startswith("#/"):
+        for _ in range(DEEPEST):
+            reference = schema.get("$ref", "")
+            if not reference.startswith("#/"):
                 break
             target: Any = self._root
             for step in reference[2:].split("/"):
@@ -110,105 +137,116 @@ class _Filling:
             schema = {**target, **{key: value for key, value in schema.items() if key != "$ref"}}
         return schema
 
-    def _branch(
-        self, schema: Schema, branches: Sequence[Schema], known: object, name: str, chosen: Choice | None, depth: int
-    ) -> Any:
-        rest = {key: value for key, value in schema.items() if key not in {"anyOf", "oneOf"}}
-        empty = _NOTHING
-        for branch in branches:
-            whole = {**rest, **self._resolved(branch)}
-            value = self.value(whole, known, name, chosen, depth + 1)
-            if value is None or value == "":
-                empty = None if value is None or empty is None else value
-            elif value is not _NOTHING and not _problems({**self._defs, **whole}, value):
+    def _alternative(self, field: _Field) -> Any:
+        """The first alternative that can be filled with something, else one that may be empty."""
+        rest = {key: value for key, value in field.schema.items() if key not in {"anyOf", "oneOf"}}
+        empty = UNKNOWN
+        for branch in field.schema.get("anyOf") or field.schema["oneOf"]:
+            value = self.value(
+                replace(field, schema={**rest, **self._resolved(branch)}, depth=field.depth + 1)
+            )
+            if value is UNKNOWN or misfits({**self._shared, **rest, **branch}, value):
+                continue
+            if value not in (None, "", []):
                 return value
+            empty = value if empty is UNKNOWN or value is None else empty
         return empty
 
     @property
-    def _defs(self) -> Schema:
+    def _shared(self) -> Schema:
         return {key: self._root[key] for key in ("$defs", "definitions") if key in self._root}
 
-    def _object(
-        self, schema: Schema, known: dict[str, Any], name: str, chosen: Choice | None, depth: int
-    ) -> Any:
-        required = set(schema.get("required", ()))
+    def _object(self, field: _Field, known: dict[str, Any]) -> Any:
         filled: dict[str, Any] = {}
-        for key, field in schema.get("properties", {}).items():
-            if key not in known and key not in required and "x-atlas-fill" not in self._resolved(field):
-                continue
-            value = self.value(field, known.get(key, _NOTHING), key, chosen, depth + 1)
-            if value is not _NOTHING:
-                filled[key] = value
-            elif key in required:
-                raise _impossible(f"{name}.{key}")
+        required = field.schema.get("required", ())
+        for name, schema in field.schema.get("properties", {}).items():
+            value = self.value(field.inner(schema, f"{field.place}.{name}", known.get(name, UNKNOWN)))
+            if name in required and value is UNKNOWN:
+                self.lacking.append(f"{field.place}.{name}")
+                return UNKNOWN
+            if name in required or name in known or value not in (UNKNOWN, None, "", []):
+                filled[name] = value
         return filled
 
-    def _listed(self, schema: Schema, known: list[Any], name: str, chosen: Choice | None, depth: int) -> list[Any]:
-        kept = known[: schema.get("maxItems", len(known))]
-        return [self.value(schema["items"], item, name, chosen, depth + 1) for item in kept]
+    def _list(self, field: _Field, known: list[Any]) -> list[Any]:
+        items = field.schema["items"]
+        kept = known[: field.schema.get("maxItems")]
+        return [
+            self.value(field.inner(items, f"{field.place}[{number}]", item))
+            for number, item in enumerate(kept)
+        ]
 
-    def _found(self, schema: Schema, name: str, chosen: Choice | None, depth: int) -> Any:
-        """An unknown field: by its mark, else as empty as it may be."""
-        kind = schema.get("type")
-        kinds = set(kind) if isinstance(kind, list) else {kind}  # pyright: ignore[reportUnknownArgumentType]
-        value = self._marked(schema, kinds, name, chosen, depth)
-        if value is not _NOTHING:
+    def _unknown(self, field: _Field) -> Any:
+        """By its mark, else as empty as the schema lets it be."""
+        value = self._chosen(field)
+        if value is not UNKNOWN:
             return value
-        if "null" in kinds or None in schema.get("enum", ()):
+        schema, types = field.schema, field.types
+        if "null" in types or None in schema.get("enum", ()):
             return None
-        if "object" in kinds or "properties" in schema:
-            return self._object(schema, {}, name, chosen, depth)
-        if "array" in kinds and not schema.get("minItems"):
+        if "object" in types or "properties" in schema:
+            return self._object(field, {})
+        if "array" in types and not schema.get("minItems"):
             return []
-        if "string" in kinds and not schema.get("minLength") and not {"enum", "pattern", "format"} & set(schema):
+        if "string" in types and not schema.get("minLength") and not CONSTRAINTS & schema.keys():
             return ""
-        return _NOTHING
+        return UNKNOWN
 
-    def _marked(self, schema: Schema, kinds: set[Any], name: str, chosen: Choice | None, depth: int) -> Any:
-        mark = schema.get("x-atlas-fill")
-        best = chosen or next(iter(self._stock.choices), None)
-        if "array" in kinds and isinstance(items := schema.get("items"), dict):
-            return self._ranked(schema, items, name, mark, depth)  # pyright: ignore[reportUnknownArgumentType]
-        if mark == "count" and kinds & {"integer", "number"}:
-            return self._counted(name)
+    def _chosen(self, field: _Field) -> Any:
+        types = field.types
+        if "array" in types and "items" in field.schema:
+            return self._ranked(field)
+        if field.mark == "count" and types & {"integer", "number"}:
+            return self._counted(field.place)
+        best = field.choice or next(iter(self._stock.choices), None)
         if best is None:
-            return _NOTHING
-        if mark == "quote" and "string" in kinds:
-            longest = schema.get("maxLength", len(best.quote))
-            return best.quote if len(best.quote) <= longest else _NOTHING
-        if mark == "select" and "string" in kinds:
-            offered = [each.id for each in ((chosen,) if chosen else self._stock.choices)]
-            allowed = schema.get("enum", offered)
-            return next((each for each in offered if each in allowed), _NOTHING)
-        if mark == "rank" and kinds & {"integer", "number"}:
-            return self._stock.choices.index(best) + 1 if best in self._stock.choices else _NOTHING
-        return _NOTHING
+            return UNKNOWN
+        if field.mark == "quote" and "string" in types:
+            return _cut(best.quote, field.schema)
+        if field.mark == "select" and "string" in types:
+            return self._selected(field)
+        if field.mark == "rank" and types & {"integer", "number"}:
+            return self._stock.choices.index(best) + 1
+        return UNKNOWN
 
-    def _ranked(self, schema: Schema, items: Schema, name: str, mark: object, depth: int) -> Any:
+    def _selected(self, field: _Field) -> Any:
+        offered = [field.choice] if field.choice else self._stock.choices
+        allowed = field.schema.get("enum")
+        return next((each.id for each in offered if allowed is None or each.id in allowed), UNKNOWN)
+
+    def _ranked(self, field: _Field) -> Any:
         """One item for each choice, best first, when the list or something in its items is marked."""
-        items = self._resolved(items)
-        marked = mark in {"quote", "select", "rank"}
-        if not marked and not _holds_mark(items):
-            return _NOTHING
-        if marked and "x-atlas-fill" not in items:
-            items = {**items, "x-atlas-fill": "quote" if mark == "quote" else "select"}
+        items = self._resolved(field.schema["items"])
+        if field.mark in CHOOSING_MARKS and "properties" not in items:
+            items = {"x-atlas-fill": "quote" if field.mark == "quote" else "select", **items}
+        if not _chooses(items):
+            return UNKNOWN
         listed: list[Any] = []
-        for choice in self._stock.choices[: schema.get("maxItems", _LIST_SIZE)]:
-            value = self.value(items, _NOTHING, name, choice, depth + 1)
-            if value is not _NOTHING and value not in listed:
+        offered = (field.choice,) if field.choice else self._stock.choices
+        for choice in offered[: field.schema.get("maxItems", LISTED)]:
+            inner = field.inner(items, f"{field.place}[{len(listed)}]")
+            value = self.value(replace(inner, choice=choice))
+            if value is not UNKNOWN and value not in listed:
                 listed.append(value)
         return listed
 
-    def _counted(self, name: str) -> int:
-        for what, count in self._stock.counts.items():
-            if what.rstrip("s") in name.lower():
-                return count
-        return next(iter(self._stock.counts.values()), 0)
+    def _counted(self, place: str) -> Any:
+        """How many there are of what the field's name speaks of."""
+        name = place.rpartition(".")[2].lower()
+        counts = self._stock.counts or {}
+        return next((count for what, count in counts.items() if what.rstrip("s") in name), UNKNOWN)
 
 
-def _holds_mark(schema: Schema) -> bool:
-    fields: dict[str, Any] = schema.get("properties", {})
-    marks = {"quote", "select", "rank"}
-    return schema.get("x-atlas-fill") in marks or any(
-        isinstance(field, dict) and field.get("x-atlas-fill") in marks for field in fields.values()
-    )
+def _chooses(schema: Schema) -> bool:
+    """Whether a choice decides what stands in a schema or in one of its fields."""
+    fields: Mapping[str, Schema] = schema.get("properties", {})
+    return any(each.get("x-atlas-fill") in CHOOSING_MARKS for each in (schema, *fields.values()))
+
+
+def _cut(text: str, schema: Schema) -> str:
+    """The text, or as many of its whole sentences, else words, as the schema has room for."""
+    most = schema.get("maxLength", len(text))
+    if len(text) <= most:
+        return text
+    ends = [match.end() for match in _SENTENCE_END.finditer(text, 0, most)]
+    return text[: ends[-1]] if ends else text[: most + 1].rpartition(" ")[0] or text[:most]

@@ -53,7 +53,7 @@ def stock(question: Question, units: Sequence[Unit], vectors: Vectors | None) ->
     for index in sorted(range(len(units)), key=lambda each: -float(total[each])):
         if total[index] >= RELEVANT:
             unit = units[index]
-            best.setdefault(unit.id, Choice(unit.id, unit.text, float(total[index])))
+            best.setdefault(unit.id, Choice(unit.id, unit.text))
     counts = {
         "findings": len({unit.id for unit in units}),
         "sources": len({unit.source for unit in units}),

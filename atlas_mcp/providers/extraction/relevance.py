@@ -32,7 +32,13 @@ _DENSE, _COVERED, _RARE = 0.6, 0.25, 0.15
 _COSINE_FLOOR, _COSINE_SPAN = 0.1, 0.65
 _WHOLE = 0.35  # what the whole question counts, against the facet a unit answers best
 _ACTOR, _ACTOR_DOES, _HEADED, _FOREIGN = 0.12, 0.35, 0.1, 0.2
-_KIND = dict.fromkeys(Kind, 0.12) | {Kind.DEFINITION: 0.3, Kind.CONDITION: 0.3, Kind.MANNER: 0.08}
+_KIND = dict.fromkeys(Kind, 0.12) | {
+    Kind.DEFINITION: 0.3,
+    Kind.CONDITION: 0.3,
+    Kind.BAN: 0.3,
+    Kind.QUANTITY: 0.2,
+    Kind.MANNER: 0.08,
+}
 _AROUND = 0.25  # what the passage counts, against the unit itself
 _ROW = 0.6  # what a table's row is worth without its header
 _MOST_EMBEDDED = 240
@@ -136,7 +142,8 @@ def _topical(query: str, units: Sequence[Unit]) -> npt.NDArray[np.float64]:
     }
     whole = sum(weight.values()) or 1.0
     covered = [
-        sum(each * (1.0 if word in own else _ELSEWHERE * (word in near)) for word, each in weight.items()) / whole
+        sum(each * (1.0 if word in own else _ELSEWHERE * (word in near)) for word, each in weight.items())
+        / whole
         for own, near in zip(inside, around, strict=True)
     ]
     rare = np.asarray(minmax(lexical_scores(query, [unit.plain for unit in units])), dtype=np.float64)
