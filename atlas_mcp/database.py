@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from filelock import FileLock, Timeout
 
-from atlas_mcp.errors import IncompatibleStore
+from atlas_mcp.errors import IncompatibleStore, InvalidConfiguration
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
@@ -108,6 +108,7 @@ async def open_database(path: Path, migrations: Sequence[str]) -> AsyncGenerator
     published script never changes.
 
     :raises IncompatibleStore: the file was written by a newer version, or is no SQLite database.
+    :raises InvalidConfiguration: the file may not be written where it is.
     """
     database = Database(path)
     try:
@@ -123,8 +124,8 @@ def _prepared(path: Path, migrations: Sequence[str]) -> sqlite3.Connection:
     Under a lock of our own: switching a new file to WAL ignores SQLite's busy handler, so that two processes
     which start together would fail.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with FileLock(f"{path}.lock", timeout=LOCK_SECONDS):
             # SQLite gives the -wal and -shm files the mode of the database file.
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
@@ -140,9 +141,14 @@ def _prepared(path: Path, migrations: Sequence[str]) -> sqlite3.Connection:
             f"Another process has been preparing {path} for over {LOCK_SECONDS:.0f} s.",
             remedy="End that process, or wait until it is done, and start again.",
         ) from None
+    except OSError as error:
+        raise InvalidConfiguration(
+            f"{path} cannot be opened for writing: {error.strerror or error}.",
+            remedy="Set ATLAS_HOME to a folder that you may write.",
+        ) from error
+    except sqlite3.OperationalError:
+        raise
     except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.OperationalError):
-            raise
         raise IncompatibleStore(
             f"{path} cannot be read as a database: {error}.",
             remedy="Restore it from a backup, or move it away and start again with an empty one.",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from atlas_mcp.database import open_database
-from atlas_mcp.errors import IncompatibleStore
+from atlas_mcp.errors import IncompatibleStore, InvalidConfiguration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -144,6 +144,13 @@ async def test_a_file_that_is_no_database_is_refused_and_kept(tmp_path: Path) ->
         async with open_database(path, [NOTES]):
             pass
     assert path.read_text().startswith("These are my shopping notes")
+
+
+async def test_a_place_that_cannot_be_written_is_named_with_a_way_out(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(InvalidConfiguration, match="ATLAS_HOME"):
+        async with open_database(tmp_path / "file" / "a.db", [NOTES]):
+            pass
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no file modes")

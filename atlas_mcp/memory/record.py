@@ -88,7 +88,9 @@ def documents(connection: sqlite3.Connection, scope: str) -> list[KnownDocument]
 def put_document(connection: sqlite3.Connection, scope: str, new: NewDocument, spans: Sequence[Span]) -> int:
     """Write a document with its passages, give its id; vectors of unchanged passages stay."""
     known = (scope, new.uri)
-    old = connection.execute("SELECT id FROM document WHERE scope = ? AND uri = ?", known).fetchone()
+    old = connection.execute("SELECT id, content FROM document WHERE scope = ? AND uri = ?", known).fetchone()
+    if old and old["content"] == new.content:
+        return old["id"]  # another process was faster
     vectors = _vectors_by_text(connection, old["id"]) if old else {}
     if old:
         _remove_passages(connection, old["id"])
