@@ -15,6 +15,7 @@ import platformdirs
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     SettingsError,
@@ -104,18 +105,6 @@ class Settings(BaseSettings):
         return self.config / "atlas.toml"
 
     @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic-settings' own signature
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment wins over the file, which arrives as initial values."""
-        return env_settings, init_settings
-
-    @classmethod
     def load(cls) -> Settings:
         """Read `atlas.toml` in the data folder and the environment.
 
@@ -132,7 +121,7 @@ class Settings(BaseSettings):
                 remedy="Set ATLAS_HOME instead.",
             )
         try:
-            return cls(**tables, home=folder)
+            return _with_file(cls, tables)(home=folder)
         except ValidationError as error:
             raise InvalidConfiguration(_explain(error, file)) from None
         except SettingsError as error:
@@ -154,6 +143,20 @@ def _read(file: Path) -> dict[str, Any]:
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidConfiguration(f"{file}: {error}.", remedy="Correct that line.") from None
+
+
+def _with_file(settings: type[Settings], tables: dict[str, Any]) -> type[Settings]:
+    """The settings with a file's tables below the environment."""
+
+    class FromFile(settings):
+        @classmethod
+        def settings_customise_sources(
+            cls, settings_cls: type[BaseSettings], *sources: Any, **named: Any
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            usual = super().settings_customise_sources(settings_cls, *sources, **named)
+            return (*usual, InitSettingsSource(settings_cls, init_kwargs=tables))
+
+    return FromFile
 
 
 def _explain(error: ValidationError, file: Path) -> str:

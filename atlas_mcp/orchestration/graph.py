@@ -9,6 +9,7 @@ One superstep's finished workers are kept by the checkpointer when another fails
 
 from __future__ import annotations
 
+import asyncio
 import os
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, cast
@@ -23,12 +24,40 @@ from langgraph.types import Send  # pyright: ignore[reportMissingTypeStubs]
 from atlas_mcp.orchestration.steps import State, Steps
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Coroutine
     from pathlib import Path
 
 __all__ = ["Checkpoints", "open_checkpoints", "walk"]
 
 MOST_SUPERSTEPS = 100
+
+
+class _WholeWrites(AsyncSqliteSaver):
+    """A saver that finishes what it began to write.
+
+    A write cancelled between its statement and its commit would leave the database locked for everybody.
+    """
+
+    def __init__(self, connection: aiosqlite.Connection) -> None:
+        super().__init__(connection)
+        self._under_way: set[asyncio.Task[Any]] = set()
+
+    async def aput(self, *args: Any, **kwargs: Any) -> Any:
+        return await self._finish(super().aput(*args, **kwargs))
+
+    async def aput_writes(self, *args: Any, **kwargs: Any) -> None:
+        await self._finish(super().aput_writes(*args, **kwargs))
+
+    async def _finish(self, writing: Coroutine[Any, Any, Any]) -> Any:
+        task = asyncio.create_task(writing)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return await asyncio.shield(task)
+
+    async def settled(self) -> None:
+        """Wait until nothing is being written."""
+        if self._under_way:
+            await asyncio.wait(self._under_way)
 
 
 class Checkpoints:
@@ -47,9 +76,12 @@ async def open_checkpoints(path: Path) -> AsyncGenerator[Checkpoints]:
     """Open the checkpoints in a database that is already in WAL mode."""
     async with aiosqlite.connect(path, timeout=30.0) as connection:
         await connection.execute("PRAGMA synchronous=NORMAL")
-        saver = AsyncSqliteSaver(connection)
+        saver = _WholeWrites(connection)
         await saver.setup()
-        yield Checkpoints(saver)
+        try:
+            yield Checkpoints(saver)
+        finally:
+            await saver.settled()
 
 
 async def walk(steps: Steps, checkpoints: Checkpoints, run_id: str, max_parallel: int) -> State:

@@ -41,10 +41,11 @@ class ScriptedProvider:
         self._script = script
         self._failed: Counter[tuple[int, str]] = Counter()
         self._closed = False
+        model = Path(script.name).name
         self._info = ProviderInfo(
-            f"{_VENDOR}:{script.name}",
+            f"{_VENDOR}:{model}",
             _VENDOR,
-            script.name,
+            model,
             language_model=False,
             note="No language model wrote this; every answer was written beforehand in a script.",
         )
@@ -64,7 +65,7 @@ class ScriptedProvider:
 
     async def _chunks(self, prompt: Prompt) -> AsyncGenerator[Chunk, None]:
         if self._closed:
-            raise Unavailable("The provider was closed.", provider=_VENDOR, model=self._script.name)
+            raise Unavailable("The provider was closed.", provider=_VENDOR, model=self._info.model)
         reply = self._reply(prompt)
         pieces = [] if reply.tool else _pieces(_text(reply, prompt), reply.tokens)
         pause = reply.seconds / max(1, len(pieces))
@@ -80,7 +81,7 @@ class ScriptedProvider:
             yield Usage(_asked(prompt), len(said) + len(reply.tool), calls=1)
         if reply.fail is not None:
             raise self._failure(reply.fail, reply)
-        yield Stopped("tool_calls" if reply.tool else "end", _VENDOR, self._script.name, language_model=False)
+        yield Stopped("tool_calls" if reply.tool else "end", _VENDOR, self._info.model, language_model=False)
 
     def _reply(self, prompt: Prompt) -> ScriptedReply:
         """The first reply that fits and has not yet failed as often as it should."""
@@ -99,7 +100,7 @@ class ScriptedProvider:
         return FAILURES[code](
             "The script says that the provider fails here.",
             provider=_VENDOR,
-            model=self._script.name,
+            model=self._info.model,
             retry_after=reply.retry_after,
         )
 

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests.orchestration.conftest import HARBOURS, TIDES
+
 WORKER = Path(__file__).with_name("crash_worker.py")
 KILLS = 20
 SECONDS = 60
@@ -96,23 +98,23 @@ def told(output: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], int]:
+def folder_of_documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for every run, so that their sources have the same addresses."""
+    folder = tmp_path_factory.mktemp("documents")
+    (folder / "tides.md").write_text(TIDES, "utf-8")
+    (folder / "harbours.md").write_text(HARBOURS, "utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def undisturbed(
+    tmp_path_factory: pytest.TempPathFactory, folder_of_documents: Path
+) -> tuple[dict[str, Any], int]:
     """What the run gives when nobody kills it, and how many model calls it makes."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    place = Place(folder, written_documents(folder))
+    place = Place(tmp_path_factory.mktemp("undisturbed"), folder_of_documents)
     envelope = json.loads(lines(place.spawn())[1])
     assert envelope["state"] == "done"
     return told(envelope["output"]), len(place.calls())
-
-
-def written_documents(folder: Path) -> Path:
-    from tests.orchestration.conftest import HARBOURS, TIDES
-
-    documents = folder / "documents"
-    documents.mkdir()
-    (documents / "tides.md").write_text(TIDES, "utf-8")
-    (documents / "harbours.md").write_text(HARBOURS, "utf-8")
-    return documents
 
 
 def killed_somewhere(place: Place, after_calls: int, delay: float) -> str | None:
@@ -131,11 +133,11 @@ def killed_somewhere(place: Place, after_calls: int, delay: float) -> str | None
 
 @pytest.mark.parametrize("kill", range(KILLS))
 def test_a_run_killed_at_a_random_moment_goes_on_and_repeats_no_finished_call(
-    kill: int, tmp_path: Path, documents: Path, undisturbed: tuple[dict[str, Any], int]
+    kill: int, tmp_path: Path, folder_of_documents: Path, undisturbed: tuple[dict[str, Any], int]
 ) -> None:
     expected, calls = undisturbed
     chance = random.Random(kill)  # noqa: S311 - a reproducible moment
-    place = Place(tmp_path / "run", documents)
+    place = Place(tmp_path / "run", folder_of_documents)
     run_id = killed_somewhere(place, chance.randint(1, calls), chance.uniform(0, 0.06))
     before, kept = place.calls(), place.finished()
 
@@ -148,10 +150,10 @@ def test_a_run_killed_at_a_random_moment_goes_on_and_repeats_no_finished_call(
 
 
 def test_of_two_processes_told_to_resume_a_run_one_does(
-    tmp_path: Path, documents: Path, undisturbed: tuple[dict[str, Any], int]
+    tmp_path: Path, folder_of_documents: Path, undisturbed: tuple[dict[str, Any], int]
 ) -> None:
     expected, calls = undisturbed
-    place = Place(tmp_path / "run", documents)
+    place = Place(tmp_path / "run", folder_of_documents)
     run_id = killed_somewhere(place, calls // 2, 0.0)
     before = len(place.calls())
 
