@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from atlas_mcp.text.blocks import Block, Kind, blocks
+from atlas_mcp.text.words import word_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,146 +30,22 @@ WORD_BEFORE = re.compile(r"[\w&'\u2019-][\w.&'\u2019-]*$")
 NEXT = re.compile(r"\s*[\"'“\u2018«(\[*_`]*(\w)?")
 
 # Never the end of a sentence.
-TITLES = frozenset(
-    [
-        "mr",
-        "mrs",
-        "ms",
-        "dr",
-        "prof",
-        "st",
-        "rev",
-        "hon",
-        "gen",
-        "col",
-        "sgt",
-        "capt",
-        "lt",
-        "gov",
-        "sen",
-        "rep",
-        "messrs",
-        "mme",
-        "mlle",
-        "vs",
-        "e.g",
-        "i.e",
-        "cf",
-        "viz",
-        "resp",
-        "approx",
-        "incl",
-        "excl",
-        "esp",
-    ]
-)
+TITLES = word_set("""
+    mr mrs ms dr prof st rev hon gen col sgt capt lt gov sen rep messrs mme mlle vs e.g i.e cf viz resp
+    approx incl excl esp
+""")
 # Not the end before a number.
-COUNTED = frozenset(
-    [
-        "no",
-        "nos",
-        "fig",
-        "figs",
-        "eq",
-        "eqs",
-        "sec",
-        "secs",
-        "ch",
-        "chap",
-        "vol",
-        "vols",
-        "pp",
-        "p",
-        "art",
-        "para",
-        "ver",
-        "v",
-        "ca",
-        "c",
-        "jan",
-        "feb",
-        "mar",
-        "apr",
-        "jun",
-        "jul",
-        "aug",
-        "sep",
-        "sept",
-        "oct",
-        "nov",
-        "dec",
-    ]
-)
+COUNTED = word_set("""
+    no nos fig figs eq eqs sec secs ch chap vol vols pp p art para ver v ca c jan feb mar apr jun jul aug
+    sep sept oct nov dec
+""")
 # May end a sentence, but only before a word that likes to begin one.
-OPEN = frozenset("etc al inc ltd co corp jr sr a.m p.m u.s u.k u.n e.u d.c ph.d b.c a.d".split())  # noqa: SIM905
-STARTERS = frozenset(
-    [
-        "the",
-        "a",
-        "an",
-        "it",
-        "its",
-        "in",
-        "this",
-        "that",
-        "these",
-        "those",
-        "there",
-        "he",
-        "she",
-        "they",
-        "we",
-        "you",
-        "i",
-        "but",
-        "and",
-        "or",
-        "so",
-        "however",
-        "if",
-        "when",
-        "while",
-        "after",
-        "before",
-        "as",
-        "at",
-        "for",
-        "from",
-        "on",
-        "to",
-        "with",
-        "by",
-        "what",
-        "why",
-        "how",
-        "who",
-        "where",
-        "which",
-        "our",
-        "their",
-        "his",
-        "her",
-        "no",
-        "not",
-        "all",
-        "some",
-        "most",
-        "many",
-        "each",
-        "every",
-        "one",
-        "two",
-        "both",
-        "such",
-        "since",
-        "although",
-        "because",
-        "then",
-        "thus",
-        "hence",
-        "also",
-    ]
-)
+OPEN = word_set("etc al inc ltd co corp jr sr a.m p.m u.s u.k u.n e.u d.c ph.d b.c a.d")
+STARTERS = word_set("""
+    the a an it its in this that these those there he she they we you i but and or so however if when
+    while after before as at for from on to with by what why how who where which our their his her no not
+    all some most many each every one two both such since although because then thus hence also
+""")
 LONGEST = 1_200
 
 

@@ -21,34 +21,9 @@ __all__ = ["lexical_support", "negated", "numbers", "numbers_supported", "polari
 WINDOW = 3
 NUMBER = re.compile(r"(?:(?<![A-Za-z0-9_.,])|(?<=\b[vV]))[-+]?\d+(?:[.,]\d+)*(?![A-Za-z_]*\d)")
 GROUPED = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+(?:\.\d+)?$")
-SPELLED = {
-    name: str(value)
-    for value, name in enumerate(
-        [
-            "zero",
-            "one",
-            "two",
-            "three",
-            "four",
-            "five",
-            "six",
-            "seven",
-            "eight",
-            "nine",
-            "ten",
-            "eleven",
-            "twelve",
-            "thirteen",
-            "fourteen",
-            "fifteen",
-            "sixteen",
-            "seventeen",
-            "eighteen",
-            "nineteen",
-            "twenty",
-        ]
-    )
-}
+TO_TWENTY = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
+sixteen seventeen eighteen nineteen twenty"""
+SPELLED = {name: str(value) for value, name in enumerate(TO_TWENTY.split())}
 NEGATION = re.compile(
     r"\b(?:not|no|never|none|nobody|nothing|nowhere|neither|nor|without|cannot|hardly|scarcely|barely)\b|n['\u2019]t\b",
     re.IGNORECASE,

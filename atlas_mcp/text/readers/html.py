@@ -11,6 +11,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from atlas_mcp.errors import UnreadableDocument
 from atlas_mcp.text.readers.document import BOMS, Document, decoded
+from atlas_mcp.text.words import word_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,47 +25,10 @@ select, dialog, [hidden], [aria-hidden=true], [role=navigation], [role=search], 
 MAIN = ("main", "[role=main]", "article")
 FRAME = "body > header, body > footer, body > div > header, body > div > footer"
 HEADINGS = {f"h{level}": level for level in range(1, 7)}
-BLOCKS = frozenset(
-    [
-        "address",
-        "article",
-        "blockquote",
-        "body",
-        "caption",
-        "dd",
-        "details",
-        "div",
-        "dl",
-        "dt",
-        "fieldset",
-        "figcaption",
-        "figure",
-        "footer",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "header",
-        "hr",
-        "li",
-        "main",
-        "ol",
-        "p",
-        "pre",
-        "section",
-        "summary",
-        "table",
-        "tbody",
-        "td",
-        "tfoot",
-        "th",
-        "thead",
-        "tr",
-        "ul",
-    ]
-)
+BLOCKS = word_set("""
+    address article blockquote body caption dd details div dl dt fieldset figcaption figure footer h1 h2
+    h3 h4 h5 h6 header hr li main ol p pre section summary table tbody td tfoot th thead tr ul
+""")
 CELLS = ("td", "th")
 BREAK = "\v"
 INLINE = {"br": BREAK, "code": "`"}
