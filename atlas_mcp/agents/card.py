@@ -46,24 +46,39 @@ def load_card(path: Path) -> Card:
     """Read a card.
 
     Raises:
-        InvalidConfiguration: the file is missing, its front matter is not YAML, or a key is wrong; says
+        InvalidConfiguration: the file cannot be read, its front matter is not YAML, or a key is wrong; says
         which.
     """
-    import yaml
-
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")
     except FileNotFoundError:
         raise InvalidConfiguration(f"{path}: there is no such card.", remedy=f"Write {path.name}.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidConfiguration(
+            f"{path}: the card cannot be read: {error}.", remedy="A card is a UTF-8 text file."
+        ) from None
     match = _FRONT.match(text)
     if not match:
         raise InvalidConfiguration(
             f"{path}: the card does not begin with front matter.",
             remedy="Begin with a line `---`, keys such as `description: …`, a line `---`, then the persona.",
         )
+    front = _read_front(path, match["front"])
     try:
-        front: object = yaml.safe_load(match["front"]) or {}
-    except yaml.YAMLError as error:
+        return Card.model_validate({"name": path.stem, **front, "persona": match["body"].strip()})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise InvalidConfiguration(f"{path}: {key}: {first['msg']}.", remedy="Correct that key.") from None
+
+
+def _read_front(path: Path, text: str) -> dict[str, Any]:
+    import yaml
+
+    try:
+        front: object = yaml.safe_load(text) or {}
+    except (yaml.YAMLError, ValueError) as error:
+        # A ValueError is a date that no calendar has.
         line = getattr(getattr(error, "problem_mark", None), "line", -1) + 2
         raise InvalidConfiguration(
             f"{path}, line {line}: the front matter is not valid YAML.",
@@ -73,11 +88,4 @@ def load_card(path: Path) -> Card:
         raise InvalidConfiguration(
             f"{path}: the front matter is no list of keys.", remedy="Write `key: value`."
         )
-    try:
-        return Card.model_validate(
-            {"name": path.stem, **cast("dict[str, Any]", front), "persona": match["body"].strip()}
-        )
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise InvalidConfiguration(f"{path}: {key}: {first['msg']}.", remedy="Correct that key.") from None
+    return {str(key): value for key, value in cast("dict[object, Any]", front).items()}

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
 from contextlib import aclosing
 from dataclasses import asdict, dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
+import jiter
+
 from atlas_mcp.agents.agent import Answered, Happened, Speaking
 from atlas_mcp.errors import AtlasError, ContentRefused, InvalidOutput
 from atlas_mcp.events import Kind
-from atlas_mcp.messages import Message, Prompt, Stopped, Text
+from atlas_mcp.messages import Message, Prompt, Stopped, Text, ToolResult
 from atlas_mcp.providers.provider import Fold
 from atlas_mcp.shapes import misfits
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from atlas_mcp.agents.agent import Step, Task
     from atlas_mcp.agents.card import Card
     from atlas_mcp.downstream.toolbox import Tools
-    from atlas_mcp.messages import Reply, ToolCall, ToolResult
+    from atlas_mcp.messages import Reply, ToolCall
     from atlas_mcp.providers.provider import Provider
 
 __all__ = ["REPAIRS", "ModelAgent"]
@@ -30,7 +31,8 @@ __all__ = ["REPAIRS", "ModelAgent"]
 REPAIRS = 2
 """How often an answer that does not fit its schema is sent back."""
 
-_FENCED = re.compile(r"```(?:json)?\s*\n(.*?)```", re.DOTALL)
+_FENCED = re.compile(r"```(?:json)?[ \t]*\n(.*?)\n[ \t]*```", re.DOTALL)
+_NO_TOOLS = "Tools can no longer be called; answer from what you have."
 
 
 @dataclass(slots=True)
@@ -67,7 +69,7 @@ class ModelAgent:
                     yield step
             reply = fold.reply()
             talk.messages.append(reply.message)
-            if reply.calls and talk.turns < self._card.max_turns:
+            if reply.calls and not self._is_last(talk):
                 async with aclosing(self._use_tools(talk, reply.calls)) as using:
                     async for step in using:
                         yield step
@@ -76,7 +78,7 @@ class ModelAgent:
             passages = self._prompt(talk).passages
             problems = misfit or task.check(value, passages)
             if problems and talk.repairs < REPAIRS:
-                yield self._send_back(talk, problems)
+                yield self._send_back(talk, reply, problems)
                 continue
             if misfit:
                 raise InvalidOutput(
@@ -119,18 +121,21 @@ class ModelAgent:
         yield Happened(Kind.MODEL_FINISHED, data)
 
     def _prompt(self, talk: _Talk) -> Prompt:
-        last = talk.turns >= self._card.max_turns or talk.repairs > 0
         return Prompt(
             messages=tuple(talk.messages),
             intent=talk.task.intent,
             about=talk.task.about,
             agent=self._card.name,
             system=self._card.persona,
-            tools=() if last else tuple(self._tools.specs),
+            tools=() if self._is_last(talk) else tuple(self._tools.specs),
             schema=talk.task.schema,
             max_output_tokens=self._card.max_output_tokens,
             sampling=self._card.sampling,
         )
+
+    def _is_last(self, talk: _Talk) -> bool:
+        """Whether this turn must give the answer, without tools."""
+        return talk.turns >= self._card.max_turns or talk.repairs > 0
 
     async def _use_tools(self, talk: _Talk, calls: tuple[ToolCall, ...]) -> AsyncGenerator[Step]:
         for call in calls:
@@ -140,8 +145,11 @@ class ModelAgent:
             yield Happened(Kind.TOOL_FINISHED, tool_finished(call, result, perf_counter() - since))
             talk.messages.append(Message("tool", (result,)))
 
-    def _send_back(self, talk: _Talk, problems: list[str]) -> Happened:
+    def _send_back(self, talk: _Talk, reply: Reply, problems: list[str]) -> Happened:
         talk.repairs += 1
+        # A call without a result is a conversation that models' servers refuse.
+        refused = (ToolResult(call.id, _NO_TOOLS, error=True) for call in reply.calls)
+        talk.messages.extend(Message("tool", (result,)) for result in refused)
         wish = "\n".join(f"- {problem}" for problem in problems)
         text = f"Your answer does not fit:\n{wish}\nGive it all again: one JSON object, nothing else."
         talk.messages.append(Message("user", (Text(text),)))
@@ -161,12 +169,12 @@ def tool_finished(call: ToolCall, result: ToolResult, seconds: float) -> dict[st
 def _read(reply: Reply, schema: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """The answer as JSON, and what does not fit."""
     if reply.calls:
-        return {}, ["$: tools can no longer be called; answer from what you have"]
+        return {}, [f"$: {_NO_TOOLS}"]
     text = reply.text.strip()
     if fenced := _FENCED.search(text):
         text = fenced[1]
     try:
-        value = json.loads(text)
+        value = jiter.from_json(text.encode(), allow_inf_nan=False)
     except ValueError as error:
         cut = " (it was cut off at the output limit)" if reply.stopped.reason == "length" else ""
         return {}, [f"$: this is not JSON{cut}: {error}"]

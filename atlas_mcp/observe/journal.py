@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import defaultdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
+from atlas_mcp.errors import IncompatibleStore
 from atlas_mcp.events import VERSION, Event, Kind
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ class Journal:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._written: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        # Weak, so that a run is forgotten with its last reader.
+        self._written: WeakValueDictionary[str, asyncio.Event] = WeakValueDictionary()
 
     async def append(
         self,
@@ -82,11 +84,15 @@ class Journal:
 
     def wake(self, run_id: str) -> None:
         """Tell this process's readers of a run that something was written."""
-        if waiting := self._written.pop(run_id, None):
+        if (waiting := self._written.pop(run_id, None)) is not None:
             waiting.set()
 
     async def read(self, run_id: str, *, after: int = 0, limit: int = 10_000) -> list[Event]:
-        """The events of a run with a `seq` above `after`, in order."""
+        """The events of a run with a `seq` above `after`, in order.
+
+        Raises:
+            IncompatibleStore: a newer version of ATLAS wrote them.
+        """
         rows = await self._database.read(
             lambda connection: connection.execute(
                 "SELECT * FROM event WHERE run_id = ? AND seq > ? ORDER BY seq LIMIT ?",
@@ -97,8 +103,10 @@ class Journal:
 
     async def follow(self, run_id: str, *, after: int = 0) -> AsyncGenerator[Event]:
         """The events of a run as they are written, past ones first, until the run has ended."""
+        if after and await self._ended(run_id, after):
+            return
         while True:
-            written = self._written[run_id]
+            written = self._written.setdefault(run_id, asyncio.Event())
             events = await self.read(run_id, after=after)
             for event in events:
                 after = event.seq
@@ -111,6 +119,18 @@ class Journal:
                         await written.wait()
                 except TimeoutError:
                     pass
+
+    async def _ended(self, run_id: str, by: int) -> bool:
+        """Whether the last event of a run is among the first `by`."""
+        return await self._database.read(
+            lambda connection: (
+                connection.execute(
+                    "SELECT 1 FROM event WHERE run_id = ? AND seq <= ? AND kind = ?",
+                    (run_id, by, Kind.RUN_FINISHED),
+                ).fetchone()
+                is not None
+            )
+        )
 
 
 def insert_event(
@@ -140,6 +160,11 @@ def insert_event(
 
 
 def _event(row: sqlite3.Row) -> Event:
+    if row["v"] > VERSION:
+        raise IncompatibleStore(
+            f"Run {row['run_id']} has events of version {row['v']}; this ATLAS knows up to {VERSION}.",
+            remedy="Update atlas-mcp.",
+        )
     return Event(
         run_id=row["run_id"],
         seq=row["seq"],

@@ -20,13 +20,16 @@ LARGEST = 20_000
 LONGEST_REPORT = 8_000
 """Bytes of the report inside it."""
 
+_ROOM = LARGEST - 500  # what is left is for `truncated`
+_LONGEST_TEXT = 500
+
 
 def envelope_schema(output: dict[str, Any]) -> dict[str, Any]:
     """The JSON Schema of an envelope around an output of that schema, marks for providers left out."""
     shape = _plain(output)
     definitions = shape.pop("$defs", None)
     shape.pop("$schema", None)
-    # A truncated output lacks nothing but items of its arrays, so its own schema holds.
+    # An output that is cut still fits: lists keep an entry, texts 500 characters; failing that it is null.
     schema: dict[str, Any] = {
         "type": "object",
         "required": ["run_id", "state", "partial", "output", "usage", "report_uri"],
@@ -42,7 +45,8 @@ def envelope_schema(output: dict[str, Any]) -> dict[str, Any]:
             "report_uri": {"type": "string"},
             "truncated": {
                 "type": "object",
-                "description": "How many entries of a field stand only in the full report.",
+                "description": "How much of a field stands only in the run's resources: entries of a list, "
+                "characters of a text.",
             },
         },
     }
@@ -89,25 +93,65 @@ def _next(row: RunRow) -> str:
 
 
 def _fitted(made: dict[str, Any]) -> dict[str, Any]:
-    """The envelope with its report, then the ends of its longest lists, cut until it fits."""
-    if not made["output"]:
+    """The envelope, cut as little as needed: its report, the ends of its longest lists, long texts, all."""
+    if "error" in made:
+        made = {**made, "error": _short(made["error"])}
+    if made["output"] is None:
         return made
-    output: dict[str, Any] = dict(made["output"])
-    made = {**made, "output": output}
+    output = dict(made["output"])
     truncated: dict[str, int] = {}
-    report = str(output.get("report", ""))
-    if len(report.encode()) > LONGEST_REPORT:
-        kept = report.encode()[: LONGEST_REPORT - 80].decode(errors="ignore").rsplit("\n", 1)[0]
-        output["report"] = f"{kept}\n\n*(goes on at {made['report_uri']})*\n"
+    _cut_report(output, made["report_uri"], truncated)
+    _cut_lists(output, _size({**made, "output": output}) - _ROOM, truncated)
+    if _size({**made, "output": output}) > _ROOM:
+        _cut_texts(output, truncated)
+    if _size({**made, "output": output}) > _ROOM:
+        return {**made, "output": None, "truncated": {"output": 1}}
+    return {**made, "output": output} | ({"truncated": truncated} if truncated else {})
+
+
+def _cut_report(output: dict[str, Any], uri: str, truncated: dict[str, int]) -> None:
+    report = output.get("report")
+    if isinstance(report, str) and len(report.encode()) > LONGEST_REPORT:
+        kept = report.encode()[: LONGEST_REPORT - 120].decode(errors="ignore").rsplit("\n", 1)[0]
+        output["report"] = f"{kept}\n\n*(goes on at {uri})*\n"
         truncated["report"] = len(report) - len(kept)
-    while _size({**made, "truncated": truncated}) > LARGEST:
-        lists = [key for key, value in output.items() if isinstance(value, list) and value]
-        if not lists:
-            break
-        longest = max(lists, key=lambda key: _size(output[key]))
-        output[longest] = output[longest][:-1]
+
+
+def _cut_lists(output: dict[str, Any], excess: int, truncated: dict[str, int]) -> None:
+    """Drop the last entries of the longest lists; each keeps its first."""
+    lists = {key: cast("list[Any]", value) for key, value in output.items() if isinstance(value, list)}
+    sizes = {key: [_size(entry) + 2 for entry in entries] for key, entries in lists.items()}
+    totals = {key: sum(entries) for key, entries in sizes.items() if len(entries) > 1}
+    while excess > 0 and totals:
+        longest = max(totals, key=totals.__getitem__)
+        dropped = sizes[longest].pop()
+        excess -= dropped
+        totals[longest] -= dropped
         truncated[longest] = truncated.get(longest, 0) + 1
-    return {**made, "truncated": truncated} if truncated else made
+        if len(sizes[longest]) == 1:
+            del totals[longest]
+    for key, entries in lists.items():
+        output[key] = entries[: len(sizes[key])]
+
+
+def _cut_texts(output: dict[str, Any], truncated: dict[str, int]) -> None:
+    for key, value in output.items():
+        output[key] = _short(value)
+        if output[key] != value:
+            truncated[key] = truncated.get(key, 0) + _size(value) - _size(output[key])
+
+
+def _short(value: Any) -> Any:
+    """A JSON value whose texts are at most `_LONGEST_TEXT` characters."""
+    match value:
+        case str() if len(value) > _LONGEST_TEXT:
+            return f"{value[: _LONGEST_TEXT - 1]}…"
+        case dict():
+            return {key: _short(inner) for key, inner in cast("dict[str, Any]", value).items()}
+        case list():
+            return [_short(inner) for inner in cast("list[Any]", value)]
+        case _:
+            return value
 
 
 def _size(value: Any) -> int:

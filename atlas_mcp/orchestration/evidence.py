@@ -6,7 +6,9 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.messages import Finding, Location, Passage, Source
+from atlas_mcp.providers.smallest import smallest
 from atlas_mcp.quality.citations import quote_place
+from atlas_mcp.shapes import misfits
 from atlas_mcp.text.verbatim import fold, locate
 
 if TYPE_CHECKING:
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from atlas_mcp.orchestration.team import Team
 
 __all__ = ["Evidence", "empty_draft", "gathered", "not_in_snapshot", "numbered", "tidy_plan"]
+
+_NO_ANSWER = "The documents do not answer this question."
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +32,11 @@ class Evidence:
 
 
 def tidy_plan(assignments: Sequence[Mapping[str, Any]], earlier: int, most: int) -> list[dict[str, Any]]:
-    """Assignments numbered on from `earlier`, each after only such as come before it in the plan."""
-    names = {given["id"]: f"a{earlier + number}" for number, given in enumerate(assignments[:most], start=1)}
+    """The first `most` assignments with a goal, numbered on from `earlier`, each after earlier ones only."""
+    kept = [given for given in assignments if given["goal"].strip()][:most]
+    names = {given["id"]: f"a{earlier + number}" for number, given in enumerate(kept, start=1)}
     made: list[dict[str, Any]] = []
-    for number, given in enumerate(assignments[:most], start=1):
+    for number, given in enumerate(kept, start=1):
         done = {assignment["id"] for assignment in made}
         after = sorted({names[other] for other in given["after"] if other in names} & done)
         made.append(
@@ -119,18 +124,15 @@ def not_in_snapshot(found: Evidence, snapshots: Mapping[str, str]) -> list[Findi
 
 
 def empty_draft(team: Team, question: str) -> dict[str, Any]:
-    """What is composed when nothing was found: it says so and leaves the question open."""
+    """What is composed when nothing was found: it says so, leaves the question open and fits its schema."""
+    schema = team.composed_schema
+    best: dict[str, Any] = {"answer": _NO_ANSWER, "open_questions": [question]}
     draft: dict[str, Any] = {}
-    for name, shape in team.composed_schema["properties"].items():
-        kind = shape.get("type")
-        if kind == "array":
-            draft[name] = []
-        elif kind == "number":
-            draft[name] = 0.0
-        elif kind == "string":
-            draft[name] = "The documents do not answer this question."
-        else:
-            draft[name] = None
-    if "open_questions" in draft:
-        draft["open_questions"] = [question]
+    for name, shape in schema["properties"].items():
+        whole = {**shape, "$defs": schema.get("$defs", {})}
+        wishes = [best[name]] if name in best else []
+        wishes += [None, [], 0.0, _NO_ANSWER]
+        draft[name] = next((wish for wish in wishes if not misfits(whole, wish)), None)
+        if draft[name] is None and misfits(whole, None):
+            draft[name] = smallest(whole)
     return draft

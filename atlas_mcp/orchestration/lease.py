@@ -7,6 +7,7 @@ holder gets a higher token, and what is written under an older one is refused.
 
 from __future__ import annotations
 
+import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -54,15 +55,18 @@ class Leases:
     def __init__(self, database: Database, folder: Path) -> None:
         self._database = database
         self._folder = folder
+        self._looking = threading.Lock()
         self.owner = str(ULID())
 
     @contextmanager
     def living(self) -> Generator[None]:
         """Be seen to live, from entry to exit or death."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(self._lock(self.owner)):
-            yield
-        self._lock(self.owner).unlink(missing_ok=True)
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            with FileLock(self._lock(self.owner)):
+                yield
+        finally:
+            self._lock(self.owner).unlink(missing_ok=True)
 
     def _lock(self, owner: str) -> Path:
         return self._folder / f"{owner}.lock"
@@ -71,13 +75,15 @@ class Leases:
         path = self._lock(owner)
         if not path.exists():
             return False
-        try:
-            with FileLock(path, timeout=0):
-                pass
-        except Timeout:
-            return True
-        path.unlink(missing_ok=True)
-        return False
+        # One look at a time: two looks from this process would take each other for the owner.
+        with self._looking:
+            try:
+                with FileLock(path, timeout=0):
+                    pass
+            except Timeout:
+                return True
+            path.unlink(missing_ok=True)
+            return False
 
     async def held_by_another(self, run_id: str) -> bool:
         """Whether a living owner other than this process holds the run."""

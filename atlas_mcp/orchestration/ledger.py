@@ -24,6 +24,7 @@ from atlas_mcp.messages import (
     TextDelta,
     ToolCall,
     ToolResult,
+    Usage,
     prompt_hash,
 )
 from atlas_mcp.observe.journal import now
@@ -155,13 +156,14 @@ class LedgeredProvider:
         async with self._provider.stream(prompt) as stream:
             async for chunk in stream:
                 fold.add(chunk)
-                if not isinstance(chunk, Stopped):
+                if not isinstance(chunk, Usage | Stopped):
                     yield chunk
         whole = fold.reply()
         reply = replace(whole, usage=replace(whole.usage, calls=1))
         kept = _replies().dump_json(reply).decode()
         await self._ledger.commit(self._path, position, digest, "model", kept)
         self._on_reply(reply)
+        yield reply.usage
         yield reply.stopped
 
     async def aclose(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from atlas_mcp.orchestration.output_schema import is_computed
 from atlas_mcp.orchestration.report import written
 from atlas_mcp.quality.citations import judge_claims, judge_sentences
 
@@ -23,11 +24,12 @@ def assemble(
 ) -> dict[str, Any]:
     """The team's output; it keeps of `draft` what is supported and adds what the run itself knows.
 
-    `lost` are findings whose quote is not in the stored source; what cites only them is unsupported.
+    `lost` are findings whose quote is not in the stored source; what cites one of them is unsupported.
+    Unsupported claims and disagreements are left out; a sentence of the answer stays, and is listed.
     """
     gone = {finding.id for finding in lost}
     quotes = {finding.id: finding.quote for finding in found.findings if finding.id not in gone}
-    output, unsupported = _supported(draft, quotes)
+    output, unsupported = _supported(draft, quotes, searched=bool(found.findings))
     unsupported += [{"text": quote, "reason": "not verbatim in any source"} for quote in found.dropped]
     unsupported += [
         {"text": finding.quote, "reason": "not verbatim in its stored source"} for finding in lost
@@ -39,14 +41,17 @@ def assemble(
         "made_with": _made_with(context),
         "run_id": context.row.run_id,
     }
-    wanted = context.team.output_schema["properties"]
-    output |= {name: value for name, value in known.items() if name in wanted}
-    if "report" in wanted:
-        output["report"] = written(context.team, context.row.input, output, partial=partial)
-    return output
+    # The report shows what the run knows, whether or not the team's own output has a place for it.
+    known["report"] = written(context.team, context.row.input, output | known, partial=partial)
+    computed = {
+        name for name, shape in context.team.output_schema["properties"].items() if is_computed(shape)
+    }
+    return output | {name: value for name, value in known.items() if name in computed}
 
 
-def _supported(draft: dict[str, Any], quotes: dict[str, str]) -> tuple[dict[str, Any], list[dict[str, str]]]:
+def _supported(
+    draft: dict[str, Any], quotes: dict[str, str], *, searched: bool
+) -> tuple[dict[str, Any], list[dict[str, str]]]:
     kept = dict(draft)
     unsupported: list[dict[str, str]] = []
     if "claims" in draft:
@@ -55,7 +60,7 @@ def _supported(draft: dict[str, Any], quotes: dict[str, str]) -> tuple[dict[str,
             claim for claim, verdict in zip(draft["claims"], verdicts, strict=True) if verdict.supported
         ]
         unsupported += [{"text": v.text, "reason": v.reason} for v in verdicts if not v.supported]
-    if quotes and draft.get("answer"):
+    if searched and draft.get("answer"):
         unsupported += [
             {"text": v.text, "reason": f"in the answer: {v.reason}"}
             for v in judge_sentences(draft["answer"], quotes)

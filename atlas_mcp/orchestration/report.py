@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 __all__ = ["LONGEST", "written"]
 
 LONGEST = 20_000
-"""Bytes that a report may have; findings that no claim cites are left out first."""
+"""Bytes that a report may have; of a longer one the middle is left out, so that the sources stay."""
+
+_LONGEST_TITLE = 200
+_SHORTENED = "*(shortened; the run's evidence has the rest)*"
 
 _SPACE = re.compile(r"\s+")
 _NO_WORD = re.compile(r"\]\([^)]*\)|[^\w]")
@@ -24,26 +27,36 @@ _NO_WORD = re.compile(r"\]\([^)]*\)|[^\w]")
 
 def written(team: Team, given: Mapping[str, Any], output: Mapping[str, Any], *, partial: bool) -> str:
     """The report of an output, under 20 KB."""
-    title = str(next(iter(given.values())))
-    sections = [f"# {_line(title)}"]
-    if partial:
-        sections.append("> **Partial.** A limit was reached or workers failed; this is what there is.")
-    sections.append(_line(output["answer"]) if output.get("answer") else "")
-    sections += [
+    title = _line(str(next(iter(given.values()))))
+    if len(title) > _LONGEST_TITLE:
+        title = f"{title[:_LONGEST_TITLE]}…"
+    warning = "> **Partial.** A limit was reached or workers failed; this is what there is."
+    head = [f"# {title}", warning if partial else "", _line(output.get("answer") or "")]
+    body = [
         _claims(output),
         _disagreements(output),
         _listed("Open questions", output.get("open_questions", [])),
         _listed(
             "Not supported", [f"{each['text']} ({each['reason']})" for each in output.get("unsupported", [])]
         ),
-        _sources(output),
-        _made_with(team, output),
     ]
-    text = "\n\n".join(section for section in sections if section) + "\n"
-    encoded = text.encode()
-    if len(encoded) <= LONGEST:
+    tail = [_sources(output), _made_with(team, output)]
+    text = _joined([*head, *body, *tail])
+    if len(text.encode()) <= LONGEST:
         return text
-    return encoded[: LONGEST - 100].decode(errors="ignore").rsplit("\n", 1)[0] + "\n\n*(shortened)*\n"
+    room = LONGEST - len(_joined([*head, "…", _SHORTENED, *tail]).encode())
+    return _cut(_joined([*head, _cut(_joined(body), room), _SHORTENED, *tail]), LONGEST)
+
+
+def _joined(sections: list[str]) -> str:
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _cut(text: str, most: int) -> str:
+    """Whole lines from the start of a text, of at most `most` bytes."""
+    if len(text.encode()) <= most:
+        return text
+    return text.encode()[: max(0, most - 1)].decode(errors="ignore").rpartition("\n")[0] + "\n"
 
 
 def _claims(output: Mapping[str, Any]) -> str:

@@ -8,25 +8,30 @@ from __future__ import annotations
 
 import hashlib
 import json
+import keyword
 import re
 import tomllib
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from atlas_mcp.agents.card import Card, load_card
 from atlas_mcp.errors import InvalidConfiguration, InvalidInput, UnknownTeam
+from atlas_mcp.orchestration.output_schema import is_computed, read_output_schema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from atlas_mcp.catalogue import Catalogue
 
-__all__ = ["Budget", "InputField", "Team", "load_team", "load_teams"]
+__all__ = ["Budget", "InputField", "Team", "load_team", "load_teams", "pick_team"]
 
 _NAME = re.compile(r"\A[a-z][a-z0-9_-]{0,63}\Z")
+_CARD = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z")
+_TAKEN = frozenset({"budget", "documents", "fresh", "priority", "self", "team", "wait_seconds"})
+
 LONGEST_INPUT = 20_000
 """Characters that one input of a team may have."""
 
@@ -42,7 +47,15 @@ class InputField(_Table):
     description: str = Field(min_length=1)
     required: bool = True
     default: Any = None
-    enum: tuple[str, ...] | None = None
+    enum: tuple[str, ...] | None = Field(default=None, min_length=1)
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        if self.enum is not None and self.type != "string":
+            raise ValueError(f"enum belongs to a string, not to {self.type}")
+        if self.default is not None and (wrong := _misfit(self, self.default)):
+            raise ValueError(f"default {wrong}")
+        return self
 
 
 class Budget(_Table):
@@ -67,6 +80,30 @@ class _TeamFile(_Table):
     input: dict[str, InputField] = Field(min_length=1)
     budget: Budget = Budget()
 
+    @field_validator("supervisor", "workers")
+    @classmethod
+    def _names_cards(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        names = (value,) if isinstance(value, str) else value
+        for name in names:
+            if not _CARD.match(name):
+                raise ValueError(f"{name!r} is no name of a card; it is the file's name without .md")
+        if len(set(names)) < len(names):
+            raise ValueError("a worker is named twice")
+        return value
+
+    @field_validator("input")
+    @classmethod
+    def _can_be_asked(cls, value: dict[str, InputField]) -> dict[str, InputField]:
+        for name in value:
+            if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_"):
+                raise ValueError(f"{name!r} is no name of an argument; use small letters, digits and _")
+            if name in _TAKEN:
+                raise ValueError(f"{name!r} is an argument that every team takes; choose another name")
+        first = next(iter(value.values()), None)
+        if first and (first.type != "string" or not (first.required or first.default)):
+            raise ValueError("the first one says what the work is about; it is a string and required")
+        return value
+
 
 class Team(_TeamFile):
     """A supervisor, its workers, their limits and the shape of what they give."""
@@ -86,9 +123,7 @@ class Team(_TeamFile):
     def composed_schema(self) -> dict[str, Any]:
         """What the supervisor composes: the output's schema without what the run computes itself."""
         properties = {
-            key: value
-            for key, value in self.output_schema["properties"].items()
-            if not value.get("x-atlas-computed")
+            key: value for key, value in self.output_schema["properties"].items() if not is_computed(value)
         }
         required = [key for key in self.output_schema.get("required", []) if key in properties]
         shape = {
@@ -112,12 +147,16 @@ class Team(_TeamFile):
             )
         checked: dict[str, Any] = {}
         for name, field in self.input.items():
-            value = given.get(name, field.default)
+            value = given.get(name)
             if value is None:
-                if field.required and field.default is None:
+                value = field.default
+            if value is None:
+                if field.required:
                     raise InvalidInput(f"{self.name} needs {name!r}.", remedy=f"{name}: {field.description}")
                 continue
-            checked[name] = _check_value(self.name, name, field, value)
+            if wrong := _misfit(field, value):
+                raise InvalidInput(f"{self.name}: {name!r} {wrong}.", remedy=f"{name}: {field.description}")
+            checked[name] = value
         return checked
 
 
@@ -126,24 +165,20 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
 }  # fmt: skip
 
 
-def _check_value(team: str, name: str, field: InputField, value: Any) -> Any:
+def _misfit(field: InputField, value: Any) -> str:
+    """What is wrong with a value, empty when nothing is."""
     if not isinstance(value, _TYPES[field.type]) or (field.type != "boolean" and isinstance(value, bool)):
-        raise InvalidInput(
-            f"{team}: {name!r} is {type(value).__name__}, not {field.type}.", remedy=f"Give a {field.type}."
-        )
-    if isinstance(value, str):
-        if not value.strip():
-            raise InvalidInput(f"{team}: {name!r} is empty.", remedy=f"{name}: {field.description}")
-        if len(value) > LONGEST_INPUT:
-            raise InvalidInput(
-                f"{team}: {name!r} has {len(value):,} characters; {LONGEST_INPUT:,} is the most.",
-                remedy="Ask shortly, and give long material as documents.",
-            )
-        if field.enum and value not in field.enum:
-            raise InvalidInput(
-                f"{team}: {name!r} is {value!r}.", remedy=f"Choose from {', '.join(field.enum)}."
-            )
-    return value
+        return f"is {type(value).__name__}, not {field.type}"
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=repr)
+    if not text.strip():
+        return "is empty"
+    if len(text) > LONGEST_INPUT:
+        return f"has {len(text):,} characters; {LONGEST_INPUT:,} is the most. Give long material as documents"
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        return "is not Unicode"
+    if field.enum and value not in field.enum:
+        return f"is {value!r}, not one of {', '.join(field.enum)}"
+    return ""
 
 
 def load_team(folder: Path) -> Team:
@@ -170,52 +205,34 @@ def load_team(folder: Path) -> Team:
         folder=folder,
         version=_version(folder),
         cards=cards,
-        output_schema=_read_schema(folder / "output.schema.json"),
+        output_schema=read_output_schema(folder / "output.schema.json"),
     )
 
 
 def _read_wiring(file: Path) -> _TeamFile:
     try:
-        return _TeamFile.model_validate(tomllib.loads(file.read_text("utf-8")))
+        return _TeamFile.model_validate(tomllib.loads(file.read_text("utf-8-sig")))
     except FileNotFoundError:
         raise InvalidConfiguration(
             f"{file}: there is no such file.", remedy="A team needs a team.toml."
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidConfiguration(
             f"{file}: {error}.", remedy="Correct the line; TOML quotes text."
         ) from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])
-        known = ", ".join(_TeamFile.model_fields) if first["type"] == "extra_forbidden" else ""
+        said = first["msg"].removeprefix("Value error, ")
+        known = _known_keys(first["loc"]) if first["type"] == "extra_forbidden" else ""
         raise InvalidConfiguration(
-            f"{file}: {key}: {first['msg']}.",
-            remedy=f"Known keys: {known}." if known else "Correct that key.",
+            f"{file}: {key}: {said}.", remedy=f"Known keys: {known}." if known else "Correct that key."
         ) from None
 
 
-def _read_schema(file: Path) -> dict[str, Any]:
-    from jsonschema import Draft202012Validator, SchemaError
-
-    try:
-        schema: dict[str, Any] = json.loads(file.read_text("utf-8"))
-        Draft202012Validator.check_schema(schema)
-    except FileNotFoundError:
-        raise InvalidConfiguration(
-            f"{file}: there is no such file.", remedy="Write the JSON Schema of what the team gives."
-        ) from None
-    except ValueError as error:
-        raise InvalidConfiguration(f"{file}: not JSON: {error}.", remedy="Correct the file.") from None
-    except SchemaError as error:
-        raise InvalidConfiguration(
-            f"{file}: {error.json_path}: {error.message}.", remedy="Write JSON Schema 2020-12."
-        ) from None
-    if schema.get("type") != "object" or not schema.get("properties"):
-        raise InvalidConfiguration(
-            f"{file}: type: the output is an object with properties.", remedy="Say so."
-        )
-    return schema
+def _known_keys(place: tuple[int | str, ...]) -> str:
+    table = {"input": InputField, "budget": Budget}.get(str(place[0]), _TeamFile)
+    return ", ".join(table.model_fields)
 
 
 def _version(folder: Path) -> str:

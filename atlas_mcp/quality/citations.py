@@ -26,6 +26,7 @@ LEAST_SUPPORT = 0.3
 """Share of a claim's content words that its quotes must have; true claims reworded by 70 % have 0.37."""
 
 _MARKERS = re.compile(r"\s*\[(f\d+(?:\s*,\s*f\d+)*)\]")
+_AFTER_STOP = re.compile(r"""([.!?…]+["'\u201d\u2019)]*)((?:\s*\[f\d+(?:\s*,\s*f\d+)*\])+)""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,10 @@ class Verdict:
 
 def judge_claims(claims: Sequence[Mapping[str, Any]], quotes: Mapping[str, str]) -> list[Verdict]:
     """A verdict on each claim `{text, finding_ids}`; `quotes` maps finding ids to verbatim quotes."""
-    return [_verdict(claim["text"], tuple(claim["finding_ids"]), quotes) for claim in claims]
+    return [
+        _verdict(_MARKERS.sub("", claim["text"]).strip(), tuple(claim["finding_ids"]), quotes)
+        for claim in claims
+    ]
 
 
 def judge_sentences(text: str, quotes: Mapping[str, str]) -> list[Verdict]:
@@ -65,15 +69,9 @@ def judge_sentences(text: str, quotes: Mapping[str, str]) -> list[Verdict]:
 
 
 def _marked_sentences(text: str) -> list[str]:
-    """Sentences with the markers that follow them; `x. [f1]` is one."""
-    found: list[str] = []
-    end = 0
-    for sentence in sentences(text):
-        marker = _MARKERS.match(text, sentence.end)
-        start, end = max(sentence.start, end), max(marker.end() if marker else sentence.end, end)
-        if text[start:end].strip():
-            found.append(text[start:end])
-    return found
+    """Sentences with their markers; one after a full stop is drawn before it, `x. [f1]` to `x [f1].`."""
+    drawn = _AFTER_STOP.sub(r"\2\1", text)
+    return [drawn[sentence.start : sentence.end] for sentence in sentences(drawn)]
 
 
 def _verdict(text: str, ids: tuple[str, ...], quotes: Mapping[str, str]) -> Verdict:
