@@ -58,16 +58,19 @@ def choose(
         return []
     winners = [unit for unit in answered_facets(relevance) if unit is not None]
     floor = max(RELEVANT, _FAR_BELOW * float(total.max()))
-    worth = {
-        index: float(total[index]) + (_WINNER if index in winners else 0.0)
+    good = [
+        index
         for index in range(len(units))
         if index in winners or (total[index] >= floor and relevance.topical[index] >= RELEVANT)
-    }
-    ranked = sorted(worth, key=lambda index: -worth[index])
+    ]
+    bonus = dict.fromkeys(winners, _WINNER)
+    ranked = sorted(good, key=lambda index: -float(total[index]) - bonus.get(index, 0.0))
     kept = list(distinct(question, units, vectors, ranked))
     rows = None if vectors is None else vectors.units[kept]
     texts = [units[index].plain for index in kept]
-    places = diversify([worth[index] for index in kept], rows, texts, most, _TRADE)
+    places = diversify(
+        [float(total[index]) + bonus.get(index, 0.0) for index in kept], rows, texts, most, _TRADE
+    )
     return sorted((kept[place] for place in places), key=lambda index: -float(total[index]))
 
 
@@ -97,7 +100,7 @@ def _holds(one: Unit, other: Unit) -> bool:
 
 
 def _alike(one: frozenset[str], other: frozenset[str], asked: frozenset[str], cosine: float) -> bool:
-    """Whether two sentences share nearly all words or meaning, and differ neither in a number nor in what is asked."""
+    """Whether two sentences share nearly all, and differ neither in a number nor in a word that was asked."""
     if any(word in asked or word[0].isdigit() for word in one ^ other):
         return False
     return cosine >= _SAME_MEANING or len(one & other) >= _SAME_WORDS * max(1, len(one), len(other))

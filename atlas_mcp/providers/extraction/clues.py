@@ -29,7 +29,8 @@ _SIGNS: dict[Kind, re.Pattern[str]] = {
         r"forbidden|needs? to|ha(?:s|ve) to|only if",
     ),
     Kind.BAN: _any(
-        r"(?:must|should|shall|may|do|does|can|is|are) (?:not|never)|never|cannot|forbidden|prohibited|avoid|don't",
+        r"(?:must|should|shall|may|do|does|can|is|are) (?:not|never)|never|cannot|forbidden|prohibited|avoid",
+        r"don't",
     ),
     Kind.QUANTITY: _any(
         r"\d[\w.,-]*|one|two|three|four|five|six|seven|eight|nine|ten|hundred|thousand|million|half|percent",
@@ -56,13 +57,13 @@ _SIGNS: dict[Kind, re.Pattern[str]] = {
 
 # "X is a …", "X (also Y) lets …", "X: …" at the start of a sentence; group 1 is what is defined.
 _DEFINES = re.compile(
-    r"^(?:an?\s|the\s)?([^.;:()]{2,60}?)(?:\s\([^()]*\),?)?(?:\s(?:is|are)\s(?:an?|the|one|any|how|what|used|designed"
-    r"|intended|specific|stored|structured|server|client|executable|functions?|programs?|data|attacks?)\b|\s(?:means"
-    r"|refers? to|represents?|provides?|allows?|enables?|lets?|describes?|defines?|consists? of|acts? as|serves? as"
-    r"|occurs?|happens?|expose|exposes)\b|:\s+\S)",
+    r"^(?:an?\s|the\s)?([^.;:()]{2,60}?)(?:\s\([^()]*\),?)?"
+    r"(?:\s(?:is|are)\s(?:used\b|designed\b|intended\b|(?!\w+(?:ed|ly)\b|not\b))"
+    r"|\s(?:means|refers? to|represents?|provides?|allows?|enables?|lets?|describes?|defines?|consists? of"
+    r"|acts? as|serves? as|occurs?|happens?|exposes?)\b"
+    r"|:\s+\S)",
     re.IGNORECASE,
 )
-# Who must, at the start of a clause: not "clients" in "a server that knows no such clients MUST …".
 _IN_ITS_FRAME = re.compile(r"^(?:in|with|under|using)\s(?:an?\s|the\s)?([^.;:(),]{2,60}),\s", re.IGNORECASE)
 _OBLIGED = re.compile(
     r"(?:^|[.;:,]\s+|\b(?:and|so|then)\s+)(?:(?:an?|the|all|both|each|any|MCP)\s+)*(\w+)(?:\s+and\s+\w+)?\s+"
@@ -72,11 +73,11 @@ _OBLIGED = re.compile(
 _SUBJECT_WORDS = 7
 
 _LEANING_START = re.compile(
-    r"^(?:it|its|they|their|them|he|she|his|her|however|therefore|thus|hence|instead|also|additionally|moreover"
-    r"|furthermore|otherwise|then|but|and|or|so|yet|similarly|likewise|consequently|as a result|in addition"
+    r"^(?:it|its|they|their|them|he|she|his|her|however|therefore|thus|hence|instead|also|additionally"
+    r"|moreover|furthermore|otherwise|then|but|and|or|so|yet|similarly|likewise|consequently|as a result|in addition"
     r"|in contrast|in other cases|on the other hand|for (?:example|instance)|both (?:of|are|can|must|should)"
-    r"|(?:in |to |for |by |from )?(?:this|that|these|those)|the (?:former|latter|same|above|following|other)|here"
-    r"|either|neither|finally|second(?:ly)?|third(?:ly)?|next|doing so|again|even (?:so|then)|another"
+    r"|(?:in |to |for |by |from )?(?:this|that|these|those)|the (?:former|latter|same|above|following|other)"
+    r"|here|either|neither|finally|second(?:ly)?|third(?:ly)?|next|doing so|again|even (?:so|then)|another"
     r"|one (?:of|is)|if (?:so|not))\b",
     re.IGNORECASE,
 )
@@ -87,7 +88,7 @@ _BARE_OBJECT = re.compile(
 )
 _POINTS_AWAY = _any(
     r"see (?:the|also|below|above|our)|(?:shown|described|listed|defined|example|diagram|table|code|snippet)"
-    r" (?:below|above|here)|as follows|following (?:\w+ ){0,2}(?:examples?|diagram|table|code|snippet|sections?)",
+    r" (?:below|above|here)|as follows|following (?:\w+ ){0,2}(?:examples?|diagram|table|code|snippet)",
     r"this (?:page|document|guide|tutorial|section|chapter)|next section|read more|learn more|let's|we'll",
     r"for (?:more|further) (?:information|details)|for a complete|for details",
 )
@@ -122,7 +123,7 @@ def _defines(sentence: str, asked: Collection[str]) -> float:
 
 
 def acts(sentence: str, actors: frozenset[str]) -> float:
-    """1 when the sentence says that one of `actors` must do something, 0.6 when it begins with one, else less."""
+    """1 when the sentence says that one of `actors` must do something, 0.6 when it begins with one, or less."""
     if not actors:
         return 0.0
     if any(stem(match[1].lower()) in actors for match in _OBLIGED.finditer(sentence)):

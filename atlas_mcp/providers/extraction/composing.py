@@ -35,12 +35,12 @@ _ON_ONE_THING_MEANING, _ON_ONE_THING_WORDS = 0.8, 0.5
 def compose(
     question: Question, units: Sequence[Unit], vectors: Vectors | None, longest: int = 1_200
 ) -> dict[str, Any]:
-    """The brief: `answer` of about `longest` characters at most, `claims`, `disagreements`, `open_questions`,
-    `confidence`.
+    """The brief: `answer`, `claims`, `disagreements`, `open_questions`, `confidence`.
 
-    `units` are the findings' quotes. `confidence` is measured, from 0 to 0.8: two fifths of it the share of
-    the question's content words that the answer's findings hold, two fifths how relevant these are, one fifth
-    how many documents (up to three) hold something as relevant.
+    `units` are the findings' quotes; the answer is of more than one only within `longest` characters.
+    `confidence` is measured, from 0 to 0.8: two fifths of it the share of the question's content words that the
+    answer's findings hold, two fifths how relevant these are, one fifth how many documents (up to three) hold
+    something relevant.
     """
     relevance = judge(question, units, vectors)
     ranked = sorted(range(len(units)), key=lambda index: -float(relevance.total[index]))
@@ -66,7 +66,7 @@ def _closed(plain: str) -> str:
 
 
 def _answering(units: Sequence[Unit], relevance: Relevance, ranked: list[int], longest: int) -> list[int]:
-    """The units that answer, in the order of what they answer: each facet's best, then others nearly as good."""
+    """What answers, in the order of what it answers: each facet's best, then others nearly as good."""
     if not ranked:
         return []
     best = float(relevance.total[ranked[0]])

@@ -1,7 +1,7 @@
 """A question split into parts that can each be searched for alone, made of the question's own words.
 
-The splitting is by rule and errs towards leaving whole: a facet that means something else misleads, an unsplit
-question does not. It is made for English; another language is one facet.
+The splitting is by rule and errs towards leaving whole: a facet that means something else misleads, an
+unsplit question does not. It is made for English; another language is one facet.
 """
 
 from __future__ import annotations
@@ -179,11 +179,12 @@ def _last_item(rest: str) -> tuple[str, str]:
 
 
 def _first_item(words: list[str], size: int) -> tuple[str, str]:
-    """What stands before a list, and its first item: whole after a preposition or article, else `size` words."""
+    """What stands before a list, and its first item: `size` words, all after a preposition or article."""
     run = 0
     while run < len(words) and not _is_function(words[-1 - run]):
         run += 1
-    bounded = run == len(words) or _PREPOSITION.fullmatch(words[-1 - run]) or _ARTICLE.fullmatch(words[-1 - run])
+    before = words[-1 - run] if run < len(words) else "the"
+    bounded = _PREPOSITION.fullmatch(before) or _ARTICLE.fullmatch(before)
     taken = run if bounded and run < _LONGEST_ITEM else min(run, max(1, size))
     return " ".join(words[: len(words) - taken]), " ".join(words[len(words) - taken :])
 

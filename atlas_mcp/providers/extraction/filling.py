@@ -45,7 +45,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Stock:
-    """What unknown fields are filled from: `choices`, best first, and `counts` by the name of what was counted."""
+    """What unknown fields are filled from: `choices`, best first, and `counts` by what was counted."""
 
     choices: tuple[Choice, ...] = ()
     counts: Mapping[str, int] | None = None
@@ -112,19 +112,20 @@ class _Filling:
         """The value of one field, or UNKNOWN."""
         schema = self._resolved(field.schema)
         field = replace(field, schema=schema)
-        if field.depth > DEEPEST:
-            return UNKNOWN
-        if "const" in schema:
-            return schema["const"]
+        if "const" in schema or field.depth > DEEPEST:
+            return schema.get("const", UNKNOWN)
         if "anyOf" in schema or "oneOf" in schema:
             return self._alternative(field)
-        if field.known is UNKNOWN:
-            return self._unknown(field)
-        if isinstance(field.known, dict) and "properties" in schema:
-            return self._object(field, cast("dict[str, Any]", field.known))
-        if isinstance(field.known, list) and "items" in schema:
-            return self._list(field, cast("list[Any]", field.known))
-        return _cut(field.known, schema) if isinstance(field.known, str) else field.known
+        return self._unknown(field) if field.known is UNKNOWN else self._fitted(field)
+
+    def _fitted(self, field: _Field) -> Any:
+        """What is known, in the shape of the schema."""
+        known, schema = field.known, field.schema
+        if isinstance(known, dict) and "properties" in schema:
+            return self._object(field, cast("dict[str, Any]", known))
+        if isinstance(known, list) and "items" in schema:
+            return self._list(field, cast("list[Any]", known))
+        return _cut(known, schema) if isinstance(known, str) else cast("Any", known)
 
     def _resolved(self, schema: Schema) -> Schema:
         for _ in range(DEEPEST):
@@ -171,10 +172,8 @@ class _Filling:
     def _list(self, field: _Field, known: list[Any]) -> list[Any]:
         items = field.schema["items"]
         kept = known[: field.schema.get("maxItems")]
-        return [
-            self.value(field.inner(items, f"{field.place}[{number}]", item))
-            for number, item in enumerate(kept)
-        ]
+        inner = (field.inner(items, f"{field.place}[{number}]", item) for number, item in enumerate(kept))
+        return [value for value in map(self.value, inner) if value is not UNKNOWN]
 
     def _unknown(self, field: _Field) -> Any:
         """By its mark, else as empty as the schema lets it be."""
@@ -198,21 +197,15 @@ class _Filling:
             return self._ranked(field)
         if field.mark == "count" and types & {"integer", "number"}:
             return self._counted(field.place)
-        best = field.choice or next(iter(self._stock.choices), None)
-        if best is None:
-            return UNKNOWN
+        offered = (field.choice,) if field.choice else self._stock.choices
         if field.mark == "quote" and "string" in types:
-            return _cut(best.quote, field.schema)
+            return next((_cut(each.quote, field.schema) for each in offered), UNKNOWN)
         if field.mark == "select" and "string" in types:
-            return self._selected(field)
-        if field.mark == "rank" and types & {"integer", "number"}:
-            return self._stock.choices.index(best) + 1
+            allowed = field.schema.get("enum")
+            return next((each.id for each in offered if allowed is None or each.id in allowed), UNKNOWN)
+        if field.mark == "rank" and types & {"integer", "number"} and field.choice:
+            return self._stock.choices.index(field.choice) + 1
         return UNKNOWN
-
-    def _selected(self, field: _Field) -> Any:
-        offered = [field.choice] if field.choice else self._stock.choices
-        allowed = field.schema.get("enum")
-        return next((each.id for each in offered if allowed is None or each.id in allowed), UNKNOWN)
 
     def _ranked(self, field: _Field) -> Any:
         """One item for each choice, best first, when the list or something in its items is marked."""

@@ -64,7 +64,7 @@ def stock(question: Question, units: Sequence[Unit], vectors: Vectors | None) ->
 
 
 def uncovered_words(question: Question, units: Sequence[Unit]) -> str:
-    """What to search for: the question's words that the units badly lack, with enough beside them to be found.
+    """What to search for: the question's words that no unit has, or all of them where only one is missing.
 
     Empty where the units cover the question well.
     """

@@ -44,8 +44,9 @@ def _without_marks(text: str) -> str:
 def plain_text(markdown: str) -> str:
     """A stretch of Markdown as one line of readable text.
 
-    A table's row becomes its cells, with semicolons between. Links keep their words, emphasis and code lose their marks, list bullets become semicolons where the item
-    before does not end in punctuation, white space is folded. Code spans are left as they are inside.
+    Links keep their words, emphasis and code lose their marks. A list's bullets become semicolons where the
+    item before does not end in punctuation, a table's row becomes its cells with semicolons between. White
+    space is folded; a code span is left as it is inside.
     """
     text = _QUOTED.sub("\n", _HEADING.sub("", _FIRST_BULLET.sub("", markdown)))
     text = _BULLET.sub(lambda match: _separator(text, match), text)

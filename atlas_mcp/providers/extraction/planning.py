@@ -6,6 +6,7 @@ It knows which workers may be asked and what was tried before, and nothing of wh
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.providers.extraction.questions import read_question
@@ -46,7 +47,7 @@ def plan(
     goals = _narrower(facets, about, known)[:room] if known else facets if len(facets) <= room else [about]
     pairs = [(goal, worker) for goal in goals for worker in chosen]
     pairs += [(about, worker) for worker in chosen[: max(0, least - len(pairs))]]
-    assignments = [
+    assignments: list[dict[str, Any]] = [
         {"id": f"a{number}", "worker": worker, "goal": goal, "after": []}
         for number, (goal, worker) in enumerate(pairs[:most], start=1)
     ]
@@ -65,7 +66,7 @@ def _narrower(facets: list[str], about: str, known: list[str]) -> list[str]:
         *facets,
         " ".join(words),
         *(" ".join(run) for run in runs if len(run) > 1),
-        *(f"{first} {second}" for first, second in zip(words, words[1:], strict=False)),
+        *(f"{first} {second}" for first, second in pairwise(words)),
         *words,
     ]
     fresh = {_key(each): each for each in reversed(candidates) if each and _key(each) not in known}

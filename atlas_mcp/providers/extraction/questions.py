@@ -1,7 +1,7 @@
 """What a question asks: its facets, what sort of sentence answers each, and who is to act.
 
-It reads the question's own words and nothing else, and knows no material. The clues are English; where none is
-found a facet is of no special kind.
+It reads the question's own words and nothing else, and knows no material. The clues are English; where none
+is found a facet is of no special kind.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ _CLUES = {
     ),
     Kind.REASON: r"\bwhy\b|\breasons?\b|\bpurpose\b|\brationale\b|\bwhat for\b|\bcauses?\b",
     Kind.CHANGE: (
-        r"\b(?:chang\w+|new in|differs? from|removed?|deprecat\w+|replac\w+|introduc\w+|migrat\w+|no longer|since"
-        r"|breaking)\b"
+        r"\b(?:chang\w+|new in|differs? from|removed?|deprecat\w+|replac\w+|introduc\w+|migrat\w+|no longer"
+        r"|since|breaking)\b"
     ),
     Kind.CONDITION: r"^\W*(?:and\s+)?when\b|\bin (?:which|what) cases?\b|\bunder what\b|\bwhat if\b",
     Kind.MANNER: r"\bhow\b|\bsteps?\b|\bprocess\b|\bprocedure\b|\bmechanism\b|\bway to\b",
@@ -66,8 +66,8 @@ _ACTOR = re.compile(
 class Facet:
     """One part of a question.
 
-    `text` is the part as it was asked, `query` has the shared words that make it stand alone; `kinds` say what
-    sort of sentence answers it, and `actors` who is to act (stems, may be empty).
+    `text` is the part as it was asked, `query` has the shared words that make it stand alone; `kinds` say
+    what sort of sentence answers it, and `actors` who is to act (stems, may be empty).
     """
 
     text: str

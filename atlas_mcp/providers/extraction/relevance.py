@@ -55,7 +55,7 @@ class Vectors:
 
 @dataclass(frozen=True, slots=True)
 class Relevance:
-    """For each unit its worth `total` and its `topical` part, without bonuses; `by_facet` is units x facets."""
+    """Each unit's worth: `total`, its `topical` part without bonuses, and `by_facet` (units x facets)."""
 
     total: npt.NDArray[np.float64]
     topical: npt.NDArray[np.float64]
@@ -124,7 +124,7 @@ def _bonus(facet: Facet, unit: Unit) -> float:
 
 
 def _headed(unit: Unit, asked: frozenset[str]) -> float:
-    """How far the title and heading name what is asked; below 0 where the unit speaks of a title that is not."""
+    """What title and heading say for a unit; below 0 where it speaks of a title that is not asked for."""
     title, heading = frozenset(stems(unit.title)), frozenset(stems(unit.heading))
     if title and not title & asked and title <= frozenset(stems(unit.plain)):
         return -_FOREIGN
@@ -151,7 +151,7 @@ def _topical(query: str, units: Sequence[Unit]) -> npt.NDArray[np.float64]:
 
 
 def coverage(text: str, units: Sequence[Unit]) -> float:
-    """Share of the content words of `text` that stand in any unit, its heading or its title; 1 if it has none."""
+    """Share of the stems of `text` that stand in any unit, its heading or its title; 1 if it has none."""
     wanted = set(stems(text))
     there = {word for unit in units for word in stems(f"{unit.title} {unit.heading} {unit.plain}")}
     return len(wanted & there) / len(wanted) if wanted else 1.0
