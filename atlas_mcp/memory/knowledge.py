@@ -93,9 +93,9 @@ class Knowledge:
 
         :raises IncompatibleStore: the stored vectors were made by another embedding model.
         """
-        embedder = self._embedder
-        if embedder is not None:
-            await self._database.read(lambda c: record.check_model(c, embedder.name))
+        if self._embedder is not None:
+            model = self._embedder.name
+            await self._database.read(lambda c: record.check_model(c, model))
         known = await self._database.read(lambda connection: record.contents(connection, scope))
         work = await asyncio.to_thread(_gather, sources)
         done = Ingested(skipped=work.skipped)
@@ -146,9 +146,8 @@ class Knowledge:
         for start in range(0, len(missing), BATCH):
             batch = missing[start : start + BATCH]
             vectors = await embedder.embed([text for _, text in batch])
-            rows = [
-                (item[0], vector.astype("<f4").tobytes()) for item, vector in zip(batch, vectors, strict=True)
-            ]
+            blobs = [vector.astype("<f4").tobytes() for vector in vectors]
+            rows = list(zip((passage_id for passage_id, _ in batch), blobs, strict=True))
             await self._database.write(lambda c, rows=rows: record.put_vectors(c, model, rows))
             if on_progress is not None:
                 on_progress(Progress("embedding", start + len(batch), len(missing)))
@@ -188,9 +187,15 @@ class Knowledge:
         self, work: _Work, scope: str, known: dict[str, tuple[int, str]], done: Ingested
     ) -> None:
         folders = tuple(f"{folder.as_uri().rstrip('/')}/" for folder in work.folders)
-        here = {*work.items, *(uri for uri, _ in done.skipped)}
+        # What cannot be read or looked into now is not gone.
+        skipped = {uri for uri, _ in done.skipped}
+        closed = tuple(f"{uri}/" for uri in skipped)
         gone = {
-            uri: known[uri][0] for uri in known if folders and uri.startswith(folders) and uri not in here
+            uri: document_id
+            for uri, (document_id, _) in known.items()
+            if uri.startswith(folders)
+            and not uri.startswith(closed)
+            and uri not in work.items.keys() | skipped
         }
         if gone:
             ids = list(gone.values())
@@ -234,7 +239,7 @@ def _read(uri: str, item: Path | Inline, known: str) -> tuple[NewDocument, list[
     if isinstance(item, Inline):
         document, modified = read_bytes(data, uri, media_type="text/markdown"), None
     else:
-        document, modified = read_bytes(data, str(item)), _iso(item.stat().st_mtime)
+        document, modified = read_bytes(data, str(item)), _modified(item)
     new = NewDocument(
         uri=uri,
         content=content,
@@ -246,6 +251,13 @@ def _read(uri: str, item: Path | Inline, known: str) -> tuple[NewDocument, list[
         modified=modified,
     )
     return new, passages(document.text, code=document.media_type == SOURCE_CODE)
+
+
+def _modified(path: Path) -> str | None:
+    try:
+        return _iso(path.stat().st_mtime)
+    except OSError:
+        return None
 
 
 def _sound(text: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -42,10 +42,17 @@ MOST_SCOPES = 16
 # EXISTS, not IN: the planner would look up every passage of the scope in the index, a hundred times slower.
 BM25 = """
 SELECT rowid AS id, -bm25(passage_text, 1.0, 0.35, 0.35, 0.5) AS score
-FROM passage_text WHERE passage_text MATCH ? AND EXISTS (
+FROM passage_text WHERE passage_text MATCH :match AND EXISTS (
   SELECT 1 FROM passage JOIN document ON document.id = document_id
-  WHERE passage.id = passage_text.rowid AND scope = ?)
-ORDER BY score DESC LIMIT ?
+  WHERE passage.id = passage_text.rowid AND scope = :scope
+    AND (:documents IS NULL OR document_id IN (SELECT value FROM json_each(:documents))))
+ORDER BY score DESC LIMIT :most
+"""
+BY_PAIR = """
+SELECT passage.id, passage.text FROM passage JOIN document ON document.id = document_id
+WHERE scope = :scope AND instr(lower(passage.text), :pair)
+  AND (:documents IS NULL OR document_id IN (SELECT value FROM json_each(:documents)))
+LIMIT :most
 """
 FOUND = """
 SELECT passage.id, passage.text, start, page, heading, sha256, uri, title, retrieved_at
@@ -97,7 +104,8 @@ class Search:
     ) -> list[Passage]:
         """The `k` best passages of a scope, or of some of its documents (by id), best first.
 
-        `score` is 0 to 1 and compares within one search only. A query without any word finds nothing.
+        Each is also unlike those before it, so that a lower `score` may come before a higher one. `score` is
+        0 to 1 and compares within one search only. A query without any word finds nothing.
 
         :raises IncompatibleStore: the stored vectors were made by another embedding model.
         """
@@ -109,7 +117,7 @@ class Search:
 
     def _search(self, connection: sqlite3.Connection, request: _Request) -> list[Passage]:
         known = self._current(connection, request.scope)
-        lexical = _lexical(connection, request.query, request.scope)
+        lexical = _lexical(connection, request)
         hits = {hit.id: hit for hit in _hits(known, lexical, request)}
         found = _fetched(connection, request.scope, hits)
         places = [hits[int(passage.id[1:])].place for passage in found]
@@ -186,26 +194,24 @@ def _load(connection: sqlite3.Connection, scope: str, change: int, embedder: Emb
     return _Scope(change, ids, owners, vectors, smoothed, embedded)
 
 
-def _lexical(connection: sqlite3.Connection, query: str, scope: str) -> dict[int, float]:
-    """BM25 by passage id, best first; scripts without spaces by pairs of characters in the text itself."""
-    if UNSPACED.search(query):
-        return _by_pairs(connection, query, scope)
-    terms = [word for word in WORD.findall(query.casefold()) if word not in STOP_WORDS]
-    terms = list(dict.fromkeys(terms or WORD.findall(query.casefold())))[:QUERY_WORDS]
-    match = " OR ".join(f'"{term}"' for term in terms)
-    return {row["id"]: row["score"] for row in connection.execute(BM25, (match, scope, LEXICAL_MOST))}
+def _lexical(connection: sqlite3.Connection, request: _Request) -> dict[int, float]:
+    """BM25 by passage id; scripts without spaces by pairs of characters in the text itself."""
+    documents = None if request.documents is None else json.dumps(list(request.documents))
+    where = {"scope": request.scope, "documents": documents, "most": LEXICAL_MOST}
+    if UNSPACED.search(request.query):
+        return _by_pairs(connection, request.query, where)
+    every = WORD.findall(request.query.casefold())
+    terms = [word for word in every if word not in STOP_WORDS] or every
+    match = " OR ".join(f'"{term}"' for term in list(dict.fromkeys(terms))[:QUERY_WORDS])
+    return {row["id"]: row["score"] for row in connection.execute(BM25, {**where, "match": match})}
 
 
-def _by_pairs(connection: sqlite3.Connection, query: str, scope: str) -> dict[int, float]:
+def _by_pairs(connection: sqlite3.Connection, query: str, where: dict[str, Any]) -> dict[int, float]:
     """The text index takes a run of such a script for one word, so the passages are read."""
     pairs = [word for word in dict.fromkeys(words(query)) if word not in STOP_WORDS][:QUERY_WORDS]
     texts: dict[int, str] = {}
     for pair in pairs:
-        rows = connection.execute(
-            "SELECT passage.id, passage.text FROM passage JOIN document ON document.id = document_id"
-            " WHERE scope = ? AND instr(lower(passage.text), ?) LIMIT ?",
-            (scope, pair, LEXICAL_MOST),
-        )
+        rows = connection.execute(BY_PAIR, {**where, "pair": pair})
         texts.update((row["id"], row["text"]) for row in rows)
     scores = lexical_scores(query, list(texts.values()))
     return {passage_id: float(score) for passage_id, score in zip(texts, scores, strict=True) if score > 0}

@@ -185,6 +185,26 @@ async def test_search_can_be_limited_to_documents(home: Path, folder: Path) -> N
         assert await memory.search("Danube", scope="ann", documents=[]) == []
 
 
+async def test_a_document_is_searched_by_words_however_many_others_match_better(home: Path) -> None:
+    async with open_memory(home, None) as memory:
+        quiet = await memory.ingest(
+            [Inline("One river among many other words that say nothing.")], scope="ann"
+        )
+        await memory.ingest([Inline(f"river river river {number}") for number in range(600)], scope="ann")
+        (found,) = await memory.search("river", scope="ann", documents=quiet.document_ids)
+        assert found.text.startswith("One river")
+
+
+async def test_a_file_that_cannot_be_read_any_more_keeps_what_was_read(home: Path, folder: Path) -> None:
+    async with open_memory(home, None) as memory:
+        await memory.ingest([folder], scope="ann")
+        (folder / "rivers.md").write_bytes(b"\0\1\2")
+        done = await memory.ingest([folder], scope="ann")
+        assert done.removed == []
+        assert [uri.rsplit("/", 1)[1] for uri, _ in done.skipped] == ["rivers.md"]
+        assert await memory.search("Danube", scope="ann")
+
+
 async def test_what_is_forgotten_is_gone_with_every_version_no_one_else_has(
     home: Path, tmp_path: Path
 ) -> None:
