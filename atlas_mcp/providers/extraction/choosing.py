@@ -58,19 +58,14 @@ def choose(
         return []
     winners = [unit for unit in answered_facets(relevance) if unit is not None]
     floor = max(RELEVANT, _FAR_BELOW * float(total.max()))
-    good = [
-        index
-        for index in range(len(units))
-        if index in winners or (total[index] >= floor and relevance.topical[index] >= RELEVANT)
-    ]
-    bonus = dict.fromkeys(winners, _WINNER)
-    ranked = sorted(good, key=lambda index: -float(total[index]) - bonus.get(index, 0.0))
+    worth = total.copy()
+    worth[winners] += _WINNER
+    good = np.flatnonzero((total >= floor) & (relevance.topical >= RELEVANT)).tolist()
+    ranked = sorted({*good, *winners}, key=lambda index: (-float(worth[index]), index))
     kept = list(distinct(question, units, vectors, ranked))
     rows = None if vectors is None else vectors.units[kept]
     texts = [units[index].plain for index in kept]
-    places = diversify(
-        [float(total[index]) + bonus.get(index, 0.0) for index in kept], rows, texts, most, _TRADE
-    )
+    places = diversify(worth[kept], rows, texts, most, _TRADE)
     return sorted((kept[place] for place in places), key=lambda index: -float(total[index]))
 
 
@@ -82,13 +77,13 @@ def distinct(
     words = {index: frozenset(stems(units[index].plain)) for index in ranked}
     kinds: dict[int, list[int]] = {}
     for index in ranked:
-        for kept in kinds:
-            alike = _alike(words[kept], words[index], asked, _cosine(vectors, kept, index))
-            if alike or _holds(units[kept], units[index]):
-                kinds[kept].append(index)
-                break
-        else:
-            kinds[index] = [index]
+        twins = (
+            kept
+            for kept in kinds
+            if _holds(units[kept], units[index])
+            or _alike(words[kept], words[index], asked, _cosine(vectors, kept, index))
+        )
+        kinds.setdefault(next(twins, index), []).append(index)
     return kinds
 
 

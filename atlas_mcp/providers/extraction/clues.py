@@ -74,7 +74,8 @@ _SUBJECT_WORDS = 7
 
 _LEANING_START = re.compile(
     r"^(?:it|its|they|their|them|he|she|his|her|however|therefore|thus|hence|instead|also|additionally"
-    r"|moreover|furthermore|otherwise|then|but|and|or|so|yet|similarly|likewise|consequently|as a result|in addition"
+    r"|moreover|furthermore|otherwise|then|but|and|or|so|yet|similarly|likewise|consequently|as a result"
+    r"|in addition"
     r"|in contrast|in other cases|on the other hand|for (?:example|instance)|both (?:of|are|can|must|should)"
     r"|(?:in |to |for |by |from )?(?:this|that|these|those)|the (?:former|latter|same|above|following|other)"
     r"|here|either|neither|finally|second(?:ly)?|third(?:ly)?|next|doing so|again|even (?:so|then)|another"
@@ -123,7 +124,7 @@ def _defines(sentence: str, asked: Collection[str]) -> float:
 
 
 def acts(sentence: str, actors: frozenset[str]) -> float:
-    """1 when the sentence says that one of `actors` must do something, 0.6 when it begins with one, or less."""
+    """1 when the sentence says that one of `actors` must do something, 0.6 when it begins with one."""
     if not actors:
         return 0.0
     if any(stem(match[1].lower()) in actors for match in _OBLIGED.finditer(sentence)):

@@ -38,9 +38,9 @@ def compose(
     """The brief: `answer`, `claims`, `disagreements`, `open_questions`, `confidence`.
 
     `units` are the findings' quotes; the answer is of more than one only within `longest` characters.
-    `confidence` is measured, from 0 to 0.8: two fifths of it the share of the question's content words that the
-    answer's findings hold, two fifths how relevant these are, one fifth how many documents (up to three) hold
-    something relevant.
+    `confidence` is measured, from 0 to 0.8: two fifths of it the share of the question's content words that
+    the answer's findings hold, two fifths how relevant these are, one fifth how many documents (up to three)
+    hold something relevant.
     """
     relevance = judge(question, units, vectors)
     ranked = sorted(range(len(units)), key=lambda index: -float(relevance.total[index]))
