@@ -63,7 +63,7 @@ def diversify(
     """
     relevance = np.asarray(scores, np.float32)
     relevance = relevance / (relevance.max(initial=0) or 1)
-    likeness = _word_likeness(texts) if vectors is None else np.clip(vectors @ vectors.T, 0, 1)
+    bags = [frozenset(stems(text)) for text in texts] if vectors is None else []
     chosen: list[int] = []
     nearest = np.zeros(len(texts), np.float32)
     open_places = np.ones(len(texts), dtype=bool)
@@ -72,7 +72,8 @@ def diversify(
         best = int(value.argmax())
         chosen.append(best)
         open_places[best] = False
-        nearest = np.maximum(nearest, likeness[best])
+        likeness = _shared_words(bags, best) if vectors is None else vectors @ vectors[best]
+        nearest = np.maximum(nearest, likeness)
     return chosen
 
 
@@ -82,11 +83,8 @@ def lexical_scores(query: str, texts: Sequence[str]) -> FloatArray:
     # A query of nothing but small words is taken at its word.
     bags = [Counter(stems(text) if terms else words(text)) for text in texts]
     lengths = np.array([bag.total() for bag in bags], np.float32)
-    norm = (
-        SATURATION * (1 - LENGTH_SHARE + LENGTH_SHARE * lengths / max(float(lengths.mean()), 1))
-        if bags
-        else lengths
-    )
+    usual = max(float(lengths.mean()), 1) if bags else 1.0
+    norm = SATURATION * (1 - LENGTH_SHARE + LENGTH_SHARE * lengths / usual)
     scores = np.zeros(len(texts), np.float32)
     for term in terms or set(words(query)):
         counts = np.array([bag[term] for bag in bags], np.float32)
@@ -97,9 +95,6 @@ def lexical_scores(query: str, texts: Sequence[str]) -> FloatArray:
     return scores
 
 
-def _word_likeness(texts: Sequence[str]) -> FloatArray:
-    """Shared stems over all stems (Jaccard), for each pair."""
-    bags = [frozenset(stems(text)) for text in texts]
-    return np.array([[len(a & b) / max(len(a | b), 1) for b in bags] for a in bags], np.float32).reshape(
-        len(bags), len(bags)
-    )
+def _shared_words(bags: list[frozenset[str]], one: int) -> FloatArray:
+    """Shared words over all words (Jaccard) of each bag with one of them."""
+    return np.array([len(bag & bags[one]) / max(len(bag | bags[one]), 1) for bag in bags], np.float32)
