@@ -1,7 +1,7 @@
 """The command line: what a person at a terminal, or a script, sees of ATLAS.
 
-It stands on `Atlas` alone, like every other surface. Commands import what is heavy when they run, so that help
-and mistakes are answered at once.
+It stands on `Atlas` alone, like every other surface. Commands import what is heavy when they run, so that
+help and mistakes are answered at once.
 """
 
 from __future__ import annotations

@@ -48,18 +48,25 @@ class Check:
 
 async def examine(settings: Settings) -> list[Check]:
     """Every check, in the order in which a person would mend things."""
-    quick: tuple[Callable[[Settings], Iterable[Check]], ...] = (_python, _parts, _home, _databases, _teams)
-    checks = [check for look in quick for check in await asyncio.to_thread(lambda look=look: list(look(settings)))]
+    checks = await asyncio.to_thread(_at_hand, settings)
     slow: tuple[Callable[[Settings], Awaitable[Check]], ...] = (_provider, _embeddings, _http)
     checks += [await look(settings) for look in slow]
     return [*checks, *_roots(settings), _log(settings)]
 
 
-def _python(_settings: Settings) -> Iterable[Check]:
-    yield Check("Python", "ok", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
+def _at_hand(settings: Settings) -> list[Check]:
+    """The checks that look at this machine's files alone; they block."""
+    checks = [_python(), _parts()]
+    for look in (_home, _databases, _teams):
+        checks += look(settings)
+    return checks
 
 
-def _parts(_settings: Settings) -> Iterable[Check]:
+def _python() -> Check:
+    return Check("Python", "ok", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
+
+
+def _parts() -> Check:
     """A dependency that a release broke shows itself here and not as a traceback in somebody's run."""
     for name, module in (
         ("runs", "atlas_mcp.orchestration.graph"), ("server", "atlas_mcp.surface.server"),
@@ -69,9 +76,8 @@ def _parts(_settings: Settings) -> Iterable[Check]:
             import_module(module)
         except ImportError as error:
             todo = f"Reinstall: {sys.executable} -m pip install --force-reinstall atlas-mcp"
-            yield Check("Installation", "broken", f"the part for {name} cannot be loaded: {error}", todo)
-            return
-    yield Check("Installation", "ok", "every part can be loaded")
+            return Check("Installation", "broken", f"the part for {name} cannot be loaded: {error}", todo)
+    return Check("Installation", "ok", "every part can be loaded")
 
 
 def _home(settings: Settings) -> Iterable[Check]:
@@ -103,7 +109,9 @@ def _database(name: str, path: Path, knows: int) -> Check:
     if not path.is_file():
         return Check(name, "ok", "nothing kept yet")
     try:
-        with closing(sqlite3.connect(path.as_uri() + "?mode=ro", uri=True, timeout=REACH_SECONDS)) as connection:
+        with closing(
+            sqlite3.connect(path.as_uri() + "?mode=ro", uri=True, timeout=REACH_SECONDS)
+        ) as connection:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
     except sqlite3.Error as error:
         return Check(name, "broken", f"{path}: {error}", "Restore the file from a backup, or move it away.")
@@ -151,22 +159,34 @@ def _reach_openai(name: str) -> Check:
     parts = urlsplit(url)
     where = f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
     if parts.scheme not in ("http", "https"):
-        return Check("Provider", "broken", f"OPENAI_BASE_URL is {where!r}", "Write http:// or https:// and a host.")
+        return Check(
+            "Provider", "broken", f"OPENAI_BASE_URL is {where!r}", "Write http:// or https:// and a host."
+        )
     key = os.environ.get("OPENAI_API_KEY", "")
     with_key = "with a key" if key else "without a key"
-    request = urllib.request.Request(f"{url}/models", headers={"Authorization": f"Bearer {key}"} if key else {})  # noqa: S310 - checked above
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    request = urllib.request.Request(f"{url}/models", headers=headers)  # noqa: S310 - checked above
     try:
         with urllib.request.urlopen(request, timeout=REACH_SECONDS):  # noqa: S310
             return Check("Provider", "ok", f"{name} at {where}, {with_key}, answers")
     except urllib.error.HTTPError as error:
         if error.code in (401, 403):
             todo = "Set OPENAI_API_KEY to a key that this address accepts."
-            return Check("Provider", "broken", f"{name} at {where} refuses us ({error.code}) {with_key}", todo)
-        return Check("Provider", "ok", f"{name} at {where}, {with_key}, answers (models are not listed: {error.code})")
+            return Check(
+                "Provider", "broken", f"{name} at {where} refuses us ({error.code}) {with_key}", todo
+            )
+        return Check(
+            "Provider", "ok", f"{name} at {where}, {with_key}, answers (models are not listed: {error.code})"
+        )
     except OSError as error:
         reason = getattr(error, "reason", None) or error
         todo = "Check the network and OPENAI_BASE_URL; until then add --provider extractive."
-        return Check("Provider", "broken", f"{name} at {where} does not answer within {REACH_SECONDS:.0f} s: {reason}", todo)
+        return Check(
+            "Provider",
+            "broken",
+            f"{name} at {where} does not answer within {REACH_SECONDS:.0f} s: {reason}",
+            todo,
+        )
 
 
 async def _embeddings(settings: Settings) -> Check:
@@ -189,11 +209,21 @@ def _roots(settings: Settings) -> Iterable[Check]:
     roots = settings.roots.read
     if not roots:
         says = "MCP clients may name no file; at the command line the working directory may be read"
-        yield Check("Folders", "hint", says, f"To let clients name files, write in {settings.file}: [roots] read = ['/a/folder']")
+        yield Check(
+            "Folders",
+            "hint",
+            says,
+            f"To let clients name files, write in {settings.file}: [roots] read = ['/a/folder']",
+        )
     for root in roots:
         there = root.expanduser().is_dir()
         todo = "" if there else f"Correct [roots] read in {settings.file}."
-        yield Check("Folders", "ok" if there else "broken", f"{root} {'may be read' if there else 'is no folder'}", todo)
+        yield Check(
+            "Folders",
+            "ok" if there else "broken",
+            f"{root} {'may be read' if there else 'is no folder'}",
+            todo,
+        )
 
 
 async def _http(settings: Settings) -> Check:
@@ -201,7 +231,9 @@ async def _http(settings: Settings) -> Check:
     guarded = "a token is set" if settings.http.token else "no token"
     if host not in ("127.0.0.1", "::1", "localhost") and not settings.http.token:
         todo = "Set ATLAS_HTTP__TOKEN, or listen on 127.0.0.1."
-        return Check("HTTP", "broken", f"{host} can be reached from other machines, and no token is set", todo)
+        return Check(
+            "HTTP", "broken", f"{host} can be reached from other machines, and no token is set", todo
+        )
     try:
         socket.create_server((host, port)).close()
     except OSError as error:

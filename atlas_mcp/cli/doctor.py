@@ -19,7 +19,7 @@ _MARKS = {"ok": ("✓", "green"), "hint": ("!", "yellow"), "broken": ("✗", "re
 
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Say what is configured, reachable and missing, and what to type next; fails when something is broken."""
+    """Say what is configured, what is missing or broken, and what to type next."""
     perform(_doctor(as_json=as_json))
 
 
@@ -30,7 +30,9 @@ async def _doctor(*, as_json: bool) -> Exit:
     checks = await examine(Settings.load())
     broken = [check for check in checks if check.health == "broken"]
     if as_json:
-        give_json({"version": version("atlas-mcp"), "ok": not broken, "checks": [asdict(check) for check in checks]})
+        give_json(
+            {"version": version("atlas-mcp"), "ok": not broken, "checks": [asdict(check) for check in checks]}
+        )
     else:
         _tell(checks, len(broken))
     return Exit.FAILED if broken else Exit.DONE

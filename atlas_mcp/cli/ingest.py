@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from atlas_mcp.cli.opening import opened
 from atlas_mcp.cli.terminal import Exit, give_json, perform, stderr, stdout
 from atlas_mcp.observe.sentences import counted
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from atlas_mcp.memory.knowledge import Ingested, OnProgress
 
 __all__ = ["ingest"]
+
+CHANGES = ("added", "updated", "unchanged", "removed")
+"""What an ingestion did to documents, as `Ingested` calls it."""
 
 
 def ingest(
@@ -31,23 +35,18 @@ def ingest(
 
 
 async def _ingest(paths: Sequence[str], *, as_json: bool) -> Exit:
-    from atlas_mcp.app import open_atlas
     from atlas_mcp.roots import readable
 
     roots = [Path(path) for path in paths]
-    async with open_atlas(roots=roots) as atlas:
+    async with opened(roots=roots) as atlas:
         named = [Path(path) for path in readable(paths, roots)]
         memory = await atlas.memory()
         with _progress() as on_progress:
             done = await memory.ingest(named, scope=f"user:{atlas.user}", on_progress=on_progress)
         kept = len(await memory.documents(f"user:{atlas.user}"))
     if as_json:
-        give_json(
-            {
-                "added": done.added, "updated": done.updated, "unchanged": done.unchanged, "removed": done.removed,
-                "skipped": [{"uri": uri, "reason": reason} for uri, reason in done.skipped], "documents": kept,
-            }
-        )  # fmt: skip
+        skipped = [{"uri": uri, "reason": reason} for uri, reason in done.skipped]
+        give_json({name: getattr(done, name) for name in CHANGES} | {"skipped": skipped, "documents": kept})
     else:
         _tell(done, kept)
     return Exit.DONE if done.document_ids else Exit.FAILED
@@ -69,6 +68,6 @@ def _tell(done: Ingested, kept: int) -> None:
     console = stdout()
     for uri, reason in done.skipped:
         console.print(Text.assemble(("skipped ", "yellow"), uri, (f"  {reason}", "dim")), soft_wrap=True)
-    changes = {"added": done.added, "updated": done.updated, "unchanged": done.unchanged, "removed": done.removed}
-    told = ", ".join(f"{len(uris)} {what}" for what, uris in changes.items() if uris) or "nothing to take in"
+    counts = {name: len(getattr(done, name)) for name in CHANGES}
+    told = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "nothing to take in"
     console.print(f"{told}, {len(done.skipped)} skipped; {counted(kept, 'document')} can be searched.")

@@ -33,19 +33,21 @@ program.add_typer(setup, name="setup")
 program.command("doctor")(doctor)
 
 
+def _give_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"atlas-mcp {version('atlas-mcp')}")
+        raise typer.Exit
+
+
 @program.callback()
 def _options(
     _version: Annotated[
-        bool, typer.Option("--version", help="Print the version and leave.", is_eager=True, callback=lambda on: on and _give_version())
+        bool,
+        typer.Option("--version", help="Print the version and leave.", is_eager=True, callback=_give_version),
     ] = False,
 ) -> None: ...
-
-
-def _give_version() -> None:
-    from importlib.metadata import version
-
-    typer.echo(f"atlas-mcp {version('atlas-mcp')}")
-    raise typer.Exit
 
 
 def run_program() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from atlas_mcp.cli.opening import opened
 from atlas_mcp.cli.terminal import Exit, give_json, give_markdown, perform, stderr, tell
 from atlas_mcp.errors import AtlasError, InvalidInput
 
@@ -38,14 +39,18 @@ def team_names(incomplete: str) -> list[str]:
     return [name for name in catalogue.entries("teams", "team.toml") if name.startswith(incomplete)]
 
 
-def run(
+def run(  # noqa: PLR0917 - each is an option that a person names
     team: Annotated[str | None, typer.Argument(help="Which team.", autocompletion=team_names)] = None,
     text: Annotated[str | None, typer.Argument(metavar="QUESTION", help="What you want of it.")] = None,
     documents: Annotated[
-        list[str] | None, typer.Option("--documents", "-d", metavar="PATH", help="A file or folder to read; may be repeated.")
+        list[str] | None,
+        typer.Option("--documents", "-d", metavar="PATH", help="A file or folder to read; may be repeated."),
     ] = None,
     inputs: Annotated[
-        list[str] | None, typer.Option("--input", "-i", metavar="KEY=VALUE", help="Another input of the team; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            "--input", "-i", metavar="KEY=VALUE", help="Another input of the team; may be repeated."
+        ),
     ] = None,
     provider: Annotated[
         str | None, typer.Option(help="Who answers prompts, such as openai:gpt-5.4-mini or extractive.")
@@ -72,8 +77,8 @@ def run(
     manner: Manner = "quiet" if quiet else "plain" if plain else "live"
     perform(
         _ask(
-            team, text, inputs or [], documents or [], provider=provider, fresh=fresh, manner=manner, as_json=as_json,
-            budget={name: value for name, value in budget.items() if value is not None},
+            team, text, inputs or [], documents or [], provider=provider, fresh=fresh, manner=manner,
+            as_json=as_json, budget={name: value for name, value in budget.items() if value is not None},
         )
     )  # fmt: skip
 
@@ -82,15 +87,10 @@ async def _ask(
     team: str, text: str | None, inputs: Sequence[str], documents: Sequence[str], *, provider: str | None,
     budget: Mapping[str, Any], fresh: bool, manner: Manner, as_json: bool,
 ) -> Exit:  # fmt: skip
-    from atlas_mcp.app import open_atlas
     from atlas_mcp.orchestration.team import pick_team
-    from atlas_mcp.settings import Settings
 
-    settings = Settings.load()
-    if provider:
-        settings = settings.model_copy(update={"models": settings.models.model_copy(update={"default": provider})})
     roots = (Path.cwd(), *(Path(document) for document in documents))
-    async with open_atlas(settings, roots=roots) as atlas:
+    async with opened(roots=roots, provider=provider) as atlas:
         given = _read_inputs(pick_team(atlas.teams, team), text, inputs)
         begun = await atlas.start(team, documents=documents, budget=budget, fresh=fresh, **given)
         if not begun.new:
@@ -114,11 +114,13 @@ def _read_value(name: str, kind: str, value: str) -> Any:
     try:
         return json.loads(value)
     except ValueError:
-        raise InvalidInput(f"--input {name}: {value!r} is no {kind}.", remedy=f"Write the {kind} as in JSON.") from None
+        raise InvalidInput(
+            f"--input {name}: {value!r} is no {kind}.", remedy=f"Write the {kind} as in JSON."
+        ) from None
 
 
 async def follow(atlas: Atlas, run: Run, *, manner: Manner, as_json: bool) -> Exit:
-    """Watch a run to its end and give what came of it; being cancelled calls off a run that this call began."""
+    """Watch a run to its end and give what came of it; a cancelled call calls off a run that it began."""
     from atlas_mcp.cli.live import watch
 
     try:
@@ -151,7 +153,11 @@ async def give(atlas: Atlas, run_id: str, *, as_json: bool) -> Exit:
         report = row.output.get("report")
         give_markdown(report) if isinstance(report, str) else give_json(row.output)
     if row.error:
-        tell(row.error["code"], row.error["message"] or f"Run {run_id} was {row.state}.", row.error.get("remedy", ""))
+        tell(
+            row.error["code"],
+            row.error["message"] or f"Run {run_id} was {row.state}.",
+            row.error.get("remedy", ""),
+        )
     if row.error or row.partial:
         stderr().print(f"What happened: atlas-mcp runs show {run_id}", style="dim", soft_wrap=True)
     return exit_code(row)

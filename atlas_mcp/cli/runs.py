@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from atlas_mcp.cli.opening import opened
 from atlas_mcp.cli.run import exit_code, follow, give
 from atlas_mcp.cli.terminal import Exit, give_json, perform, stderr, stdout
 from atlas_mcp.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from contextlib import AbstractAsyncContextManager
-
     from atlas_mcp.app import Atlas
     from atlas_mcp.cli.live import Manner
     from atlas_mcp.orchestration.store import RunRow
@@ -28,12 +27,6 @@ runs = typer.Typer(help="Runs: list, show, watch, export, pause, resume, cancel.
 RunId = Annotated[str, typer.Argument(metavar="ID", help="A run's id, or `last` for the newest.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Plain = Annotated[bool, typer.Option("--plain", help="Show progress as plain lines.")]
-
-
-def _opened() -> AbstractAsyncContextManager[Atlas]:
-    from atlas_mcp.app import open_atlas
-
-    return open_atlas(roots=())
 
 
 async def _find(atlas: Atlas, run_id: str) -> RunRow:
@@ -61,8 +54,10 @@ async def _list(limit: int, team: str | None, names: list[str], *, as_json: bool
 
     known = {state.value for state in RunState}
     if unknown := sorted(set(names) - known):
-        raise InvalidInput(f"There is no state {unknown[0]!r}.", remedy=f"States: {', '.join(sorted(known))}.")
-    async with _opened() as atlas:
+        raise InvalidInput(
+            f"There is no state {unknown[0]!r}.", remedy=f"States: {', '.join(sorted(known))}."
+        )
+    async with opened() as atlas:
         states = frozenset(RunState(name) for name in names) or None
         rows = await atlas.list(limit=limit, team=team, states=states)
     if as_json:
@@ -93,7 +88,9 @@ def _tabulate(rows: list[RunRow]) -> None:
         table.add_column(title, no_wrap=True, min_width=28 if title == "run" else None)
     table.add_column("asked", no_wrap=True, overflow="ellipsis")
     for row in rows:
-        state = Text(f"{row.state}{', partial' if row.partial else ''}", style=STATE_STYLES.get(row.state, ""))
+        state = Text(
+            f"{row.state}{', partial' if row.partial else ''}", style=STATE_STYLES.get(row.state, "")
+        )
         asked = shortened(str(next(iter(row.input.values()), "")), 200)
         used = spent(row.usage) if row.usage else ""
         table.add_row(row.run_id, state, row.team, ago(row.created_at), used, Text(asked))
@@ -109,7 +106,7 @@ def show_run(run_id: RunId = "last", as_json: AsJson = False) -> None:
 async def _show(run_id: str, *, as_json: bool) -> Exit:
     from atlas_mcp.cli.story import tell_story
 
-    async with _opened() as atlas:
+    async with opened() as atlas:
         row = await _find(atlas, run_id)
         events = await atlas.events(row.run_id)
     if as_json:
@@ -121,7 +118,7 @@ async def _show(run_id: str, *, as_json: bool) -> Exit:
 
 @runs.command("watch")
 def watch_run(run_id: RunId = "last", plain: Plain = False, as_json: AsJson = False) -> None:
-    """Watch a run to its end, whichever process works on it, and print its brief. Ctrl-C only stops watching."""
+    """Watch a run to its end, whoever works on it, and print its brief; Ctrl-C only stops watching."""
     perform(_watch(run_id, "plain" if plain else "live", as_json=as_json))
 
 
@@ -129,10 +126,12 @@ async def _watch(run_id: str, manner: Manner, *, as_json: bool) -> Exit:
     from atlas_mcp.app import Run
     from atlas_mcp.orchestration.store import RunState
 
-    async with _opened() as atlas:
+    async with opened() as atlas:
         row = await _find(atlas, run_id)
         if row.state is RunState.INTERRUPTED:
-            stderr().print(f"Nobody works on it now. Take it up: atlas-mcp runs resume {row.run_id}", soft_wrap=True)
+            stderr().print(
+                f"Nobody works on it now. Take it up: atlas-mcp runs resume {row.run_id}", soft_wrap=True
+            )
             return Exit.INTERRUPTED
         return await follow(atlas, Run(row.run_id, new=False, atlas=atlas), manner=manner, as_json=as_json)
 
@@ -149,37 +148,48 @@ class Format(StrEnum):
 def export_run(
     run_id: RunId = "last",
     form: Annotated[Format, typer.Option("--format", "-f", help="json holds everything.")] = Format.JSON,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="A file; stdout if left out.")] = None,
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="FILE", help="Where to; stdout if left out.")
+    ] = None,
 ) -> None:
     """Export a run: everything as JSON, its brief as Markdown, who did what as a Mermaid picture."""
     perform(_export(run_id, form, output))
 
 
-async def _export(run_id: str, form: Format, output: Path | None) -> Exit:
-    async with _opened() as atlas:
+async def _export(run_id: str, form: Format, output: str | None) -> Exit:
+    async with opened() as atlas:
         row = await _find(atlas, run_id)
         text = await _exported(atlas, row, form)
     if output is None:
         typer.echo(text, nl=not text.endswith("\n"))
         return Exit.DONE
+    _write(output, text)
+    return Exit.DONE
+
+
+def _write(output: str, text: str) -> None:
     try:
-        output.write_text(text, "utf-8")
+        Path(output).write_text(text, "utf-8")
     except OSError as error:
         raise InvalidInput(
             f"{output} cannot be written: {error.strerror or error}.", remedy="Name another file with -o."
         ) from None
     stderr().print(f"Written to {output}.", soft_wrap=True)
-    return Exit.DONE
 
 
 async def _exported(atlas: Atlas, row: RunRow, form: Format) -> str:
     match form:
         case Format.JSON:
             events = [asdict(event) for event in await atlas.events(row.run_id)]
-            return json.dumps({"v": 1, "run": asdict(row), "events": events}, ensure_ascii=False, indent=2) + "\n"
+            return (
+                json.dumps({"v": 1, "run": asdict(row), "events": events}, ensure_ascii=False, indent=2)
+                + "\n"
+            )
         case Format.MARKDOWN:
             if row.output is None:
-                raise InvalidInput(f"Run {row.run_id} is {row.state} and has no brief.", remedy="Export it as json.")
+                raise InvalidInput(
+                    f"Run {row.run_id} is {row.state} and has no brief.", remedy="Export it as json."
+                )
             return str(row.output.get("report", json.dumps(row.output, ensure_ascii=False, indent=2)))
         case Format.MERMAID:
             from atlas_mcp.observe.picture import picture
@@ -200,7 +210,7 @@ def cancel_run(run_id: RunId = "last") -> None:
 
 
 async def _steer(run_id: str, action: str) -> Exit:
-    async with _opened() as atlas:
+    async with opened() as atlas:
         row = await _find(atlas, run_id)
         await atlas.control(row.run_id, action, reason="asked at the command line")
         stderr().print(f"Run {row.run_id} was told to {action}.", soft_wrap=True)
@@ -217,7 +227,7 @@ async def _resume(run_id: str, manner: Manner, *, as_json: bool) -> Exit:
     from atlas_mcp.app import Run
     from atlas_mcp.orchestration.store import RunState
 
-    async with _opened() as atlas:
+    async with opened() as atlas:
         row = await _find(atlas, run_id)
         if row.final:
             return await give(atlas, row.run_id, as_json=as_json)

@@ -13,9 +13,13 @@ __all__ = ["serve"]
 
 def serve(
     http: Annotated[bool, typer.Option("--http", help="Serve Streamable HTTP at /mcp.")] = False,
-    sse: Annotated[bool, typer.Option("--sse", help="Serve SSE at /sse, for clients that still need it.")] = False,
+    sse: Annotated[
+        bool, typer.Option("--sse", help="Serve SSE at /sse, for clients that still need it.")
+    ] = False,
     host: Annotated[str | None, typer.Option(help="Address to listen on; 127.0.0.1 by default.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on; 8765 by default.", min=0, max=65535)] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port to listen on; 8765 by default.", min=0, max=65535)
+    ] = None,
 ) -> None:
     """Serve the teams to MCP clients, over stdio unless --http or --sse is given."""
     with leaving():

@@ -18,7 +18,7 @@ def _group() -> None:
 
 @setup.command("embeddings")
 def setup_embeddings() -> None:
-    """Fetch the weights of the local embedding model (80 MB), so that search knows meaning as well as words."""
+    """Fetch the weights of the local embedding model (80 MB): search then knows meaning, not words alone."""
     perform(_embeddings())
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from atlas_mcp.cli.live import STATE_STYLES
 from atlas_mcp.cli.words import ago, seconds_between, spent
@@ -11,7 +11,7 @@ from atlas_mcp.events import Kind
 from atlas_mcp.observe.sentences import counted, shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from rich.console import Console
     from rich.text import Text
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from atlas_mcp.orchestration.store import RunRow
 
 __all__ = ["tell_story"]
+
+Data: TypeAlias = "Mapping[str, Any]"
+Part: TypeAlias = tuple[str, str]
+"""A piece of a line and its style."""
 
 
 def tell_story(console: Console, row: RunRow, events: Sequence[Event]) -> None:
@@ -84,56 +88,32 @@ class _Teller:
                 self._timed(event, (data["label"], "bold"))
             case Kind.PLAN_MADE:
                 self._plan(data)
+            case Kind.STEP_FINISHED if data["step"] == "plan":
+                pass
             case _:
                 self._detail(1, event)
 
-    def _plan(self, data: Mapping[str, Any]) -> None:
+    def _plan(self, data: Data) -> None:
         if data.get("reason"):
             self._line(1, (f"because {data['reason']}", "italic"))
         for given in data["assignments"]:
             after = f", after {', '.join(given['after'])}" if given["after"] else ""
-            self._line(1, (f"{given['id']} ", "bold"), (f"{given['worker']}{after}: ", "cyan"), (given["goal"], ""))
+            self._line(
+                1, (f"{given['id']} ", "bold"), (f"{given['worker']}{after}: ", "cyan"), (given["goal"], "")
+            )
             for event in self._work.pop(f"work/{given['id']}", ()):
                 self._detail(2, event)
 
     def _detail(self, depth: int, event: Event) -> None:
-        data = event.data
-        match event.kind:
-            case Kind.DOCUMENT_SKIPPED:
-                self._line(depth, ("skipped ", "yellow"), (f"{data['uri']}: {data['reason']}", ""))
-            case Kind.STEP_FINISHED if data["step"] != "plan":
-                told = [f"{value} {name}" for name, value in data.items() if name not in ("step", "seconds") and value]
-                self._line(depth, (", ".join([*told, _seconds(data)]), "dim"))
-            case Kind.TOOL_FINISHED:
-                given = data["error"] or counted(data["passages"], "passage")
-                self._line(depth + 1, (given, "red" if data["error"] else ""), _took(data))
-            case Kind.TOOL_STARTED:
-                self._line(depth, (f"{data['tool']} ", "cyan"), (_arguments(data["arguments"]), "dim"))
-            case Kind.MODEL_FINISHED:
-                self._line(depth, (f"{data['model']} answered", "cyan"), (_usage(data), ""), _took(data))
-            case Kind.MODEL_FAILED:
-                self._line(depth, (f"{data['provider']} failed: ", "red"), (data["error"]["message"], ""), _took(data))
-            case Kind.OUTPUT_REPAIRED:
-                self._line(depth, ("sent back: ", "yellow"), (shortened("; ".join(data["problems"]), 300), ""))
-            case Kind.WORK_FINISHED:
-                lost = f", {data['dropped']} dropped as not verbatim" if data["dropped"] else ""
-                self._line(depth, (f"{counted(data['findings'], 'finding')}{lost}", "green"), _took(data))
-            case Kind.WORK_FAILED:
-                self._line(depth, ("failed: ", "red"), (data["error"]["message"], ""))
-            case Kind.CHECK_FINISHED:
-                aside = f", {data['unsupported']} not supported" if data["unsupported"] else ""
-                told = f"{counted(data['claims'], 'claim')} cite {counted(data['quotes'], 'verified quote')}{aside}"
-                self._line(depth, (told, "green"))
-            case Kind.BUDGET_SPENT:
-                self._line(depth, (f"the limit of {data['limit']} was reached", "yellow"))
-            case _:
-                pass
+        if say := _DETAILS.get(event.kind):
+            further = event.kind is Kind.TOOL_FINISHED
+            self._line(depth + further, *say(event.data))
 
-    def _timed(self, event: Event, *parts: tuple[str, str]) -> None:
+    def _timed(self, event: Event, *parts: Part) -> None:
         self._console.print()
         self._line(0, (f"{seconds_between(self._began, event.at):6.1f} s  ", "dim"), *parts)
 
-    def _line(self, depth: int, *parts: tuple[str, str]) -> None:
+    def _line(self, depth: int, *parts: Part) -> None:
         from rich.padding import Padding
         from rich.text import Text
 
@@ -142,22 +122,81 @@ class _Teller:
         self._console.print(Padding(text, (0, 0, 0, indent), expand=False))
 
 
-def _why(data: Mapping[str, Any]) -> str:
-    reason = data.get("reason") or (data.get("error") or {}).get("message")
+def _why(data: Data) -> str:
+    error: Data = data.get("error") or {}
+    reason = data.get("reason") or error.get("message")
     return f": {reason}" if reason else ""
 
 
-def _took(data: Mapping[str, Any]) -> tuple[str, str]:
-    return (f"  {_seconds(data)}" if "seconds" in data else "", "dim")
+def _took(data: Data) -> Part:
+    return f"  {data['seconds']:.1f} s", "dim"
 
 
-def _seconds(data: Mapping[str, Any]) -> str:
-    return f"{data['seconds']:.1f} s"
+def _skipped(data: Data) -> list[Part]:
+    return [("skipped ", "yellow"), (f"{data['uri']}: {data['reason']}", "")]
 
 
-def _usage(data: Mapping[str, Any]) -> str:
-    return spent({**data["usage"], "calls": 1}).removeprefix("1 call")
+def _step(data: Data) -> list[Part]:
+    told = [f"{value} {name}" for name, value in data.items() if name not in {"step", "seconds"} and value]
+    return [(", ".join([*told, f"{data['seconds']:.1f} s"]), "dim")]
 
 
-def _arguments(arguments: Mapping[str, Any]) -> str:
-    return shortened(", ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in arguments.items()), 200)
+def _tool(data: Data) -> list[Part]:
+    given = ", ".join(
+        f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in data["arguments"].items()
+    )
+    return [(f"{data['tool']} ", "cyan"), (shortened(given, 200), "dim")]
+
+
+def _tool_result(data: Data) -> list[Part]:
+    if data["error"]:
+        return [(data["error"], "red"), _took(data)]
+    return [(counted(data["passages"], "passage"), ""), _took(data)]
+
+
+def _answered(data: Data) -> list[Part]:
+    used = spent({**data["usage"], "calls": 1}).removeprefix("1 call")
+    return [(f"{data['model']} answered", "cyan"), (used, ""), _took(data)]
+
+
+def _model_failed(data: Data) -> list[Part]:
+    return [(f"{data['provider']} failed: ", "red"), (data["error"]["message"], "")]
+
+
+def _sent_back(data: Data) -> list[Part]:
+    return [("sent back: ", "yellow"), (shortened("; ".join(data["problems"]), 300), "")]
+
+
+def _worked(data: Data) -> list[Part]:
+    lost = f", {data['dropped']} dropped as not verbatim" if data["dropped"] else ""
+    return [(f"{counted(data['findings'], 'finding')}{lost}", "green"), _took(data)]
+
+
+def _work_failed(data: Data) -> list[Part]:
+    return [("failed: ", "red"), (data["error"]["message"], "")]
+
+
+def _checked(data: Data) -> list[Part]:
+    quotes = counted(data["quotes"], "verified quote")
+    aside = f", {data['unsupported']} not supported" if data["unsupported"] else ""
+    return [(f"{counted(data['claims'], 'claim')}, {quotes}{aside}", "green")]
+
+
+def _limit(data: Data) -> list[Part]:
+    return [(f"the limit of {data['limit']} was reached", "yellow")]
+
+
+_DETAILS: dict[Kind, Callable[[Data], list[Part]]] = {
+    Kind.DOCUMENT_SKIPPED: _skipped,
+    Kind.STEP_FINISHED: _step,
+    Kind.TOOL_STARTED: _tool,
+    Kind.TOOL_FINISHED: _tool_result,
+    Kind.MODEL_FINISHED: _answered,
+    Kind.MODEL_FAILED: _model_failed,
+    Kind.OUTPUT_REPAIRED: _sent_back,
+    Kind.WORK_FINISHED: _worked,
+    Kind.WORK_FAILED: _work_failed,
+    Kind.CHECK_FINISHED: _checked,
+    Kind.BUDGET_SPENT: _limit,
+}
+"""What a story tells of what happened within a step."""

@@ -109,10 +109,18 @@ def _portrait(team: Team) -> str:
 
 @teams.command("check")
 def check_teams(
-    which: Annotated[str | None, typer.Argument(metavar="[NAME|PATH]", help="One team; all of them if left out.")] = None,
+    which: Annotated[
+        str | None, typer.Argument(metavar="[NAME|PATH]", help="One team; all of them if left out.")
+    ] = None,
 ) -> None:
     """Check the folders of teams; each mistake is named by file and key."""
     perform(_check(which))
+
+
+def _folders(which: str | None) -> list[Path]:
+    if which is None:
+        return list(_catalogue().entries("teams", "team.toml").values())
+    return [Path(which).resolve() if Path(which).is_dir() else _folder(which)]
 
 
 async def _check(which: str | None) -> Exit:
@@ -120,12 +128,8 @@ async def _check(which: str | None) -> Exit:
 
     from atlas_mcp.orchestration.team import load_team
 
-    if which is None:
-        folders = list(_catalogue().entries("teams", "team.toml").values())
-    else:
-        folders = [Path(which).resolve() if Path(which).is_dir() else _folder(which)]
     code = Exit.DONE
-    for folder in folders:
+    for folder in _folders(which):
         try:
             team = load_team(folder)
         except AtlasError as error:
@@ -133,5 +137,7 @@ async def _check(which: str | None) -> Exit:
             stdout().print(Text.assemble(("✗ ", "red"), (folder.name, "bold"), f"  {error}"), soft_wrap=True)
         else:
             members = 1 + len(team.workers)
-            stdout().print(Text.assemble(("✓ ", "green"), (team.name, "bold"), f"  {members} members"), soft_wrap=True)
+            stdout().print(
+                Text.assemble(("✓ ", "green"), (team.name, "bold"), f"  {members} members"), soft_wrap=True
+            )
     return code

@@ -89,7 +89,9 @@ class RunView:
                 self._latest("recall").note = data["label"]
             case Kind.CHECK_FINISHED:
                 aside = f", {data['unsupported']} set aside" if data["unsupported"] else ""
-                self._latest("check").note = (
+                self._latest(
+                    "check"
+                ).note = (
                     f"{counted(data['claims'], 'claim')}, {counted(data['quotes'], 'quote')} verified{aside}"
                 )
             case _:
