@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
 
-Run = "Callable[[int], Awaitable[None]]"
 QUESTION = "How do teams, runs and the journal work together, and what survives a crash?"
 
 
