@@ -56,11 +56,17 @@ def test_source_code_is_cut_between_lines_whatever_it_looks_like() -> None:
     assert "\n".join(text[span.start : span.end] for span in spans) == text
 
 
-def test_pages_are_counted_where_form_feeds_part_them() -> None:
-    text = "\f".join(f"Page {number}. " + "Words on it. " * 90 for number in (1, 2, 3))
+def test_a_passage_begins_and_stays_on_its_page() -> None:
+    pages = [
+        f"Page {number} begins. " + f"Words of page {number}. " * 40 + "And it goes" for number in (1, 2, 3)
+    ]
+    text = "\fon here. ".join(pages)
     spans = passages(text)
-    assert spans[0].page == 1
-    assert spans[-1].page == 3
+    assert {span.page for span in spans} == {1, 2, 3}
+    for span in spans:
+        found = text[span.start : span.end]
+        others = {1, 2, 3} - {span.page}
+        assert not any(f"Words of page {other}" in found for other in others)
     assert passages("No pages here.")[0].page is None
 
 
