@@ -50,9 +50,7 @@ def smallest(schema: JsonObject) -> Any:
 def _instance(schema: Any, root: JsonObject, number: int, depth: int) -> Any:
     """An instance of `schema`, the `number`-th of its list."""
     if schema is False or depth > _DEEPEST:
-        raise InvalidConfiguration(
-            "The schema has no instance that is finite.", remedy="Script the answer, or mend the schema."
-        )
+        raise _impossible()
     if schema is True or not schema:
         return None
     fields = _resolved(schema, root, depth)
@@ -63,6 +61,12 @@ def _instance(schema: Any, root: JsonObject, number: int, depth: int) -> Any:
     if alternatives := fields.get("anyOf") or fields.get("oneOf"):
         return _alternative(fields, alternatives, root, number, depth)
     return _of_kind(_kind(fields), fields, root, number, depth)
+
+
+def _impossible() -> InvalidConfiguration:
+    return InvalidConfiguration(
+        "The schema has no instance that is finite.", remedy="Script the answer, or mend the schema."
+    )
 
 
 def _of_kind(kind: str, fields: JsonObject, root: JsonObject, number: int, depth: int) -> Any:
@@ -87,7 +91,7 @@ def _resolved(schema: JsonObject, root: JsonObject, depth: int) -> JsonObject:
         parts.insert(0, _target(schema["$ref"], root))
     for part in parts:
         if depth > _DEEPEST:
-            break
+            raise _impossible()
         under = _resolved(part, root, depth + 1)
         properties = {**under.get("properties", {}), **fields.get("properties", {})}
         required = [*under.get("required", []), *fields.get("required", [])]

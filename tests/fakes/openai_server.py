@@ -32,7 +32,8 @@ class Turn:
     `text` or raw `deltas` are said. A `status` other than 200 answers with `body` and `headers` at once.
     `ending` says what happens after `after` pieces: `drop` cuts the connection, `eof` ends the body in good
     order without the terminal event, `error` sends an error event, `stall` goes silent, `junk` sends a frame
-    that is not JSON, `silent` never answers at all. `done` tells whether `[DONE]` is sent.
+    that is not JSON, `silent` never answers at all; a `finish` that is given is still sent before. `done`
+    tells whether `[DONE]` is sent.
     """
 
     text: str | None = None
@@ -219,6 +220,8 @@ class _Connection(asyncio.Protocol):
         frames = [_frame(exchange.body, delta) for delta in (deltas[: turn.after] if cut else deltas)]
         if not cut:
             frames += self._closing_frames(exchange.body, turn, deltas)
+        elif turn.finish:
+            frames.append(_frame(exchange.body, {}, finish=turn.finish))
         await self._write_frames(exchange, frames)
         match turn.ending:
             case "drop":
@@ -326,12 +329,13 @@ class _Author:
 
     def __init__(self, said: str, root: JsonObject) -> None:
         self._root = root
-        self._findings = list(dict.fromkeys(re.findall(r'<finding id="([^"]+)"', said)))
+        self._findings = dict(re.findall(r'<finding id="([^"]+)"[^>]*>\n(.*?)\n</finding>', said, re.DOTALL))
         sources = re.findall(r'<source id="([^"]+)"[^>]*>\n(.*?)\n</source>', said, re.DOTALL)
         self._quotes = [(name, sentence) for name, text in sources if (sentence := _sentence(text))]
         self._numbers = count(1)
         self._choice: dict[str, cycle[Any]] = {}
         self._quoted: tuple[str, str] | None = None
+        self._claimed = ""
 
     def write(self, schema: JsonObject, name: str) -> Any:
         """An instance of `schema` for the property `name`."""
@@ -368,7 +372,7 @@ class _Author:
         most, least = schema.get("maxItems", 100), schema.get("minItems", 0)
         item = schema.get("items", {"type": "string"})
         if name in {"finding_ids", "evidence"}:
-            return [next(self._choice.setdefault(name, cycle(self._findings)))] if self._findings else []
+            return [self._claimed] if self._claimed else []
         if name == "after":
             return []
         if name == "findings" and "quote" in item.get("properties", {}):
@@ -376,12 +380,18 @@ class _Author:
             return [self._finding(item, quote) for quote in quotes]
         if name in {"gaps", "open_questions", "disagreements", "revise", "missing"}:
             return [self.write(item, name) for _ in range(least)]
-        wanted = len(self._findings) if name == "claims" and self._findings else _PLANNED
+        if name == "claims" and self._findings:
+            return [self._claim(item, finding) for finding in [*self._findings][:most]]
+        wanted = _PLANNED
         return [self.write(item, name) for _ in range(max(least, min(most, wanted)))]
 
     def _finding(self, item: JsonObject, quote: tuple[str, str]) -> Any:
         self._quoted = quote
         return self.write(item, "finding")
+
+    def _claim(self, item: JsonObject, finding: str) -> Any:
+        self._claimed = finding
+        return self.write(item, "claim")
 
     def _string(self, schema: JsonObject, name: str) -> str:
         if name in {"passage", "passage_id", "quote"} and self._quoted:
@@ -389,8 +399,10 @@ class _Author:
         if name == "id":
             return f"a{next(self._numbers)}"
         text = _WORDS.strip()
+        if name == "text" and self._claimed:
+            text = self._findings[self._claimed]
         if name in {"answer", "report", "document", "summary"} and self._findings:
-            text = " ".join(f"{text} [{finding}]" for finding in self._findings)
+            text = " ".join(f"{quote} [{finding}]" for finding, quote in [*self._findings.items()][:2])
         return text[: schema.get("maxLength", len(text))]
 
 

@@ -44,7 +44,7 @@ class Canned:
     def __init__(self, *chunks: Chunk) -> None:
         self._chunks = chunks
 
-    def stream(self, prompt: Prompt) -> Stream:
+    def stream(self, prompt: Prompt) -> Stream:  # noqa: ARG002  whatever it is asked
         async def say() -> AsyncGenerator[Chunk, None]:
             for chunk in self._chunks:
                 yield chunk
@@ -55,7 +55,7 @@ class Canned:
         pass
 
 
-async def test_an_answer_holds_reasoning_then_text_then_tool_calls():
+async def test_an_answer_holds_reasoning_then_text_then_tool_calls() -> None:
     call = ToolCall("c1", "search", {"query": "tides"})
     citation = Citation("p1", 0, 3, "The")
     reply = await complete(
@@ -78,18 +78,18 @@ async def test_an_answer_holds_reasoning_then_text_then_tool_calls():
     assert reply.stopped == END
 
 
-async def test_retracted_text_is_taken_back():
+async def test_retracted_text_is_taken_back() -> None:
     seam = (Switched("a", "b", "it died"), Retracted(3, "said anew"))
     reply = await complete(Canned(TextDelta("ab"), TextDelta("cd"), *seam, TextDelta("X"), END), PROMPT)
     assert reply.text == "aX"
 
 
-async def test_retracting_nothing_takes_nothing_back():
+async def test_retracting_nothing_takes_nothing_back() -> None:
     reply = await complete(Canned(TextDelta("ab"), Retracted(0, "nothing was said"), END), PROMPT)
     assert reply.text == "ab"
 
 
-async def test_an_answer_without_its_end_is_broken():
+async def test_an_answer_without_its_end_is_broken() -> None:
     with pytest.raises(StreamBroken):
         await complete(Canned(TextDelta("half")), PROMPT)
     with pytest.raises(StreamBroken):
@@ -109,7 +109,7 @@ usages = st.builds(
 
 
 @given(st.lists(usages, max_size=5))
-def test_law_usage_is_the_sum_of_its_parts(parts: list[Usage]):
+def test_law_usage_is_the_sum_of_its_parts(parts: list[Usage]) -> None:
     fold = Fold()
     for part in parts:
         fold.add(part)
@@ -119,7 +119,7 @@ def test_law_usage_is_the_sum_of_its_parts(parts: list[Usage]):
 
 
 @given(st.lists(st.text(max_size=5) | st.integers(0, 8), max_size=12))
-def test_law_the_text_is_what_was_said_less_what_was_retracted(steps: list[str | int]):
+def test_law_the_text_is_what_was_said_less_what_was_retracted(steps: list[str | int]) -> None:
     fold, expected = Fold(), ""
     for step in steps:
         if isinstance(step, str):

@@ -59,7 +59,7 @@ async def drain(stream: Stream) -> list[Chunk]:
     return [chunk async for chunk in stream]
 
 
-async def test_nothing_is_opened_before_the_first_chunk_is_asked_for():
+async def test_nothing_is_opened_before_the_first_chunk_is_asked_for() -> None:
     wire = Wire((END,))
     stream = Stream(wire.read())
     await asyncio.sleep(0)
@@ -69,7 +69,7 @@ async def test_nothing_is_opened_before_the_first_chunk_is_asked_for():
     assert not wire.opened
 
 
-async def test_cancelling_while_the_reader_waits_closes_the_wire_and_the_reader_gets_cancelled():
+async def test_cancelling_while_the_reader_waits_closes_the_wire_and_the_reader_gets_cancelled() -> None:
     wire = Wire(hangs=True)
     stream = Stream(wire.read())
     reader = asyncio.create_task(drain(stream))
@@ -82,7 +82,7 @@ async def test_cancelling_while_the_reader_waits_closes_the_wire_and_the_reader_
     assert reader.cancelling() == 0
 
 
-async def test_a_reader_that_caught_cancelled_can_go_on_awaiting():
+async def test_a_reader_that_caught_cancelled_can_go_on_awaiting() -> None:
     wire = Wire(hangs=True)
     stream = Stream(wire.read())
 
@@ -98,7 +98,7 @@ async def test_a_reader_that_caught_cancelled_can_go_on_awaiting():
     assert await reader == "alive"
 
 
-async def test_cancelling_the_task_from_outside_stays_a_cancellation_and_closes_the_wire():
+async def test_cancelling_the_task_from_outside_stays_a_cancellation_and_closes_the_wire() -> None:
     wire = Wire(hangs=True)
     stream = Stream(wire.read())
     reader = asyncio.create_task(drain(stream))
@@ -110,7 +110,7 @@ async def test_cancelling_the_task_from_outside_stays_a_cancellation_and_closes_
     assert stream.control.state is StreamState.CANCELLED
 
 
-async def test_both_cancellations_at_once_stay_a_cancellation():
+async def test_both_cancellations_at_once_stay_a_cancellation() -> None:
     wire = Wire(hangs=True)
     stream = Stream(wire.read())
     reader = asyncio.create_task(drain(stream))
@@ -122,7 +122,7 @@ async def test_both_cancellations_at_once_stay_a_cancellation():
     assert wire.closed.is_set()
 
 
-async def test_a_time_limit_around_the_reader_stays_a_time_limit():
+async def test_a_time_limit_around_the_reader_stays_a_time_limit() -> None:
     wire = Wire(hangs=True)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.01), Stream(wire.read()) as stream:
@@ -130,7 +130,7 @@ async def test_a_time_limit_around_the_reader_stays_a_time_limit():
     assert wire.closed.is_set()
 
 
-async def test_cancelling_while_nobody_reads_closes_the_wire_at_once():
+async def test_cancelling_while_nobody_reads_closes_the_wire_at_once() -> None:
     wire = Wire((TextDelta("a"), TextDelta("b")))
     stream = Stream(wire.read())
     await anext(stream)
@@ -141,7 +141,7 @@ async def test_cancelling_while_nobody_reads_closes_the_wire_at_once():
         await anext(stream)
 
 
-async def test_cancelling_a_paused_stream_wakes_its_reader():
+async def test_cancelling_a_paused_stream_wakes_its_reader() -> None:
     wire = Wire((TextDelta("a"), END))
     stream = Stream(wire.read())
     stream.control.pause()
@@ -153,7 +153,7 @@ async def test_cancelling_a_paused_stream_wakes_its_reader():
     assert not wire.opened
 
 
-async def test_closing_a_paused_stream_wakes_its_reader():
+async def test_closing_a_paused_stream_wakes_its_reader() -> None:
     stream = Stream(Wire((END,)).read())
     stream.control.pause()
     reader = asyncio.create_task(drain(stream))
@@ -163,7 +163,7 @@ async def test_closing_a_paused_stream_wakes_its_reader():
         await reader
 
 
-async def test_pausing_stops_pulling_and_resuming_goes_on():
+async def test_pausing_stops_pulling_and_resuming_goes_on() -> None:
     wire = Wire((TextDelta("a"), TextDelta("b"), END))
     stream = Stream(wire.read())
     assert await anext(stream) == TextDelta("a")
@@ -178,7 +178,7 @@ async def test_pausing_stops_pulling_and_resuming_goes_on():
     assert stream.control.metrics.paused_seconds > 0
 
 
-async def test_after_stopped_nothing_follows_and_the_wire_is_closed():
+async def test_after_stopped_nothing_follows_and_the_wire_is_closed() -> None:
     wire = Wire((TextDelta("a"), END, TextDelta("never")))
     stream = Stream(wire.read())
     assert await drain(stream) == [TextDelta("a"), END]
@@ -190,7 +190,7 @@ async def test_after_stopped_nothing_follows_and_the_wire_is_closed():
     assert stream.control.state is StreamState.DONE
 
 
-async def test_an_end_without_stopped_is_a_broken_stream():
+async def test_an_end_without_stopped_is_a_broken_stream() -> None:
     stream = Stream(Wire((TextDelta("a"),)).read())
     assert await anext(stream) == TextDelta("a")
     with pytest.raises(StreamBroken):
@@ -198,7 +198,7 @@ async def test_an_end_without_stopped_is_a_broken_stream():
     assert stream.control.state is StreamState.FAILED
 
 
-async def test_an_error_of_the_provider_passes_through_and_ends_the_stream():
+async def test_an_error_of_the_provider_passes_through_and_ends_the_stream() -> None:
     wire = Wire((TextDelta("a"),), error=Overloaded("full"))
     stream = Stream(wire.read())
     await anext(stream)
@@ -209,7 +209,7 @@ async def test_an_error_of_the_provider_passes_through_and_ends_the_stream():
     assert await drain(stream) == []
 
 
-async def test_a_reader_that_leaves_the_context_early_closes_the_wire():
+async def test_a_reader_that_leaves_the_context_early_closes_the_wire() -> None:
     wire = Wire((TextDelta("a"), TextDelta("b")), hangs=True)
     async with Stream(wire.read()) as stream:
         async for _ in stream:
@@ -218,7 +218,7 @@ async def test_a_reader_that_leaves_the_context_early_closes_the_wire():
     assert stream.control.state is StreamState.CANCELLED
 
 
-async def test_a_stream_that_nobody_holds_is_closed_though_its_control_is_kept():
+async def test_a_stream_that_nobody_holds_is_closed_though_its_control_is_kept() -> None:
     wire = Wire((TextDelta("a"), TextDelta("b")), hangs=True)
     stream = Stream(wire.read())
     control = stream.control
@@ -231,7 +231,7 @@ async def test_a_stream_that_nobody_holds_is_closed_though_its_control_is_kept()
     assert control.state is StreamState.CANCELLED
 
 
-async def test_closing_under_a_waiting_reader_waits_until_the_wire_is_closed():
+async def test_closing_under_a_waiting_reader_waits_until_the_wire_is_closed() -> None:
     wire = Wire(hangs=True)
     stream = Stream(wire.read())
     reader = asyncio.create_task(drain(stream))
@@ -242,7 +242,7 @@ async def test_closing_under_a_waiting_reader_waits_until_the_wire_is_closed():
         await reader
 
 
-async def test_closing_is_not_cut_short_by_cancelling_whoever_waits_for_it():
+async def test_closing_is_not_cut_short_by_cancelling_whoever_waits_for_it() -> None:
     wire = Wire((TextDelta("a"), TextDelta("b")))
     stream = Stream(wire.read())
     await anext(stream)
@@ -255,7 +255,7 @@ async def test_closing_is_not_cut_short_by_cancelling_whoever_waits_for_it():
         await wire.closed.wait()
 
 
-async def test_a_source_that_swallows_the_cancellation_is_still_cancelled():
+async def test_a_source_that_swallows_the_cancellation_is_still_cancelled() -> None:
     async def stubborn() -> AsyncGenerator[Chunk, None]:
         try:
             await asyncio.Event().wait()
@@ -273,7 +273,7 @@ async def test_a_source_that_swallows_the_cancellation_is_still_cancelled():
     assert reader.cancelling() == 0
 
 
-async def test_metrics_count_text_tokens_and_the_wait_for_the_first():
+async def test_metrics_count_text_tokens_and_the_wait_for_the_first() -> None:
     stream = Stream(Wire((TextDelta("abc"), TextDelta("de"), Usage(1, 7), END)).read())
     await drain(stream)
     metrics = stream.control.metrics
@@ -285,7 +285,7 @@ async def test_metrics_count_text_tokens_and_the_wait_for_the_first():
     assert metrics.tokens_per_second > metrics.characters_per_second
 
 
-async def test_a_pause_before_the_first_text_does_not_count_as_waiting_for_it():
+async def test_a_pause_before_the_first_text_does_not_count_as_waiting_for_it() -> None:
     stream = Stream(Wire((TextDelta("a"), END)).read())
     stream.control.pause()
     reader = asyncio.create_task(anext(stream))  # pyright: ignore[reportArgumentType]
@@ -305,7 +305,7 @@ texts = st.lists(st.text(max_size=5).map(TextDelta), max_size=8).map(tuple)
 @given(before=texts, after=texts, finished=st.booleans())
 def test_law_readers_see_the_chunks_up_to_stopped_or_a_broken_stream(
     before: tuple[TextDelta, ...], after: tuple[TextDelta, ...], finished: bool
-):
+) -> None:
     async def law() -> None:
         wire = Wire((*before, END, *after) if finished else before)
         stream, seen = Stream(wire.read()), list[object]()
@@ -320,12 +320,13 @@ def test_law_readers_see_the_chunks_up_to_stopped_or_a_broken_stream(
     asyncio.run(law())
 
 
+@example(chunks=(), steps=["pause", "close", "read"])
 @given(
     chunks=texts, steps=st.lists(st.sampled_from(["read", "pause", "resume", "cancel", "close"]), max_size=12)
 )
 def test_law_however_a_stream_is_steered_it_ends_closed_and_in_one_state(
     chunks: tuple[TextDelta, ...], steps: list[str]
-):
+) -> None:
     async def law() -> None:
         wire = Wire((*chunks, END))
         stream, seen = Stream(wire.read()), list[object]()

@@ -3,66 +3,114 @@
 from __future__ import annotations
 
 import asyncio
+import selectors
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from atlas_mcp.errors import ProviderTimeout, Stalled
 from atlas_mcp.providers.watchdog import Watchdog
 
+if TYPE_CHECKING:
+    from selectors import SelectorKey
+
+
+class _Skipping(selectors.DefaultSelector):
+    """Passes over waiting, and counts what was passed over."""
+
+    skipped = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
+        ready = super().select(0 if timeout is not None else None)
+        if not ready and timeout:
+            self.skipped += timeout
+        return ready
+
+
+class SkippingLoop(asyncio.SelectorEventLoop):
+    """An event loop whose clock jumps to the next timer, so that time limits are exact and cost no time."""
+
+    def __init__(self) -> None:
+        self._clock = _Skipping()
+        super().__init__(self._clock)
+
+    def time(self) -> float:
+        return self._clock.skipped
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    return "asyncio", {"loop_factory": SkippingLoop}
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
 
 async def for_ever() -> None:
     await asyncio.Event().wait()
 
 
-async def test_hearing_nothing_in_time_is_a_timeout_of_the_provider():
-    with pytest.raises(ProviderTimeout, match=r"0\.01 seconds"):
-        with Watchdog(first_token=0.01, idle=9):
-            await for_ever()
+async def test_hearing_nothing_in_time_is_a_timeout_of_the_provider() -> None:
+    with pytest.raises(ProviderTimeout, match="60 seconds"), Watchdog(first_token=60, idle=9):
+        await for_ever()
+    assert now() == pytest.approx(60)
     task = asyncio.current_task()
     assert task is not None
     assert task.cancelling() == 0
 
 
-async def test_the_first_limit_holds_over_several_waits():
-    watchdog = Watchdog(first_token=0.02, idle=9)
+async def test_the_first_limit_holds_over_several_waits() -> None:
+    watchdog = Watchdog(first_token=60, idle=9)
     with watchdog:
-        await asyncio.sleep(0.01)
-    with pytest.raises(ProviderTimeout):
-        with watchdog:
-            await for_ever()
+        await asyncio.sleep(40)
+    with pytest.raises(ProviderTimeout), watchdog:
+        await asyncio.sleep(40)
+    assert now() == pytest.approx(60)
 
 
-async def test_silence_after_a_sign_of_life_is_a_stall():
-    watchdog = Watchdog(first_token=9, idle=0.01)
+async def test_silence_after_a_sign_of_life_is_a_stall() -> None:
+    watchdog = Watchdog(first_token=60, idle=9)
     with watchdog:
-        await asyncio.sleep(0)
+        await asyncio.sleep(40)
     watchdog.heard()
-    with pytest.raises(Stalled, match=r"0\.01 seconds"):
-        with watchdog:
-            await for_ever()
+    with pytest.raises(Stalled, match="9 seconds"), watchdog:
+        await for_ever()
+    assert now() == pytest.approx(49)
 
 
-async def test_time_spent_outside_a_wait_does_not_count():
-    watchdog = Watchdog(first_token=0.01, idle=0.01)
+async def test_time_spent_outside_a_wait_does_not_count() -> None:
+    watchdog = Watchdog(first_token=60, idle=9)
     watchdog.heard()
-    with watchdog:
-        await asyncio.sleep(0)
-    await asyncio.sleep(0.03)
-    with watchdog:
-        await asyncio.sleep(0)
+    for _ in range(3):
+        with watchdog:
+            await asyncio.sleep(8)
+        await asyncio.sleep(100)
     watchdog.close()
 
 
-async def test_many_short_waits_are_not_one_long_one():
-    watchdog = Watchdog(first_token=9, idle=0.05)
+async def test_a_shorter_limit_that_is_set_later_holds_at_once() -> None:
+    watchdog = Watchdog(first_token=60, idle=60)
     watchdog.heard()
-    for _ in range(20):
+    with watchdog:
+        await asyncio.sleep(1)
+    watchdog.idle = 2
+    with pytest.raises(Stalled), watchdog:
+        await for_ever()
+    assert now() == pytest.approx(3)
+
+
+async def test_many_short_waits_take_one_timer_and_are_not_one_long_wait() -> None:
+    watchdog = Watchdog(first_token=60, idle=9)
+    watchdog.heard()
+    for _ in range(100):
         with watchdog:
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(1)
     watchdog.close()
+    assert now() == pytest.approx(100)
 
 
-async def test_somebody_elses_cancellation_stays_one():
+async def test_somebody_elses_cancellation_stays_one() -> None:
     async def wait() -> None:
         with Watchdog(first_token=9, idle=9):
             await for_ever()
@@ -74,7 +122,7 @@ async def test_somebody_elses_cancellation_stays_one():
         await task
 
 
-async def test_an_error_within_a_wait_passes_through():
-    with pytest.raises(KeyError):
-        with Watchdog(first_token=9, idle=9):
-            raise KeyError
+async def test_an_error_within_a_wait_passes_through() -> None:
+    nothing: dict[str, str] = {}
+    with pytest.raises(KeyError), Watchdog(first_token=9, idle=9):
+        nothing.pop("key")

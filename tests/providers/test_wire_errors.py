@@ -40,7 +40,7 @@ from atlas_mcp.providers.wire_errors import classify, error_in_stream, redacted,
 )
 def test_status_code_and_words_name_a_leaf(
     status: int | None, codes: tuple[str, ...], message: str, leaf: type[errors.ProviderError]
-):
+) -> None:
     assert classify(status, codes, message) is leaf
 
 
@@ -56,14 +56,14 @@ def test_status_code_and_words_name_a_leaf(
 )
 def test_an_error_in_a_stream_is_read_by_its_code(
     error: Any, leaf: type[errors.ProviderError], status: int | None
-):
+) -> None:
     failure = error_in_stream(error)
     assert type(failure) is leaf
     assert failure.status == status
     assert failure.remedy == remedy_for(leaf)
 
 
-def test_how_long_to_wait_is_read_from_either_header_and_either_form():
+def test_how_long_to_wait_is_read_from_either_header_and_either_form() -> None:
     assert retry_after({"retry-after": "7"}) == 7.0
     assert retry_after({"retry-after-ms": "1500", "retry-after": "9"}) == 1.5
     soon = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
@@ -75,7 +75,7 @@ def test_how_long_to_wait_is_read_from_either_header_and_either_form():
     assert retry_after({}) is None
 
 
-def test_secrets_are_taken_out_and_length_is_bounded():
+def test_secrets_are_taken_out_and_length_is_bounded() -> None:
     text = redacted(
         "key sk-abcdef123456, mine-secret\nBearer xyz http://user:pass@host/v1", "mine-secret", ""
     )

@@ -1,0 +1,479 @@
+"""The OpenAI provider through the real SDK, against a server on the loopback that speaks the same wire."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import socket
+import subprocess
+import sys
+import time
+import traceback
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pydantic import SecretStr
+
+from atlas_mcp import errors
+from atlas_mcp.messages import (
+    Intent,
+    Material,
+    Message,
+    Passage,
+    Prompt,
+    Source,
+    Stopped,
+    Text,
+    TextDelta,
+    ToolCall,
+    Usage,
+)
+from atlas_mcp.providers.openai import DEFAULT_MODEL, OpenAIProvider, Patience, open_provider
+from atlas_mcp.providers.provider import Fold, complete
+from tests.fakes.openai_server import FakeOpenAI, Turn
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+
+    from atlas_mcp.providers.stream import Stream
+
+KEY = "sk-very-secret-0123456789"
+SCHEMA = {"type": "object", "properties": {"answer": {"type": "string"}}, "required": ["answer"]}
+PATIENCE = Patience(first_token=20, idle=20, usage=20)
+IMPATIENCE = Patience(first_token=0.3, idle=0.3, usage=0.05)
+
+
+def prompt(text: str = "hello", **fields: Any) -> Prompt:
+    return Prompt((Message("user", (Text(text),)),), Intent.COMPOSE, text, **fields)
+
+
+@pytest.fixture
+async def server() -> AsyncGenerator[FakeOpenAI, None]:
+    async with FakeOpenAI(tokens=20) as running:
+        yield running
+
+
+@pytest.fixture
+async def provider(server: FakeOpenAI) -> AsyncGenerator[OpenAIProvider, None]:
+    opened = open_provider("fake-model", api_key=KEY, base_url=server.url, patience=PATIENCE)
+    yield opened
+    await opened.aclose()
+
+
+@pytest.fixture
+async def hasty(server: FakeOpenAI) -> AsyncGenerator[OpenAIProvider, None]:
+    opened = open_provider("fake-model", api_key=KEY, base_url=server.url, patience=IMPATIENCE)
+    yield opened
+    await opened.aclose()
+
+
+async def drain(stream: Stream, fold: Fold) -> None:
+    async for chunk in stream:
+        fold.add(chunk)
+
+
+async def until(true: Callable[[], object]) -> None:
+    """Let the others run until something is so; five seconds are more than enough."""
+    async with asyncio.timeout(5):
+        while not true():  # noqa: ASYNC110  the server tells nobody
+            await asyncio.sleep(0)
+
+
+async def failure(provider: OpenAIProvider, asked: Prompt | None = None) -> tuple[errors.ProviderError, Fold]:
+    """How the provider fails, and what it said before."""
+    fold = Fold()
+    async with provider.stream(asked or prompt()) as stream:
+        with pytest.raises(errors.ProviderError) as caught:
+            await drain(stream, fold)
+    assert (caught.value.provider, caught.value.model) == ("openai", "fake-model")
+    assert caught.value.remedy
+    return caught.value, fold
+
+
+async def closed_after(server: FakeOpenAI, since: float) -> float:
+    """Seconds from `since` until the server saw its last client leave."""
+    exchange = server.exchanges[-1]
+    await until(lambda: exchange.client_closed_at)
+    return (exchange.client_closed_at or since) - since
+
+
+async def test_an_answer_streams_in_and_ends_with_its_measured_usage(
+    server: FakeOpenAI, provider: OpenAIProvider
+) -> None:
+    async with provider.stream(prompt()) as stream:
+        chunks = [chunk async for chunk in stream]
+    *text, usage, stopped = chunks
+    assert len(text) == 20
+    assert all(isinstance(chunk, TextDelta) for chunk in text)
+    assert isinstance(usage, Usage)
+    assert (usage.output_tokens, usage.calls, usage.cost_usd, usage.estimated) == (20, 1, None, False)
+    assert stopped == Stopped("end", "openai", "fake-model")
+    assert server.requests[0]["messages"] == [{"role": "user", "content": "hello"}]
+    assert server.exchanges[0].headers["authorization"] == f"Bearer {KEY}"
+
+
+async def test_connections_are_reused_after_whole_answers(
+    server: FakeOpenAI, provider: OpenAIProvider
+) -> None:
+    for _ in range(3):
+        await complete(provider, prompt())
+    assert server.connections == 1
+
+
+async def test_structured_output_and_material_reach_the_server(
+    server: FakeOpenAI, provider: OpenAIProvider
+) -> None:
+    source = Source("0" * 64, "u", "Tides", "2026-01-01T00:00:00Z")
+    material = Material((Passage("p7", source, "The moon pulls the sea twice a day.", 0),))
+    asked = Prompt((Message("user", (material,)),), Intent.GATHER, "tides", schema=FINDINGS)
+    reply = await complete(provider, asked)
+    assert '"passage": "p7", "quote": "The moon pulls the sea twice a day."' in reply.text
+
+
+FINDINGS: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "findings": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"passage": {"type": "string"}, "quote": {"type": "string"}},
+            },
+        }
+    },
+}
+
+
+async def test_tool_calls_arrive_whole(server: FakeOpenAI, provider: OpenAIProvider) -> None:
+    halves: list[dict[str, Any]] = [
+        {"tool_calls": [{"index": 0, "id": "c1", "function": {"name": "search", "arguments": '{"q":'}}]},
+        {"tool_calls": [{"index": 0, "function": {"arguments": ' "tides"}'}}]},
+    ]
+    server.turns.append(Turn(deltas=halves))
+    reply = await complete(provider, prompt())
+    assert reply.calls == (ToolCall("c1", "search", {"q": "tides"}),)
+    assert reply.stopped.reason == "tool_calls"
+
+
+async def test_a_broken_tool_call_is_a_malformed_response(
+    server: FakeOpenAI, provider: OpenAIProvider
+) -> None:
+    half: dict[str, Any] = {
+        "tool_calls": [{"index": 0, "id": "c", "function": {"name": "s", "arguments": '{"q"'}}]
+    }
+    server.turns.append(Turn(deltas=[half]))
+    error, _ = await failure(provider)
+    assert isinstance(error, errors.MalformedResponse)
+
+
+async def test_usage_that_never_comes_is_estimated(server: FakeOpenAI, provider: OpenAIProvider) -> None:
+    server.turns.append(Turn(text="x" * 80, usage=None))
+    reply = await complete(provider, prompt())
+    assert reply.usage.estimated
+    assert reply.usage.output_tokens == 20
+
+
+@pytest.mark.parametrize("turn", [Turn(done=False), Turn(usage=None, done=False)])
+async def test_an_answer_is_whole_without_the_done_marker(
+    server: FakeOpenAI, provider: OpenAIProvider, turn: Turn
+) -> None:
+    server.turns.append(turn)
+    assert (await complete(provider, prompt())).stopped.reason == "end"
+
+
+@pytest.mark.parametrize("after_the_end", ["drop", "stall"])
+async def test_trouble_after_a_whole_answer_does_no_harm(
+    server: FakeOpenAI, hasty: OpenAIProvider, after_the_end: Any
+) -> None:
+    server.turns.append(Turn(text="whole", ending=after_the_end, after=20, finish="stop"))
+    reply = await complete(hasty, prompt())
+    assert reply.text.strip() == "whole"
+    assert reply.usage.estimated
+
+
+@pytest.mark.parametrize(
+    ("turn", "leaf"),
+    [
+        (Turn(ending="drop", after=5), errors.StreamBroken),
+        (Turn(ending="eof", after=5), errors.StreamBroken),
+        (Turn(ending="junk", after=5), errors.MalformedResponse),
+        (Turn(ending="error", after=5), errors.Overloaded),
+        (Turn(ending="error", after=5, error={"message": "oops", "code": 502}), errors.ServerFailed),
+    ],
+)
+async def test_a_stream_that_dies_is_typed_and_what_it_cost_is_estimated(
+    server: FakeOpenAI, provider: OpenAIProvider, turn: Turn, leaf: type[errors.ProviderError]
+) -> None:
+    server.turns.append(turn)
+    error, fold = await failure(provider)
+    assert type(error) is leaf
+    assert error.request_id == "req_fake"
+    assert fold.text
+    assert fold.usage.estimated
+    assert fold.usage.output_tokens > 0
+    assert fold.stopped is None
+
+
+async def test_a_stream_that_goes_silent_is_stalled(server: FakeOpenAI, hasty: OpenAIProvider) -> None:
+    server.turns.append(Turn(ending="stall", after=5))
+    since = time.perf_counter()
+    error, fold = await failure(hasty)
+    assert type(error) is errors.Stalled
+    assert fold.usage.estimated
+    assert await closed_after(server, since) < 2
+
+
+async def test_a_server_that_never_answers_is_a_timeout(server: FakeOpenAI, hasty: OpenAIProvider) -> None:
+    server.turns.append(Turn(ending="silent"))
+    since = time.perf_counter()
+    error, fold = await failure(hasty)
+    assert type(error) is errors.ProviderTimeout
+    assert fold.usage == Usage()
+    assert await closed_after(server, since) < 2
+
+
+async def test_a_stream_that_begins_and_says_nothing_is_a_timeout(
+    server: FakeOpenAI, hasty: OpenAIProvider
+) -> None:
+    server.turns.append(Turn(ending="stall", after=0))
+    error, _ = await failure(hasty)
+    assert type(error) is errors.ProviderTimeout
+
+
+async def test_a_paused_stream_does_not_time_out(server: FakeOpenAI, hasty: OpenAIProvider) -> None:
+    async with hasty.stream(prompt()) as stream:
+        fold = Fold()
+        fold.add(await anext(stream))
+        await asyncio.sleep(0.4)
+        async for chunk in stream:
+            fold.add(chunk)
+    assert fold.reply().stopped.reason == "end"
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "leaf"),
+    [
+        (400, None, errors.InvalidRequest),
+        (400, "context_length_exceeded", errors.ContextTooLong),
+        (401, "invalid_api_key", errors.Authentication),
+        (403, None, errors.PermissionDenied),
+        (404, "model_not_found", errors.ModelNotFound),
+        (429, "insufficient_quota", errors.QuotaExceeded),
+        (500, None, errors.ServerFailed),
+        (503, None, errors.Overloaded),
+    ],
+)
+async def test_a_status_is_a_leaf_and_nothing_is_retried(
+    server: FakeOpenAI,
+    provider: OpenAIProvider,
+    status: int,
+    code: str | None,
+    leaf: type[errors.ProviderError],
+) -> None:
+    server.turns.append(Turn(status=status, body={"error": {"message": "no", "code": code}}))
+    error, _ = await failure(provider)
+    assert type(error) is leaf
+    assert (error.status, error.request_id) == (status, "req_fake")
+    assert len(server.exchanges) == 1
+
+
+async def test_rate_limits_say_when_to_come_back(server: FakeOpenAI, provider: OpenAIProvider) -> None:
+    server.turns.append(Turn(status=429, body={"error": {"message": "slow"}}, headers={"retry-after": "7"}))
+    error, _ = await failure(provider)
+    assert isinstance(error, errors.RateLimited)
+    assert error.retry_after == 7
+
+
+async def test_json_where_a_stream_was_asked_for_is_malformed(
+    server: FakeOpenAI, provider: OpenAIProvider
+) -> None:
+    server.turns.append(Turn(body={"choices": [{"message": {"content": "hi"}}]}))
+    error, _ = await failure(provider)
+    assert isinstance(error, errors.MalformedResponse)
+    assert "application/json" in error.message
+
+
+async def test_a_refused_connection_is_a_failed_connection() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    provider = open_provider("fake-model", base_url=f"http://127.0.0.1:{port}/v1")
+    error, _ = await failure(provider)
+    assert type(error) is errors.ConnectionFailed
+    await provider.aclose()
+
+
+async def test_a_server_that_refuses_response_format_is_asked_in_words_from_then_on() -> None:
+    async with FakeOpenAI(tokens=5, refuse_schema=True) as server:
+        provider = open_provider("fake-model", base_url=server.url, patience=PATIENCE)
+        for _ in range(2):
+            assert (await complete(provider, prompt(schema=SCHEMA))).stopped.reason == "end"
+        first, second, third = server.requests
+        assert "response_format" in first
+        assert second["messages"] == third["messages"]
+        assert "JSON Schema" in second["messages"][0]["content"]
+        await provider.aclose()
+
+
+@pytest.mark.parametrize(
+    ("message", "gone"),
+    [
+        ("Unrecognized request argument supplied: stream_options", "stream_options"),
+        ("Unsupported value: 'temperature' does not support 0.2 with this model.", "temperature"),
+        ("Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.", "max_tokens"),
+    ],
+)
+async def test_other_parameters_that_a_server_refuses_by_name_are_left_out(
+    server: FakeOpenAI, provider: OpenAIProvider, message: str, gone: str
+) -> None:
+    server.turns.append(Turn(status=400, body={"error": {"message": message}}))
+    await complete(provider, prompt(max_output_tokens=9, sampling={"temperature": 0.2}))
+    first, second = server.requests
+    assert gone in first
+    assert gone not in second
+    assert ("max_completion_tokens" in second) == (gone == "max_tokens")
+
+
+async def test_a_bad_value_is_not_mistaken_for_an_unknown_parameter(
+    server: FakeOpenAI, provider: OpenAIProvider
+) -> None:
+    said = {"error": {"message": "temperature must be at most 2", "param": "temperature"}}
+    server.turns.append(Turn(status=400, body=said))
+    error, _ = await failure(provider, prompt(sampling={"temperature": 5}))
+    assert isinstance(error, errors.InvalidRequest)
+
+
+async def test_without_a_model_the_first_the_server_lists_is_used() -> None:
+    async with FakeOpenAI(tokens=5, models=("llama", "mistral")) as server:
+        provider = open_provider(base_url=server.url, patience=PATIENCE)
+        assert provider.info.name == "openai"
+        assert (await complete(provider, prompt())).stopped.model == "llama"
+        await complete(provider, prompt())
+        assert provider.info.name == "openai:llama"
+        assert [exchange.path for exchange in server.exchanges].count("/v1/models") == 1
+        await provider.aclose()
+
+
+async def test_a_server_without_models_says_what_to_do() -> None:
+    async with FakeOpenAI(models=()) as server:
+        provider = open_provider(base_url=server.url, patience=PATIENCE)
+        with pytest.raises(errors.ModelNotFound, match=r"has no model.*openai:MODEL"):
+            await complete(provider, prompt())
+        await provider.aclose()
+
+
+async def cancelled_while_waiting(stream: Stream) -> float:
+    """Cancel once the reader waits for a chunk that does not come; the moment of cancelling."""
+    reader = asyncio.create_task(drain(stream, Fold()))
+    await until(lambda: stream.control.metrics.chunks == 3)
+    since = time.perf_counter()
+    stream.control.cancel("enough")
+    with pytest.raises(errors.Cancelled, match="enough"):
+        await reader
+    return since
+
+
+async def test_cancelling_closes_the_socket_within_20_milliseconds(
+    server: FakeOpenAI, provider: OpenAIProvider
+) -> None:
+    took: list[float] = []
+    for _ in range(3):
+        server.turns.append(Turn(ending="stall", after=3))
+        since = await cancelled_while_waiting(provider.stream(prompt()))
+        took.append(await closed_after(server, since))
+    assert min(took) < 0.02
+
+
+async def test_cancelling_before_the_headers_closes_the_socket(
+    server: FakeOpenAI, provider: OpenAIProvider
+) -> None:
+    server.turns.append(Turn(ending="silent"))
+    stream = provider.stream(prompt())
+    reader = asyncio.create_task(anext(stream))  # pyright: ignore[reportArgumentType]
+    await until(lambda: server.exchanges)
+    since = time.perf_counter()
+    stream.control.cancel()
+    with pytest.raises(errors.Cancelled):
+        await reader
+    assert await closed_after(server, since) < 0.5
+
+
+@pytest.mark.parametrize("way", ["leave", "cancel task", "cancel idle", "drop"])
+async def test_however_a_reader_goes_the_socket_is_closed(
+    server: FakeOpenAI, provider: OpenAIProvider, way: str
+) -> None:
+    server.turns.append(Turn(ending="stall", after=3))
+    stream = provider.stream(prompt())
+    for _ in range(3):
+        await anext(stream)
+    since = time.perf_counter()
+    match way:
+        case "leave":
+            async with stream:
+                pass
+        case "cancel task":
+            reader = asyncio.create_task(anext(stream))  # pyright: ignore[reportArgumentType]
+            await asyncio.sleep(0)
+            reader.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await reader
+        case "cancel idle":
+            stream.control.cancel()
+        case _:
+            del stream
+            gc.collect()
+    assert await closed_after(server, since) < 0.5
+
+
+async def test_thirty_streams_at_once_each_get_their_own_answer(
+    server: FakeOpenAI, provider: OpenAIProvider
+) -> None:
+    server.turns.extend(Turn(text=f"answer {number:02}") for number in range(30))
+    replies = await asyncio.gather(*(complete(provider, prompt()) for _ in range(30)))
+    assert {reply.text.strip() for reply in replies} == {f"answer {number:02}" for number in range(30)}
+    assert server.most_connections <= 30
+
+
+async def test_a_closed_provider_takes_no_more_prompts(server: FakeOpenAI, provider: OpenAIProvider) -> None:
+    await complete(provider, prompt())
+    await provider.aclose()
+    with pytest.raises(errors.Unavailable, match="closed"):
+        await complete(provider, prompt())
+
+
+async def test_the_key_is_in_no_error_and_no_representation(server: FakeOpenAI) -> None:
+    for key in (KEY, "odd/key with+signs"):
+        echo = {"error": {"message": f"Incorrect API key provided: {key}.", "code": "invalid_api_key"}}
+        provider = open_provider("fake-model", api_key=SecretStr(key), base_url=server.url, patience=PATIENCE)
+        server.turns.append(Turn(status=401, body=echo))
+        error, _ = await failure(provider)
+        shown = "".join(traceback.format_exception(error))
+        assert all(key not in text for text in (str(error), repr(error), str(error.to_dict()), shown))
+        assert key not in repr(provider)
+        assert error.__cause__ is None
+        await provider.aclose()
+
+
+def test_what_is_not_given_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    assert open_provider().info.name == f"openai:{DEFAULT_MODEL}"
+    assert open_provider("gpt-6-luna").info.model == "gpt-6-luna"
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")
+    assert open_provider().info.model == ""
+
+
+def test_what_cannot_work_is_said_before_the_first_prompt() -> None:
+    with pytest.raises(errors.InvalidConfiguration, match="OPENAI_API_KEY"):
+        open_provider()
+    with pytest.raises(errors.InvalidConfiguration, match="no address") as caught:
+        open_provider(base_url="user:password@localhost:8080")
+    assert caught.value.remedy
+
+
+def test_the_sdk_is_not_imported_before_the_first_stream() -> None:
+    script = (
+        "import sys; from atlas_mcp.providers.openai import open_provider;"
+        "open_provider('m', api_key='k').stream; print({'openai', 'httpx2'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
