@@ -11,7 +11,7 @@ UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python
 PYTHONS := $(PYTHON) python3.14 python3.13 python3.12 python3.11 python3 python
 SUITABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 
-QUESTION ?= How does ATLAS make sure that what a brief claims is true, and what happens to a run when the server is killed?
+export QUESTION ?= How does ATLAS verify the quotes and claims of a brief, and what happens to a run when its process is killed?
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check lowest peers bench lock clean
@@ -20,7 +20,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 run: $(MADE)/run ## answer a question about ATLAS from its handbook (QUESTION="…" asks another)
-	@$(BIN)/atlas-mcp run research "$(QUESTION)"
+	@$(BIN)/atlas-mcp run research "$$QUESTION"
 
 test: $(MADE)/dev ## run the tests
 	$(BIN)/python -m pytest -q -m "not peer"

@@ -1,0 +1,87 @@
+"""What the README and the examples show works as shown."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from atlas_mcp.cli.program import program
+from atlas_mcp.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def run(*command: str | Path, home: Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "ATLAS_HOME": str(home), "PYTHONUTF8": "1"}
+    return subprocess.run(
+        [sys.executable, *command], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def command_lines() -> list[str]:
+    lines = [line.split("#")[0].strip() for block in blocks("sh") for line in block.splitlines()]
+    return [line for line in lines if "atlas-mcp" in line]
+
+
+@pytest.mark.parametrize("line", command_lines())
+def test_every_command_line_of_the_readme_is_one_the_program_knows(line: str) -> None:
+    words = shlex.split(line[line.index("atlas-mcp ") :])[1:]
+    command = program_command()
+    while words and (deeper := getattr(command, "commands", {}).get(words[0])):
+        command, words = deeper, words[1:]
+    # Parsing without invoking: an unknown option or a missing argument is an error here.
+    command.make_context("atlas-mcp", words, resilient_parsing=False)
+
+
+def program_command() -> object:
+    from typer.main import get_command
+
+    return get_command(program)
+
+
+def test_the_entry_for_claude_desktop_is_json_that_starts_the_server() -> None:
+    entry = json.loads(blocks("json")[0])["mcpServers"]["atlas"]
+    assert [entry["command"], *entry["args"]] == ["uvx", "atlas-mcp", "serve"]
+
+
+def test_the_settings_of_the_readme_and_of_the_handbook_are_accepted(home: Path) -> None:
+    handbook = (ROOT / "docs/handbook/06-configuration.md").read_text("utf-8")
+    for block in [*blocks("toml"), *blocks("toml", handbook)]:
+        (home / "config").mkdir(parents=True, exist_ok=True)
+        (home / "config" / "atlas.toml").write_text(block, "utf-8")
+        assert Settings.load().models.default == tomllib.loads(block)["models"]["default"]
+
+
+def test_the_python_of_the_readme_prints_a_brief(home: Path, tmp_path: Path) -> None:
+    script = tmp_path / "readme.py"
+    script.write_text(blocks("python")[0], "utf-8")
+    done = run(script, home=home)
+    assert done.returncode == 0, done.stderr
+    assert "## Findings" in done.stdout
+
+
+@pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)
+def test_every_example_runs_without_a_key(example: Path, home: Path) -> None:
+    done = run(example, home=home)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("# ")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text("utf-8"))
+    assert [link for link in links if "://" not in link and not (page.parent / link).exists()] == []
