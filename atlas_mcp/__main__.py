@@ -14,11 +14,12 @@ __all__ = ["main"]
 def main() -> None:
     """Run the command in `sys.argv`."""
     if sys.argv[1:] == ["serve"]:
-        from atlas_mcp.surface.doorstep import greet
+        from atlas_mcp.surface.doorstep import clean_stdout, greet
 
-        greet()
-        from atlas_mcp.surface.server import run_stdio
-
+        if not greet():
+            return
+        with clean_stdout():
+            from atlas_mcp.surface.server import run_stdio
         run_stdio()
         return
     from atlas_mcp.cli import main as command_line

@@ -28,12 +28,12 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def shortened(text: str, *, from_end: bool = False) -> str:
-    """A text on one line, its beginning or its end."""
+def shortened(text: str, most: int = LONGEST, *, from_end: bool = False) -> str:
+    """A text on one line, at most `most` characters of its beginning or its end."""
     line = " ".join(text.split())
-    if len(line) <= LONGEST:
+    if len(line) <= most:
         return line
-    return f"…{line[1 - LONGEST :]}" if from_end else f"{line[: LONGEST - 1]}…"
+    return f"…{line[1 - most :]}" if from_end else f"{line[: most - 1]}…"
 
 
 def _checked(event: Event) -> str:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from fastmcp.tools.base import ToolResult
 from mcp_types import TextContent, ToolAnnotations
 
+from atlas_mcp.observe.sentences import counted
 from atlas_mcp.roots import is_text, readable
 from atlas_mcp.surface import schemas
 from atlas_mcp.surface.answers import hand_made, reporter
 from atlas_mcp.surface.progress import Teller
-from atlas_mcp.observe.sentences import counted
 
 if TYPE_CHECKING:
     from atlas_mcp.memory.knowledge import Ingested

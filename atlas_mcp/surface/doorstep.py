@@ -14,13 +14,16 @@ import io
 import json
 import os
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from typing_extensions import Buffer
 
-__all__ = ["ANSWER", "answer", "greet"]
+__all__ = ["ANSWER", "answer", "clean_stdout", "greet"]
 
 ANSWER = Path(__file__).with_name("discover.json")
 """What the real server answers to `server/discover`."""
@@ -31,8 +34,10 @@ LONGEST_PROBE = 64 * 1024
 _META = "io.modelcontextprotocol/"
 
 
-def greet() -> None:
+def greet() -> bool:
     """Read the first line of stdin, answer it if it is a probe, and leave the rest in `sys.stdin`.
+
+    False says that the client left without a word, so that there is nobody to serve.
 
     From here on descriptor 0 is the null device, so that no child process reads the client's words.
     """
@@ -46,6 +51,20 @@ def greet() -> None:
         rest = started
     _divert_stdin()
     sys.stdin = io.TextIOWrapper(_Started(rest, wire), encoding="utf-8", errors="replace")  # pyright: ignore[reportArgumentType]
+    return bool(started)
+
+
+@contextmanager
+def clean_stdout() -> Generator[None]:
+    """While inside, what is written to descriptor 1 goes to stderr instead of to the client."""
+    wire = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(wire, 1)
+        os.close(wire)
 
 
 def answer(line: bytes) -> bytes | None:

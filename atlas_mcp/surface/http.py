@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from atlas_mcp.settings import Settings
 
-__all__ = ["http_app", "listen", "serve"]
+__all__ = ["http_app", "http_server", "listen", "serve"]
 
 log = logging.getLogger(__name__)
 
@@ -44,9 +44,8 @@ async def serve(
     _refuse_strangers(settings, host)
     app = http_app(settings, streamable=streamable, sse=sse, public=not _is_loopback(host))
     with listen(host, settings.http.port if port is None else port) as listening:
-        config = uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=2, ws="none", lifespan="on")
         _announce(listening, streamable=streamable, sse=sse)
-        await uvicorn.Server(config).serve(sockets=[listening])
+        await http_server(app).serve(sockets=[listening])
 
 
 def http_app(
@@ -65,6 +64,13 @@ def http_app(
     if sse:
         app.router.routes.extend(server.http_app(path="/sse", transport="sse").routes)
     return app
+
+
+def http_server(app: Starlette) -> uvicorn.Server:
+    """The web server of the application; who is still connected when it stops gets two seconds."""
+    return uvicorn.Server(
+        uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=2, ws="none", lifespan="on")
+    )
 
 
 def listen(host: str, port: int) -> socket.socket:

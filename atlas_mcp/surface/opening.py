@@ -7,6 +7,7 @@ import logging
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from atlas_mcp.app import open_atlas
 from atlas_mcp.errors import AtlasError
 
 if TYPE_CHECKING:
@@ -63,8 +64,6 @@ class Opening:
 
     async def _hold(self) -> None:
         """Hold the `Atlas` open; one task opens and closes it."""
-        from atlas_mcp.app import open_atlas
-
         async with open_atlas(self.settings, resume=True) as atlas:
             self._atlas = atlas
             self._opened.set()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import logging
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from fastmcp.exceptions import NotFoundError, ResourceError
+from mcp import MCPError
+from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
 
-from atlas_mcp.errors import AtlasError, InvalidInput, UnknownRun, UnknownTeam
+from atlas_mcp.errors import AtlasError, InvalidInput, UnknownTeam
 from atlas_mcp.observe.log import log_file
 from atlas_mcp.observe.picture import picture
 from atlas_mcp.orchestration.store import ALIVE
@@ -70,7 +70,7 @@ def _add_teams(server: FastMCP, teams: Mapping[str, Team]) -> None:
         try:
             chosen = pick_team(teams, team)
         except UnknownTeam as error:
-            raise NotFoundError(str(error)) from None
+            raise _refused(error) from None
         return _json(
             _team(chosen)
             | chosen.model_dump(
@@ -102,10 +102,8 @@ def _add_runs(server: FastMCP, opening: Opening) -> None:
             try:
                 atlas = await opening.atlas()
                 return await read(atlas, await atlas.get(run_id))
-            except UnknownRun as error:
-                raise NotFoundError(str(error)) from None
             except AtlasError as error:
-                raise ResourceError(str(error), log_level=logging.DEBUG) from None
+                raise _refused(error) from None
 
     add("", "run", JSON, _envelope)
     add("/events", "what happened in a run, in order", JSON, _events)
@@ -163,6 +161,11 @@ def _add_health(server: FastMCP, opening: Opening, teams: Mapping[str, Team]) ->
         return _json(
             {"status": "ok", "runs_alive": len(alive), "roots": [str(r) for r in atlas.roots], **told}
         )
+
+
+def _refused(error: AtlasError) -> MCPError:
+    """The error as the protocol has it: what is not there is the asker's mistake, all else ours."""
+    return MCPError(INVALID_PARAMS if isinstance(error, InvalidInput) else INTERNAL_ERROR, str(error))
 
 
 def _json(value: object) -> str:

@@ -10,10 +10,10 @@ from fastmcp.tools.base import ToolResult
 from mcp_types import TextContent, ToolAnnotations
 
 from atlas_mcp.events import Kind
+from atlas_mcp.observe.sentences import shortened
 from atlas_mcp.orchestration.store import RunState
 from atlas_mcp.surface import schemas
 from atlas_mcp.surface.answers import hand_made, run_answer
-from atlas_mcp.observe.sentences import shortened
 from atlas_mcp.surface.team_tools import reads, watched
 
 if TYPE_CHECKING:

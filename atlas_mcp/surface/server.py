@@ -12,6 +12,7 @@ from atlas_mcp.catalogue import Catalogue
 from atlas_mcp.observe.log import write_logs
 from atlas_mcp.orchestration.team import load_teams
 from atlas_mcp.settings import Settings
+from atlas_mcp.surface.doorstep import clean_stdout
 from atlas_mcp.surface.opening import Opening
 from atlas_mcp.surface.resources import add_resources
 from atlas_mcp.surface.tools import tools
@@ -56,9 +57,12 @@ def run_stdio(settings: Settings | None = None) -> None:
     Raises:
         InvalidConfiguration: settings or a team's folder are wrong.
     """
-    settings = settings or Settings.load()
-    write_logs(settings.home)
-    asyncio.run(build_server(settings).run_stdio_async(show_banner=False))
+    with clean_stdout():
+        settings = settings or Settings.load()
+        write_logs(settings.home)
+        server = build_server(settings)
+    # From here on the MCP library keeps stdout clean.
+    asyncio.run(server.run_stdio_async(show_banner=False))
 
 
 def run_http(
