@@ -1,0 +1,188 @@
+"""The runs of a data folder: who asked what, where each stands, and what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from atlas_mcp.database import Database, open_database
+from atlas_mcp.errors import UnknownRun
+from atlas_mcp.events import Kind
+from atlas_mcp.observe.journal import Journal
+from atlas_mcp.orchestration.control import Controls, Verb
+from atlas_mcp.orchestration.store import (
+    ALIVE,
+    FINAL,
+    MIGRATIONS,
+    RunRow,
+    RunState,
+    RunStore,
+    new_run_id,
+    sameness,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+    from pathlib import Path
+
+ASKED = {"question": "Why are there tides?"}
+
+
+@pytest.fixture
+async def database(home: Path) -> AsyncGenerator[Database]:
+    async with open_database(home / "runs.db", MIGRATIONS) as opened:
+        yield opened
+
+
+@pytest.fixture
+def store(database: Database) -> RunStore:
+    return RunStore(database)
+
+
+async def begin(
+    store: RunStore, *, user: str = "ada", team: str = "research", fresh: bool = False, **given: Any
+) -> RunRow:
+    row, _ = await store.begin(user, team, "v1", given or ASKED, {"priority": "normal"}, fresh=fresh)
+    return row
+
+
+async def finish(store: RunStore, row: RunRow, state: RunState = RunState.DONE, **changes: Any) -> None:
+    ending: dict[str, Any] = {
+        "partial": False,
+        "output": {"answer": "The Moon."},
+        "error": None,
+        "usage": {"calls": 2},
+    }
+    await store.finish(row.run_id, state, **{**ending, **changes}, data={"state": state.value})
+
+
+def test_every_state_is_final_alive_or_interrupted() -> None:
+    assert FINAL | ALIVE | {RunState.INTERRUPTED} == set(RunState)
+    assert not FINAL & ALIVE
+
+
+def test_later_ids_sort_after_earlier_ones() -> None:
+    ids = [new_run_id() for _ in range(500)]
+    assert ids == sorted(ids)
+    assert len(set(ids)) == 500
+
+
+async def test_a_new_run_is_queued_and_its_first_event_says_what_was_asked(
+    store: RunStore, database: Database
+) -> None:
+    row = await begin(store)
+    assert (row.state, row.input, row.team_version, row.final) == (RunState.QUEUED, ASKED, "v1", False)
+    (event,) = await Journal(database).read(row.run_id)
+    assert (event.kind, event.data) == (
+        Kind.RUN_QUEUED,
+        {"team": "research", "team_version": "v1", "input": ASKED},
+    )
+    assert await store.get(row.run_id) == row
+
+
+async def test_the_same_call_attaches_to_the_run_alive(store: RunStore) -> None:
+    first, new = await store.begin("ada", "research", "v1", ASKED, {}, fresh=False)
+    again, new_again = await store.begin("ada", "research", "v1", ASKED, {}, fresh=False)
+    assert (new, new_again) == (True, False)
+    assert again.run_id == first.run_id
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"user": "bob"}, {"team": "analysis"}, {"fresh": True}, {"question": "Why is the sea salt?"}],
+    ids=lambda other: next(iter(other)),
+)
+async def test_another_user_team_question_or_a_wish_for_a_fresh_run_starts_another(
+    store: RunStore, other: dict[str, Any]
+) -> None:
+    first = await begin(store)
+    assert (await begin(store, **other)).run_id != first.run_id
+
+
+@pytest.mark.parametrize("state", sorted(FINAL | {RunState.INTERRUPTED}))
+async def test_a_run_that_has_ended_or_was_interrupted_is_not_attached_to(
+    store: RunStore, state: RunState
+) -> None:
+    first = await begin(store)
+    await store.move(first.run_id, state)
+    assert (await begin(store)).run_id != first.run_id
+
+
+async def test_of_many_same_calls_at_once_one_starts_the_run(home: Path) -> None:
+    path = home / "runs.db"
+    async with open_database(path, MIGRATIONS) as one, open_database(path, MIGRATIONS) as two:
+        stores = (RunStore(one), RunStore(two))
+        told = await asyncio.gather(
+            *(stores[n % 2].begin("ada", "research", "v1", ASKED, {}, fresh=False) for n in range(20))
+        )
+    assert sum(new for _, new in told) == 1
+    assert len({row.run_id for row, _ in told}) == 1
+
+
+@given(st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=5), max_size=5))
+def test_the_order_of_arguments_makes_no_other_call(given_input: dict[str, Any]) -> None:
+    backwards = dict(reversed(given_input.items()))
+    assert sameness("ada", "research", given_input, {}) == sameness("ada", "research", backwards, {})
+
+
+async def test_a_run_of_another_user_is_as_unknown_as_none(store: RunStore) -> None:
+    row = await begin(store)
+    assert (await store.get(row.run_id, "ada")).run_id == row.run_id
+    with pytest.raises(UnknownRun) as others:
+        await store.get(row.run_id, "bob")
+    with pytest.raises(UnknownRun) as nobodys:
+        await store.get("r_none", "bob")
+    assert str(others.value) == str(nobodys.value).replace("r_none", row.run_id)
+
+
+async def test_runs_are_listed_newest_first_by_user_team_and_state(store: RunStore) -> None:
+    rows = [await begin(store, question=str(number)) for number in range(4)]
+    other = await begin(store, user="bob")
+    rating = await begin(store, team="rating")
+    await store.move(rows[1].run_id, RunState.RUNNING)
+
+    async def listed(**wishes: Any) -> list[str]:
+        return [row.run_id for row in await store.newest(**wishes)]
+
+    assert await listed(user="ada", team="research") == [row.run_id for row in reversed(rows)]
+    assert await listed(user="ada", limit=2) == [rating.run_id, rows[3].run_id]
+    assert await listed(user="bob") == [other.run_id]
+    assert await listed(states=frozenset({RunState.RUNNING})) == [rows[1].run_id]
+    assert await listed(states=frozenset()) == []
+    assert len(await listed()) == 6
+
+
+async def test_a_run_ends_once_with_its_last_event(store: RunStore, database: Database) -> None:
+    row = await begin(store)
+    await finish(store, row, partial=True)
+    await finish(store, row, RunState.FAILED, output=None, error={"code": "late"})
+    await store.move(row.run_id, RunState.RUNNING)
+    ended = await store.get(row.run_id)
+    assert (ended.state, ended.partial, ended.output, ended.error) == (
+        RunState.DONE,
+        True,
+        {"answer": "The Moon."},
+        None,
+    )
+    kinds = [event.kind for event in await Journal(database).read(row.run_id)]
+    assert kinds == [Kind.RUN_QUEUED, Kind.RUN_FINISHED]
+
+
+async def test_pruning_forgets_old_ended_runs_whole_and_nothing_else(
+    store: RunStore, database: Database
+) -> None:
+    ended, alive = await begin(store), await begin(store, question="Still at work?")
+    await Controls(database).send(ended.run_id, Verb.PAUSE, "")
+    await finish(store, ended)
+    assert await store.prune("2000-01-01") == []
+    assert await store.prune("2999-01-01") == [ended.run_id]
+    with pytest.raises(UnknownRun):
+        await store.get(ended.run_id)
+    assert await Journal(database).read(ended.run_id) == []
+    assert await Controls(database).take(ended.run_id) == []
+    assert (await store.get(alive.run_id)).state is RunState.QUEUED
+    assert len(await Journal(database).read(alive.run_id)) == 1
