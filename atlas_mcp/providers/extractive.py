@@ -85,7 +85,7 @@ class ExtractiveProvider:
         if called:
             yield answer
         else:
-            for piece in _pieces(answer):
+            for piece in in_pieces(answer):
                 yield TextDelta(piece)
                 await asyncio.sleep(0)  # nothing here waits, and whoever watches or cancels must get a turn
         yield Usage(calls=1)
@@ -117,7 +117,7 @@ class ExtractiveProvider:
         return Vectors(rows[: len(asked)], rows[len(asked) :])
 
 
-def _pieces(text: str) -> Iterator[str]:
+def in_pieces(text: str) -> Iterator[str]:
     """The text in pieces of about a sentence, or one item of a list."""
     return (match[0] for match in _PIECE.finditer(text))
 

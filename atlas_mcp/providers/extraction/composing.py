@@ -120,7 +120,7 @@ def _open(question: Question, units: Sequence[Unit], relevance: Relevance) -> li
     return [
         facet.text
         for facet, unit in zip(question.facets, answered, strict=True)
-        if unit is None or coverage(facet.text, units) <= _HALF
+        if facet.text and (unit is None or coverage(facet.text, units) <= _HALF)
     ]
 
 

@@ -90,8 +90,10 @@ def split_question(whole: str) -> list[Part]:
         query = _standing_alone(clause, subject)
         parts += [Part(clause, query)] if query != clause else [Part(each, each) for each in _each(clause)]
         subject = subject or [word for word in _WORD.findall(_LEAD.sub("", clause)) if content_words(word)]
-    unique = {part.query.lower().rstrip(" ?.!"): part for part in reversed(parts)}
-    return list(reversed(unique.values()))[:_MOST_PARTS] or [Part(whole, whole)]
+    unique: dict[str, Part] = {}
+    for part in parts:
+        unique.setdefault(part.query.lower().rstrip(" ?.!"), part)
+    return list(unique.values())[:_MOST_PARTS] or [Part(whole, whole)]
 
 
 def _asked(clause: str) -> str:

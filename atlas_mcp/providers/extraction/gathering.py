@@ -43,7 +43,7 @@ def gather(question: Question, units: Sequence[Unit], vectors: Vectors | None, m
         for facet, unit in zip(question.facets, answers, strict=True)
         if unit is None or coverage(facet.text, units) <= _COVERED_BADLY
     ]
-    return {"findings": findings, "gaps": gaps if findings else [question.text], "note": None}
+    return {"findings": findings, "gaps": [gap for gap in (gaps if findings else [question.text]) if gap], "note": None}
 
 
 def stock(question: Question, units: Sequence[Unit], vectors: Vectors | None) -> Stock:

@@ -69,8 +69,11 @@ def _narrower(facets: list[str], about: str, known: list[str]) -> list[str]:
         *(f"{first} {second}" for first, second in pairwise(words)),
         *words,
     ]
-    fresh = {_key(each): each for each in reversed(candidates) if each and _key(each) not in known}
-    return list(reversed(fresh.values()))
+    fresh: dict[str, str] = {}
+    for each in candidates:
+        if each and _key(each) not in known:
+            fresh.setdefault(_key(each), each)
+    return list(fresh.values())
 
 
 def _runs(text: str) -> list[list[str]]:
