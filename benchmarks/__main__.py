@@ -80,14 +80,8 @@ async def recorded() -> list[dict[str, Any]]:
 @contextmanager
 def fake_server() -> Generator[str]:
     """The fake OpenAI server in a process of its own; gives its base URL."""
-    command = [
-        sys.executable,
-        str(ROOT / "tests" / "fakes" / "openai_server.py"),
-        "--port",
-        "0",
-        "--tokens",
-        str(TOKENS),
-    ]
+    server = ROOT / "tests" / "fakes" / "openai_server.py"
+    command = [sys.executable, str(server), "--port", "0", "--tokens", str(TOKENS)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
@@ -98,9 +92,8 @@ def fake_server() -> Generator[str]:
 
 def measured(side: str, url: str, given: str, at_once: int) -> dict[str, Any]:
     """One round of one side in a fresh process."""
-    command = [
-        sys.executable, "-m", "benchmarks.team_run", side, url, given, "--runs", "20", "--at-once", str(at_once),
-    ]  # fmt: skip
+    options = ["--runs", "20", "--at-once", str(at_once)]
+    command = [sys.executable, "-m", "benchmarks.team_run", side, url, given, *options]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 

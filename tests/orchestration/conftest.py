@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
@@ -11,18 +10,21 @@ from atlas_mcp.app import Atlas, open_atlas
 from atlas_mcp.settings import MemorySettings, ModelSettings, Settings
 
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
     from atlas_mcp.providers.provider import Provider
 
 TIDES = """# Tides
 
-The moon raises two tides a day. Spring tides come at new moon and at full moon, when sun and moon pull together.
+The moon raises two tides a day.
+Spring tides come at new moon and at full moon, when sun and moon pull together.
 Neap tides come at the quarters. The Bay of Fundy has a range of 16 metres.
 """
 HARBOURS = """# Harbours
 
-A harbour master must publish the tide table every month. Ships with a draught above 9 metres wait for high water.
+A harbour master must publish the tide table every month.
+Ships with a draught above 9 metres wait for high water.
 """
 
 
@@ -36,7 +38,9 @@ def documents(tmp_path: Path) -> Path:
 
 
 class OpenAtlas(Protocol):
-    def __call__(self, script: str = "", **wishes: Any) -> AbstractAsyncContextManager[Atlas]: ...
+    def __call__(
+        self, script: str = "", *, provider: Provider | None = None, resume: bool = False
+    ) -> AbstractAsyncContextManager[Atlas]: ...
 
 
 @pytest.fixture

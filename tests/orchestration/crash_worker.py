@@ -11,6 +11,7 @@ import asyncio
 import json
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,10 +65,8 @@ async def main(home: Path, script: str, documents: Path, notes: Path, run_id: st
         if run_id is None:
             run_id = (await atlas.start("research", question=QUESTION, documents=[str(documents)])).id
         else:
-            try:
+            with suppress(InvalidInput):  # it has ended already
                 await atlas.control(run_id, "resume")
-            except InvalidInput:
-                pass  # it has ended already
         sys.stdout.write(f"{run_id}\n")
         sys.stdout.flush()
         sys.stdout.write(json.dumps(await atlas.result(run_id, wait_seconds=60)) + "\n")

@@ -1,4 +1,4 @@
-"""From `run_control cancel` in another process's Atlas to the provider's connection closed, seen from its server."""
+"""From a cancel in another Atlas to the provider's connection closed, seen from the provider's server."""
 
 from __future__ import annotations
 
@@ -14,19 +14,22 @@ from atlas_mcp.settings import MemorySettings, Settings
 from tests.fakes.openai_server import FakeOpenAI
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.fakes.openai_server import Exchange
 
 
-async def streaming(server: FakeOpenAI, at_least: int) -> list[Exchange]:
-    """The exchanges whose answers are under way, once there are so many."""
+async def until(true: Callable[[], bool]) -> None:
+    """Look every 10 ms whether something has become true."""
     async with asyncio.timeout(20):
-        while True:
-            under_way = [each for each in server.exchanges if each.sent and each.ended_at is None]
-            if len(under_way) >= at_least:
-                return under_way
+        while not true():  # noqa: ASYNC110 - the server's state has no event to wait for
             await asyncio.sleep(0.01)
+
+
+def under_way(server: FakeOpenAI) -> list[Exchange]:
+    """The exchanges whose answers are being streamed."""
+    return [each for each in server.exchanges if each.sent and each.ended_at is None]
 
 
 @pytest.fixture
@@ -35,7 +38,7 @@ def settings(home: Path) -> Settings:
 
 
 async def test_cancelling_a_run_from_elsewhere_closes_its_providers_connections_within_a_second(
-    settings: Settings, documents: Path, record_property: pytest.RecordProperty
+    settings: Settings, documents: Path, record_property: Callable[[str, object], None]
 ) -> None:
     async with FakeOpenAI(tokens=60) as server:
         provider = open_provider("fake-model", base_url=server.url)
@@ -43,16 +46,17 @@ async def test_cancelling_a_run_from_elsewhere_closes_its_providers_connections_
             open_atlas(settings, roots=[documents], provider=provider) as owner,
             open_atlas(settings, roots=[documents]) as elsewhere,
         ):
-            run = await owner.start("research", question="When do spring tides come?", documents=[str(documents)])
-            async with asyncio.timeout(20):
-                while not server.exchanges or server.exchanges[-1].ended_at is None:
-                    await asyncio.sleep(0.01)
+            run = await owner.start(
+                "research", question="When do spring tides come?", documents=[str(documents)]
+            )
+            await until(lambda: bool(server.exchanges) and server.exchanges[-1].ended_at is not None)
             server.seconds = 0.5
-            under_way = await streaming(server, 1)
+            await until(lambda: bool(under_way(server)))
+            streaming = under_way(server)
             since = time.perf_counter()
             await elsewhere.control(run.id, "cancel")
             assert (await elsewhere.result(run.id, wait_seconds=5))["state"] == "cancelled"
-        closed = [each.client_closed_at for each in under_way]
+        closed = [each.client_closed_at for each in streaming]
         await provider.aclose()
     seconds = max(each - since for each in closed if each is not None)
     record_property("cancel_to_close_seconds", round(seconds, 3))

@@ -1,4 +1,4 @@
-"""`kill -9` at any moment: the run goes on, its output is the same, and no finished model call is repeated."""
+"""`kill -9` at any moment: the run goes on, gives the same, and repeats no finished model call."""
 
 from __future__ import annotations
 
@@ -32,9 +32,12 @@ QUOTES = (
 def script() -> str:
     """A plan of four workers, each of whom searches twice more before it answers."""
     assignments = ", ".join(
-        f'{{ id = "a{n}", worker = "documents", goal = "{goal}", after = [] }}' for n, goal in enumerate(GOALS, 1)
+        f'{{ id = "a{number}", worker = "documents", goal = "{goal}", after = [] }}'
+        for number, goal in enumerate(GOALS, 1)
     )
-    replies = [f'[[reply]]\nwhen = {{ intent = "plan" }}\njson = {{ assignments = [{assignments}] }}\nseconds = 0.05']
+    replies = [
+        f'[[reply]]\nwhen = {{ intent = "plan" }}\njson = {{ assignments = [{assignments}] }}\nseconds = 0.05'
+    ]
     for number, (goal, quote) in enumerate(zip(GOALS, QUOTES, strict=True), 1):
         when = f'intent = "gather", contains = "Your goal: {goal}"'
         pace = f"tokens = 8\nseconds = {0.04 * number:.2f}"
@@ -42,12 +45,15 @@ def script() -> str:
             search = f'{{ name = "search_documents", arguments = {{ query = "{goal} {turn}" }} }}'
             replies.append(f"[[reply]]\nwhen = {{ {when}, nth = {turn} }}\ntool = {search}\nseconds = 0.05")
         finding = f'{{ passage = "p1", quote = "{quote}" }}'
-        replies.append(f"[[reply]]\nwhen = {{ {when} }}\njson = {{ findings = [{finding}], gaps = [] }}\n{pace}")
+        replies.append(
+            f"[[reply]]\nwhen = {{ {when} }}\njson = {{ findings = [{finding}], gaps = [] }}\n{pace}"
+        )
     claims = ", ".join(
         f'{{ text = "{quote}", finding_ids = ["f{number}"] }}' for number, quote in enumerate(QUOTES, 1)
     )
     replies.append(
-        f'[[reply]]\nwhen = {{ intent = "compose" }}\njson = {{ answer = "{QUOTES[0]} [f1]", claims = [{claims}],'
+        '[[reply]]\nwhen = { intent = "compose" }\n'
+        f'json = {{ answer = "{QUOTES[0]} [f1]", claims = [{claims}],'
         " disagreements = [], open_questions = [], confidence = 0.8 }\ntokens = 20\nseconds = 0.2"
     )
     return "\n".join(replies)
@@ -65,18 +71,22 @@ class Place:
         self.script.write_text(script(), "utf-8")
 
     def spawn(self, run_id: str | None = None) -> subprocess.Popen[str]:
-        command = [
-            sys.executable, str(WORKER), str(self.home), str(self.script), str(self.documents), str(self.notes),
-        ]  # fmt: skip
+        places = (self.home, self.script, self.documents, self.notes)
+        command = [sys.executable, str(WORKER), *map(str, places)]
         return subprocess.Popen(
-            [*command, *([run_id] if run_id else [])], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
+            [*command, *([run_id] if run_id else [])],
+            stdout=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            text=True,
         )
 
     def calls(self) -> list[tuple[str, str]]:
         """Process and prompt of every model call that was begun."""
         if not self.notes.exists():
             return []
-        return [(pid, digest) for pid, digest in (line.split() for line in self.notes.read_text().splitlines())]
+        return [
+            (pid, digest) for pid, digest in (line.split() for line in self.notes.read_text().splitlines())
+        ]
 
     def finished(self) -> set[str]:
         """The prompts whose answers are in the ledger."""

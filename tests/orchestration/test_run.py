@@ -71,7 +71,9 @@ async def test_a_run_ends_with_a_brief_whose_claims_cite_verbatim_quotes(
     assert [source["title"] for source in output["sources"]] == ["Tides", "Harbours"]
     assert output["unsupported"] == []
     for finding in output["findings"]:
-        text = (documents / f"{'tides' if finding['source_id'] == 's1' else 'harbours'}.md").read_text("utf-8")
+        text = (documents / f"{'tides' if finding['source_id'] == 's1' else 'harbours'}.md").read_text(
+            "utf-8"
+        )
         assert text[finding["location"]["start"] : finding["location"]["end"]] == finding["quote"]
 
 
@@ -89,7 +91,8 @@ async def test_events_come_in_order_and_end_with_the_runs_end(atlas_with: OpenAt
 async def test_a_worker_that_fails_is_a_value_and_the_others_findings_are_kept(
     atlas_with: OpenAtlas, documents: Path
 ) -> None:
-    failing = '[[reply]]\nwhen = { intent = "gather", contains = "Your goal: Who publishes" }\nfail = "authentication"\n'
+    when = 'when = { intent = "gather", contains = "Your goal: Who publishes" }'
+    failing = f'[[reply]]\n{when}\nfail = "authentication"\n'
     compose = f"""
 [[reply]]
 when = {{ intent = "compose" }}
@@ -135,7 +138,9 @@ json = {{ answer = "{SPRING} [f1]", claims = [
 async def test_a_quote_that_stands_in_no_source_never_reaches_the_brief(
     atlas_with: OpenAtlas, documents: Path
 ) -> None:
-    script = PLAN + gather("When do spring tides", "Tides are made by whales.") + gather("Who publishes", TABLE)
+    script = (
+        PLAN + gather("When do spring tides", "Tides are made by whales.") + gather("Who publishes", TABLE)
+    )
     async with atlas_with(script) as atlas:
         made = await finished(atlas, documents)
     assert [finding["quote"] for finding in made["output"]["findings"]] == [TABLE]
@@ -156,7 +161,9 @@ async def test_the_same_call_repeated_while_its_run_lives_attaches_to_it(
 
 
 async def test_a_paused_run_waits_and_then_goes_on(atlas_with: OpenAtlas, documents: Path) -> None:
-    slow = gather("When do spring tides", SPRING, more="seconds = 0.8\ntokens = 40") + gather("Who publishes", TABLE)
+    slow = gather("When do spring tides", SPRING, more="seconds = 0.8\ntokens = 40") + gather(
+        "Who publishes", TABLE
+    )
     async with atlas_with(PLAN + slow + COMPOSE) as atlas:
         run = await atlas.start("research", question=QUESTION, documents=[str(documents)])
         await seen(atlas, run.id, Kind.MODEL_STARTED, actor="documents#a1")
@@ -183,7 +190,9 @@ async def test_a_cancelled_run_ends_and_cannot_be_resumed(atlas_with: OpenAtlas,
 async def test_leaving_an_atlas_interrupts_its_runs_and_the_next_one_goes_on(
     atlas_with: OpenAtlas, documents: Path
 ) -> None:
-    slow = gather("When do spring tides", SPRING, more="seconds = 0.5\ntokens = 10") + gather("Who publishes", TABLE)
+    slow = gather("When do spring tides", SPRING, more="seconds = 0.5\ntokens = 10") + gather(
+        "Who publishes", TABLE
+    )
     async with atlas_with(PLAN + slow + COMPOSE) as atlas:
         run = await atlas.start("research", question=QUESTION, documents=[str(documents)])
         await seen(atlas, run.id, Kind.WORK_FINISHED)
@@ -197,7 +206,9 @@ async def test_leaving_an_atlas_interrupts_its_runs_and_the_next_one_goes_on(
     assert kinds.count(Kind.PLAN_MADE) == 1
 
 
-async def test_a_run_at_its_call_limit_hands_back_what_there_is(atlas_with: OpenAtlas, documents: Path) -> None:
+async def test_a_run_at_its_call_limit_hands_back_what_there_is(
+    atlas_with: OpenAtlas, documents: Path
+) -> None:
     compose = f"""
 [[reply]]
 when = {{ intent = "compose" }}
@@ -205,7 +216,9 @@ json = {{ answer = "{SPRING} [f1]", claims = [
   {{ text = "{SPRING}", finding_ids = ["f1"] }},
 ], disagreements = [], open_questions = [], confidence = 0.5 }}
 """
-    plan = PLAN.replace('goal = "Who publishes the tide table?", after = []', 'goal = "Who publishes?", after = ["a1"]')
+    plan = PLAN.replace(
+        'goal = "Who publishes the tide table?", after = []', 'goal = "Who publishes?", after = ["a1"]'
+    )
     script = plan + gather("When do spring tides", SPRING) + gather("Who publishes", TABLE) + compose
     async with atlas_with(script) as atlas:
         made = await finished(atlas, documents, budget={"calls": 2})
@@ -214,8 +227,12 @@ json = {{ answer = "{SPRING} [f1]", claims = [
     assert [finding["quote"] for finding in made["output"]["findings"]] == [SPRING]
 
 
-async def test_findings_do_not_depend_on_which_worker_was_faster(atlas_with: OpenAtlas, documents: Path) -> None:
-    slow = gather("When do spring tides", SPRING, more="seconds = 0.3\ntokens = 5") + gather("Who publishes", TABLE)
+async def test_findings_do_not_depend_on_which_worker_was_faster(
+    atlas_with: OpenAtlas, documents: Path
+) -> None:
+    slow = gather("When do spring tides", SPRING, more="seconds = 0.3\ntokens = 5") + gather(
+        "Who publishes", TABLE
+    )
     async with atlas_with(PLAN + slow + COMPOSE) as atlas:
         made = await finished(atlas, documents)
     assert [finding["id"] for finding in made["output"]["findings"]] == ["f1", "f2"]
