@@ -29,6 +29,9 @@ STATEMENT = re.compile(
 )
 CALLOUT = re.compile(r"\[![A-Za-z]+\][+-]?[ \t]*$")
 COMMENTS = (("<!--", "-->"), ("{/*", "*/}"))
+CODE_LINE = re.compile(r"[{}\[(;]$|^[}\])]+[,;]?$|[\w\"'\])}],$")
+LEAST_CODE = 3
+DEEP = 8
 LONGEST_TAG = 60
 LONGEST_COMMENT = 400
 LONGEST_ENDING = 200
@@ -265,7 +268,16 @@ class _Scanner:
                 break
             after += 1
         start = self.lines[at].start + (item.end() if item else 0)
-        return self._add("item" if item else "prose", at, after, start)
+        kind: Kind = "item" if item else "code" if self._is_bare_code(at, after) else "prose"
+        return self._add(kind, at, after, start)
+
+    def _is_bare_code(self, at: int, after: int) -> bool:
+        """Whether lines are code without a fence, as in the middle of a long listing."""
+        like_code = sum(
+            line.start - line.first >= DEEP or CODE_LINE.search(line.body) is not None
+            for line in self.lines[at:after]
+        )
+        return after - at >= LEAST_CODE and like_code > (after - at) / 2
 
     def _is_title(self, at: int) -> bool:
         """Whether a line looks like "1. Introduction", the title of what is below it."""

@@ -126,6 +126,14 @@ def test_a_passage_that_begins_inside_code_is_read_as_code() -> None:
     assert found[0].start == 100
 
 
+def test_code_without_a_fence_is_known_by_its_line_ends() -> None:
+    listing = 'const a = {\n  "name": "x",\n  "rest": [1, 2],\n};\nrun(a);'
+    assert kinds(f"{listing}\n\nOne, two,\nand then three.") == [
+        ("code", listing),
+        ("prose", "One, two,\nand then three."),
+    ]
+
+
 def test_the_path_of_headings_at_an_offset() -> None:
     text = "# A\n\n## B\n\nx\n\n## C\n\n### D\n\ny\n\n# E\nz"
     headings = outline(text)
