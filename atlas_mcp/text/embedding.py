@@ -10,6 +10,7 @@ import asyncio
 import threading
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from atlas_mcp.errors import MissingExtra
 from atlas_mcp.text.weights import install_weights, tokenizer_path, verify_weights, weights_path
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class LocalEmbedder:
         """Unit vectors, as the Protocol says; cancelling takes effect between batches.
 
         :raises InvalidConfiguration: the weights are not the published ones.
+        :raises MissingExtra: onnxruntime or tokenizers cannot be loaded on this machine.
         """
         model, batches = await asyncio.to_thread(self._prepare, list(texts))
         import numpy as np
@@ -83,11 +85,21 @@ class LocalEmbedder:
     def _prepare(self, texts: list[str]) -> tuple[MiniLM, list[Batch]]:
         with self._loading:
             if self._model is None:
-                from atlas_mcp.text.minilm import MiniLM
-
                 verify_weights(self._weights, self._home)
-                self._model = MiniLM(self._weights, tokenizer_path(self._weights))
+                self._model = _load(self._weights)
         return self._model, list(self._model.batches(texts))
+
+
+def _load(weights: Path) -> MiniLM:
+    try:
+        from atlas_mcp.text.minilm import MiniLM
+
+        return MiniLM(weights, tokenizer_path(weights))
+    except ImportError as error:
+        raise MissingExtra(
+            f"The embedding runtime cannot be loaded on this machine: {error}.",
+            remedy="Reinstall atlas-mcp, or set `embeddings = false` in the [memory] table of atlas.toml.",
+        ) from error
 
 
 def find_embedder(home: Path | None = None) -> Embedder | None:

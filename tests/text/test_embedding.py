@@ -165,6 +165,17 @@ async def test_another_file_is_refused_with_a_way_out(home: Path) -> None:
         await embedder.embed(["x"])
 
 
+@needs_weights
+async def test_a_runtime_that_does_not_load_is_named_with_a_way_out(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embedder = find_embedder(home)
+    assert embedder is not None
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(MissingExtra, match="embeddings = false"):
+        await embedder.embed(["x"])
+
+
 def test_without_weights_there_is_no_embedder(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(weights_module, "PACKAGE", "no_such_package_here")
     assert find_embedder(home) is None
