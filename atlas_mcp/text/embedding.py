@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from atlas_mcp.errors import MissingExtra
@@ -108,4 +109,10 @@ def find_embedder(home: Path | None = None) -> Embedder | None:
     `home` is the data folder, by default the one `ATLAS_HOME` names.
     """
     weights = weights_path(home)
-    return None if weights is None else LocalEmbedder(home, weights)
+    return None if weights is None else _shared(home, weights)
+
+
+@lru_cache(maxsize=1)
+def _shared(home: Path | None, weights: Path) -> LocalEmbedder:
+    """One model for all in the process who ask for the same."""
+    return LocalEmbedder(home, weights)
