@@ -67,7 +67,7 @@ def request_body(prompt: Prompt, model: str, *, without: Collection[str] = ()) -
             }
             for tool in prompt.tools
         ]
-    return {"model": model, "messages": messages, "stream": True, **body}
+    return {**body, "model": model, "messages": messages, "stream": True}
 
 
 def _messages(message: Message) -> list[JsonObject]:

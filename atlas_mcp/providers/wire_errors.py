@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["classify", "error_in_stream", "redacted", "remedy_for", "retry_after"]
 
 _LONGEST_MESSAGE = 500
+_SHORTEST_SECRET = 8
 
 _BY_CODE: dict[str, type[ProviderError]] = {
     "insufficient_quota": errors.QuotaExceeded,
@@ -126,9 +127,13 @@ def remedy_for(leaf: type[ProviderError]) -> str:
 
 
 def redacted(text: str, *secrets: str) -> str:
-    """`text` on one line of 500 characters at most, without the secrets or whatever else looks like one."""
+    """`text` on one line of 500 characters at most, without the secrets or whatever else looks like one.
+
+    What is shorter than 8 characters is no secret: keys of one's own server are often "x" or "EMPTY".
+    """
     for secret in secrets:
-        text = text.replace(secret, "[secret]") if secret else text
+        if len(secret) >= _SHORTEST_SECRET:
+            text = text.replace(secret, "[secret]")
     text = " ".join(_SECRET.sub("[secret]", text).split())
     return text if len(text) <= _LONGEST_MESSAGE else f"{text[:_LONGEST_MESSAGE]}…"
 

@@ -1,9 +1,8 @@
 """A loopback server that speaks OpenAI's chat completions: for tests, benchmarks and other people's clients.
 
 Standard library only, so it also runs alone: `python tests/fakes/openai_server.py --port 0` prints its port.
-It answers by the request: where a JSON Schema is asked for, with an instance that makes sense to a team of
-agents (workers from the enum, verbatim quotes from `<source>` fences, ids from `<finding>` fences), else
-with words; always in exactly `tokens` pieces. What happens otherwise is asked for by `server.turns`.
+It says what `able_model` would, always in exactly `tokens` pieces; what happens otherwise is asked for by
+`server.turns`.
 """
 
 from __future__ import annotations
@@ -11,18 +10,21 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import re
+import sys
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from itertools import count, cycle, pairwise
+from itertools import pairwise
+from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias
+
+if __package__ in {None, ""}:  # it was started by its path
+    sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from tests.fakes.able_model import answer
 
 JsonObject: TypeAlias = dict[str, Any]
 Ending: TypeAlias = Literal["whole", "drop", "eof", "error", "stall", "junk", "silent"]
-
-_WORDS = "The evidence points to a measurable effect that the cited sources report in like terms. "
-_PLANNED = 3
 
 
 @dataclass
@@ -255,7 +257,7 @@ class _Connection(asyncio.Protocol):
         usage = _usage(body, len(deltas)) if turn.usage == "count" else turn.usage
         options: JsonObject = body.get("stream_options") or {}
         if usage and options.get("include_usage"):
-            frames.append(_chunked(_event({**_base(body), "choices": [], "usage": usage})))
+            frames.append(_chunked(_event({**_opening(body), "choices": [], "usage": usage})))
         if turn.done:
             frames.append(_chunked(b"data: [DONE]\n\n"))
         return frames
@@ -280,14 +282,14 @@ def _event(value: JsonObject) -> bytes:
     return b"data: " + json.dumps(value, separators=(",", ":")).encode() + b"\n\n"
 
 
-def _base(body: JsonObject) -> JsonObject:
+def _opening(body: JsonObject) -> JsonObject:
     model = body.get("model", "fake")
     return {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1700000000, "model": model}
 
 
 def _frame(body: JsonObject, delta: JsonObject, finish: str | None = None) -> bytes:
     choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
-    return _chunked(_event({**_base(body), "choices": [choice]}))
+    return _chunked(_event({**_opening(body), "choices": [choice]}))
 
 
 def _usage(body: JsonObject, tokens: int) -> JsonObject:
@@ -304,7 +306,7 @@ def _usage(body: JsonObject, tokens: int) -> JsonObject:
 def _completion(body: JsonObject, text: str, tokens: int) -> JsonObject:
     message = {"role": "assistant", "content": text, "refusal": None}
     choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
-    return {**_base(body), "object": "chat.completion", "choices": [choice], "usage": _usage(body, tokens)}
+    return {**_opening(body), "object": "chat.completion", "choices": [choice], "usage": _usage(body, tokens)}
 
 
 def pieces(text: str, tokens: int) -> list[str]:
@@ -312,109 +314,6 @@ def pieces(text: str, tokens: int) -> list[str]:
     text = text.ljust(tokens)
     bounds = [len(text) * number // tokens for number in range(tokens + 1)]
     return [text[start:end] for start, end in pairwise(bounds)]
-
-
-def answer(body: JsonObject, tokens: int) -> str:
-    """What an able model might say to the request."""
-    form: JsonObject = body.get("response_format") or {}
-    wished: JsonObject | None = form.get("json_schema")
-    if wished is None:
-        return (_WORDS * (tokens * 4 // len(_WORDS) + 1))[: max(tokens * 4, 1)]
-    said = "\n".join(str(message.get("content") or "") for message in body["messages"])
-    return json.dumps(_Author(said, wished["schema"]).write(wished["schema"], ""))
-
-
-class _Author:
-    """Fills a schema from the material of a prompt; the names of properties say what belongs there."""
-
-    def __init__(self, said: str, root: JsonObject) -> None:
-        self._root = root
-        self._findings = dict(re.findall(r'<finding id="([^"]+)"[^>]*>\n(.*?)\n</finding>', said, re.DOTALL))
-        sources = re.findall(r'<source id="([^"]+)"[^>]*>\n(.*?)\n</source>', said, re.DOTALL)
-        self._quotes = [(name, sentence) for name, text in sources if (sentence := _sentence(text))]
-        self._numbers = count(1)
-        self._choice: dict[str, cycle[Any]] = {}
-        self._quoted: tuple[str, str] | None = None
-        self._claimed = ""
-
-    def write(self, schema: JsonObject, name: str) -> Any:
-        """An instance of `schema` for the property `name`."""
-        schema = self._plain(schema)
-        if "const" in schema:
-            return schema["const"]
-        if "enum" in schema:
-            return next(self._choice.setdefault(name, cycle(schema["enum"])))
-        kinds = schema.get("type", "object")
-        match kinds if isinstance(kinds, str) else next(kind for kind in kinds if kind != "null"):
-            case "object":
-                fields = schema.get("properties", {})
-                said = {field: self.write(inner, field) for field, inner in fields.items()}
-            case "array":
-                said = self._list(schema, name)
-            case "number" | "integer":
-                said = _number(schema)
-            case "boolean":
-                said = True
-            case _:
-                said = self._string(schema, name)
-        return said
-
-    def _plain(self, schema: JsonObject) -> JsonObject:
-        """The schema behind a reference, and the first alternative that is not null."""
-        if "$ref" in schema:
-            return self._plain(self._root["$defs"][schema["$ref"].rsplit("/", 1)[-1]])
-        for key in ("anyOf", "oneOf"):
-            if key in schema:
-                return self._plain(next(one for one in schema[key] if one.get("type") != "null"))
-        return schema
-
-    def _list(self, schema: JsonObject, name: str) -> list[Any]:
-        most, least = schema.get("maxItems", 100), schema.get("minItems", 0)
-        item = schema.get("items", {"type": "string"})
-        if name in {"finding_ids", "evidence"}:
-            return [self._claimed] if self._claimed else []
-        if name == "after":
-            return []
-        if name == "findings" and "quote" in item.get("properties", {}):
-            quotes = self._quotes[: min(most, 6)]
-            return [self._finding(item, quote) for quote in quotes]
-        if name in {"gaps", "open_questions", "disagreements", "revise", "missing"}:
-            return [self.write(item, name) for _ in range(least)]
-        if name == "claims" and self._findings:
-            return [self._claim(item, finding) for finding in [*self._findings][:most]]
-        wanted = _PLANNED
-        return [self.write(item, name) for _ in range(max(least, min(most, wanted)))]
-
-    def _finding(self, item: JsonObject, quote: tuple[str, str]) -> Any:
-        self._quoted = quote
-        return self.write(item, "finding")
-
-    def _claim(self, item: JsonObject, finding: str) -> Any:
-        self._claimed = finding
-        return self.write(item, "claim")
-
-    def _string(self, schema: JsonObject, name: str) -> str:
-        if name in {"passage", "passage_id", "quote"} and self._quoted:
-            return self._quoted[1 if name == "quote" else 0]
-        if name == "id":
-            return f"a{next(self._numbers)}"
-        text = _WORDS.strip()
-        if name == "text" and self._claimed:
-            text = self._findings[self._claimed]
-        if name in {"answer", "report", "document", "summary"} and self._findings:
-            text = " ".join(f"{quote} [{finding}]" for finding, quote in [*self._findings.items()][:2])
-        return text[: schema.get("maxLength", len(text))]
-
-
-def _number(schema: JsonObject) -> float:
-    low, high = schema.get("minimum", 0), schema.get("maximum", 5)
-    return high if schema["type"] == "integer" else low + (high - low) * 0.8
-
-
-def _sentence(text: str) -> str:
-    """The first whole sentence of `text`, verbatim, or its first line."""
-    found = re.search(r"[A-Z][^.!?\n]{20,400}[.!?]", text)
-    return found.group() if found else text.strip().split("\n")[0]
 
 
 async def _serve(options: argparse.Namespace) -> None:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import socket
 import subprocess
 import sys
 import time
-import traceback
 from typing import TYPE_CHECKING, Any
 
+import openai
 import pytest
-from pydantic import SecretStr
 
 from atlas_mcp import errors
 from atlas_mcp.messages import (
@@ -23,78 +21,19 @@ from atlas_mcp.messages import (
     Prompt,
     Source,
     Stopped,
-    Text,
     TextDelta,
     ToolCall,
     Usage,
 )
-from atlas_mcp.providers.openai import DEFAULT_MODEL, OpenAIProvider, Patience, open_provider
+from atlas_mcp.providers.openai import DEFAULT_MODEL, OpenAIProvider, open_provider
 from atlas_mcp.providers.provider import Fold, complete
 from tests.fakes.openai_server import FakeOpenAI, Turn
+from tests.providers.asking import KEY, PATIENCE, closed_after, drain, failure, prompt, until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
-
     from atlas_mcp.providers.stream import Stream
 
-KEY = "sk-very-secret-0123456789"
 SCHEMA = {"type": "object", "properties": {"answer": {"type": "string"}}, "required": ["answer"]}
-PATIENCE = Patience(first_token=20, idle=20, usage=20)
-IMPATIENCE = Patience(first_token=0.3, idle=0.3, usage=0.05)
-
-
-def prompt(text: str = "hello", **fields: Any) -> Prompt:
-    return Prompt((Message("user", (Text(text),)),), Intent.COMPOSE, text, **fields)
-
-
-@pytest.fixture
-async def server() -> AsyncGenerator[FakeOpenAI, None]:
-    async with FakeOpenAI(tokens=20) as running:
-        yield running
-
-
-@pytest.fixture
-async def provider(server: FakeOpenAI) -> AsyncGenerator[OpenAIProvider, None]:
-    opened = open_provider("fake-model", api_key=KEY, base_url=server.url, patience=PATIENCE)
-    yield opened
-    await opened.aclose()
-
-
-@pytest.fixture
-async def hasty(server: FakeOpenAI) -> AsyncGenerator[OpenAIProvider, None]:
-    opened = open_provider("fake-model", api_key=KEY, base_url=server.url, patience=IMPATIENCE)
-    yield opened
-    await opened.aclose()
-
-
-async def drain(stream: Stream, fold: Fold) -> None:
-    async for chunk in stream:
-        fold.add(chunk)
-
-
-async def until(true: Callable[[], object]) -> None:
-    """Let the others run until something is so; five seconds are more than enough."""
-    async with asyncio.timeout(5):
-        while not true():  # noqa: ASYNC110  the server tells nobody
-            await asyncio.sleep(0)
-
-
-async def failure(provider: OpenAIProvider, asked: Prompt | None = None) -> tuple[errors.ProviderError, Fold]:
-    """How the provider fails, and what it said before."""
-    fold = Fold()
-    async with provider.stream(asked or prompt()) as stream:
-        with pytest.raises(errors.ProviderError) as caught:
-            await drain(stream, fold)
-    assert (caught.value.provider, caught.value.model) == ("openai", "fake-model")
-    assert caught.value.remedy
-    return caught.value, fold
-
-
-async def closed_after(server: FakeOpenAI, since: float) -> float:
-    """Seconds from `since` until the server saw its last client leave."""
-    exchange = server.exchanges[-1]
-    await until(lambda: exchange.client_closed_at)
-    return (exchange.client_closed_at or since) - since
 
 
 async def test_an_answer_streams_in_and_ends_with_its_measured_usage(
@@ -110,6 +49,30 @@ async def test_an_answer_streams_in_and_ends_with_its_measured_usage(
     assert stopped == Stopped("end", "openai", "fake-model")
     assert server.requests[0]["messages"] == [{"role": "user", "content": "hello"}]
     assert server.exchanges[0].headers["authorization"] == f"Bearer {KEY}"
+
+
+async def test_the_sdks_own_reading_of_the_wire_is_the_same(
+    server: FakeOpenAI, provider: OpenAIProvider
+) -> None:
+    text = 'Wörter, 語, \U0001f30a and\r\nlines\u2028with \\ every "quirk" ' * 5
+    server.turns.extend([Turn(text=text), Turn(text=text)])
+    ours = await complete(provider, prompt())
+    async with openai.AsyncOpenAI(api_key=KEY, base_url=server.url, max_retries=0) as client:
+        stream = await client.chat.completions.create(
+            model="fake-model",
+            messages=[{"role": "user", "content": "hello"}],
+            stream=True,
+            stream_options={"include_usage": True},
+        )
+        theirs = [chunk async for chunk in stream]
+    assert ours.text == text
+    assert ours.text == "".join(chunk.choices[0].delta.content or "" for chunk in theirs if chunk.choices)
+    usage = theirs[-1].usage
+    assert usage is not None
+    assert (ours.usage.input_tokens, ours.usage.output_tokens) == (
+        usage.prompt_tokens,
+        usage.completion_tokens,
+    )
 
 
 async def test_connections_are_reused_after_whole_answers(
@@ -191,55 +154,6 @@ async def test_trouble_after_a_whole_answer_does_no_harm(
     assert reply.usage.estimated
 
 
-@pytest.mark.parametrize(
-    ("turn", "leaf"),
-    [
-        (Turn(ending="drop", after=5), errors.StreamBroken),
-        (Turn(ending="eof", after=5), errors.StreamBroken),
-        (Turn(ending="junk", after=5), errors.MalformedResponse),
-        (Turn(ending="error", after=5), errors.Overloaded),
-        (Turn(ending="error", after=5, error={"message": "oops", "code": 502}), errors.ServerFailed),
-    ],
-)
-async def test_a_stream_that_dies_is_typed_and_what_it_cost_is_estimated(
-    server: FakeOpenAI, provider: OpenAIProvider, turn: Turn, leaf: type[errors.ProviderError]
-) -> None:
-    server.turns.append(turn)
-    error, fold = await failure(provider)
-    assert type(error) is leaf
-    assert error.request_id == "req_fake"
-    assert fold.text
-    assert fold.usage.estimated
-    assert fold.usage.output_tokens > 0
-    assert fold.stopped is None
-
-
-async def test_a_stream_that_goes_silent_is_stalled(server: FakeOpenAI, hasty: OpenAIProvider) -> None:
-    server.turns.append(Turn(ending="stall", after=5))
-    since = time.perf_counter()
-    error, fold = await failure(hasty)
-    assert type(error) is errors.Stalled
-    assert fold.usage.estimated
-    assert await closed_after(server, since) < 2
-
-
-async def test_a_server_that_never_answers_is_a_timeout(server: FakeOpenAI, hasty: OpenAIProvider) -> None:
-    server.turns.append(Turn(ending="silent"))
-    since = time.perf_counter()
-    error, fold = await failure(hasty)
-    assert type(error) is errors.ProviderTimeout
-    assert fold.usage == Usage()
-    assert await closed_after(server, since) < 2
-
-
-async def test_a_stream_that_begins_and_says_nothing_is_a_timeout(
-    server: FakeOpenAI, hasty: OpenAIProvider
-) -> None:
-    server.turns.append(Turn(ending="stall", after=0))
-    error, _ = await failure(hasty)
-    assert type(error) is errors.ProviderTimeout
-
-
 async def test_a_paused_stream_does_not_time_out(server: FakeOpenAI, hasty: OpenAIProvider) -> None:
     async with hasty.stream(prompt()) as stream:
         fold = Fold()
@@ -248,59 +162,6 @@ async def test_a_paused_stream_does_not_time_out(server: FakeOpenAI, hasty: Open
         async for chunk in stream:
             fold.add(chunk)
     assert fold.reply().stopped.reason == "end"
-
-
-@pytest.mark.parametrize(
-    ("status", "code", "leaf"),
-    [
-        (400, None, errors.InvalidRequest),
-        (400, "context_length_exceeded", errors.ContextTooLong),
-        (401, "invalid_api_key", errors.Authentication),
-        (403, None, errors.PermissionDenied),
-        (404, "model_not_found", errors.ModelNotFound),
-        (429, "insufficient_quota", errors.QuotaExceeded),
-        (500, None, errors.ServerFailed),
-        (503, None, errors.Overloaded),
-    ],
-)
-async def test_a_status_is_a_leaf_and_nothing_is_retried(
-    server: FakeOpenAI,
-    provider: OpenAIProvider,
-    status: int,
-    code: str | None,
-    leaf: type[errors.ProviderError],
-) -> None:
-    server.turns.append(Turn(status=status, body={"error": {"message": "no", "code": code}}))
-    error, _ = await failure(provider)
-    assert type(error) is leaf
-    assert (error.status, error.request_id) == (status, "req_fake")
-    assert len(server.exchanges) == 1
-
-
-async def test_rate_limits_say_when_to_come_back(server: FakeOpenAI, provider: OpenAIProvider) -> None:
-    server.turns.append(Turn(status=429, body={"error": {"message": "slow"}}, headers={"retry-after": "7"}))
-    error, _ = await failure(provider)
-    assert isinstance(error, errors.RateLimited)
-    assert error.retry_after == 7
-
-
-async def test_json_where_a_stream_was_asked_for_is_malformed(
-    server: FakeOpenAI, provider: OpenAIProvider
-) -> None:
-    server.turns.append(Turn(body={"choices": [{"message": {"content": "hi"}}]}))
-    error, _ = await failure(provider)
-    assert isinstance(error, errors.MalformedResponse)
-    assert "application/json" in error.message
-
-
-async def test_a_refused_connection_is_a_failed_connection() -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    provider = open_provider("fake-model", base_url=f"http://127.0.0.1:{port}/v1")
-    error, _ = await failure(provider)
-    assert type(error) is errors.ConnectionFailed
-    await provider.aclose()
 
 
 async def test_a_server_that_refuses_response_format_is_asked_in_words_from_then_on() -> None:
@@ -439,19 +300,6 @@ async def test_a_closed_provider_takes_no_more_prompts(server: FakeOpenAI, provi
     await provider.aclose()
     with pytest.raises(errors.Unavailable, match="closed"):
         await complete(provider, prompt())
-
-
-async def test_the_key_is_in_no_error_and_no_representation(server: FakeOpenAI) -> None:
-    for key in (KEY, "odd/key with+signs"):
-        echo = {"error": {"message": f"Incorrect API key provided: {key}.", "code": "invalid_api_key"}}
-        provider = open_provider("fake-model", api_key=SecretStr(key), base_url=server.url, patience=PATIENCE)
-        server.turns.append(Turn(status=401, body=echo))
-        error, _ = await failure(provider)
-        shown = "".join(traceback.format_exception(error))
-        assert all(key not in text for text in (str(error), repr(error), str(error.to_dict()), shown))
-        assert key not in repr(provider)
-        assert error.__cause__ is None
-        await provider.aclose()
 
 
 def test_what_is_not_given_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

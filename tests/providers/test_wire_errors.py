@@ -81,3 +81,7 @@ def test_secrets_are_taken_out_and_length_is_bounded() -> None:
     )
     assert text == "key [secret], [secret] Bearer [secret] http://[secret]@host/v1"
     assert len(redacted("x" * 9999)) == 501
+
+
+def test_a_key_that_is_no_secret_does_not_garble_the_message() -> None:
+    assert redacted("the index is next", "x") == "the index is next"

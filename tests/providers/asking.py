@@ -1,0 +1,58 @@
+"""What the tests of the OpenAI provider share: prompts, and how an answer or a failure is had."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from atlas_mcp import errors
+from atlas_mcp.messages import Intent, Message, Prompt, Text
+from atlas_mcp.providers.openai import Patience
+from atlas_mcp.providers.provider import Fold
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from atlas_mcp.providers.openai import OpenAIProvider
+    from atlas_mcp.providers.stream import Stream
+    from tests.fakes.openai_server import FakeOpenAI
+
+KEY = "sk-very-secret-0123456789"
+PATIENCE = Patience(first_token=20, idle=20, usage=20)
+IMPATIENCE = Patience(first_token=0.3, idle=0.3, usage=0.05)
+
+
+def prompt(text: str = "hello", **fields: Any) -> Prompt:
+    return Prompt((Message("user", (Text(text),)),), Intent.COMPOSE, text, **fields)
+
+
+async def drain(stream: Stream, fold: Fold) -> None:
+    async for chunk in stream:
+        fold.add(chunk)
+
+
+async def until(true: Callable[[], object]) -> None:
+    """Let the others run until something is so; five seconds are more than enough."""
+    async with asyncio.timeout(5):
+        while not true():  # noqa: ASYNC110  the server tells nobody
+            await asyncio.sleep(0)
+
+
+async def failure(provider: OpenAIProvider, asked: Prompt | None = None) -> tuple[errors.ProviderError, Fold]:
+    """How the provider fails, and what it said before."""
+    fold = Fold()
+    async with provider.stream(asked or prompt()) as stream:
+        with pytest.raises(errors.ProviderError) as caught:
+            await drain(stream, fold)
+    assert (caught.value.provider, caught.value.model) == ("openai", "fake-model")
+    assert caught.value.remedy
+    return caught.value, fold
+
+
+async def closed_after(server: FakeOpenAI, since: float) -> float:
+    """Seconds from `since` until the server saw its last client leave."""
+    exchange = server.exchanges[-1]
+    await until(lambda: exchange.client_closed_at)
+    return (exchange.client_closed_at or since) - since
