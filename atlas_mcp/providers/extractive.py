@@ -99,8 +99,10 @@ class ExtractiveProvider:
             return await asyncio.to_thread(_plan, prompt, about)
         question = read_question(about)
         units = await asyncio.to_thread(_units, prompt, question)
-        if prompt.intent is Intent.GATHER and (call := _search(prompt, question, units)):
-            return call
+        if prompt.intent is Intent.GATHER and prompt.tools:
+            call = await asyncio.to_thread(_search, prompt, question, units)
+            if call is not None:
+                return call
         vectors = await self._vectors(question, units)
         return await asyncio.to_thread(_shaped, prompt, question, units, vectors)
 

@@ -53,12 +53,14 @@ However, this does not apply to parcels that were handed over already."""
 DELIVERY = """\
 A depot is a building in which parcels wait for their carrier. It has at least one gate.
 
-Carriers **MUST NOT** open a parcel. A carrier keeps a parcel for at most 14 days, because shelves are scarce."""
+Carriers **MUST NOT** open a parcel. A carrier keeps it for at most 14 days, because shelves are scarce."""
 OTHER = "The canteen opens at noon. Soup is served on Fridays."
 
 
 def passage(name: str, text: str, title: str) -> Passage:
-    return Passage(name, Source(f"sha-{title}", f"file:///{title}.md", title, "2026-01-01T00:00:00Z"), text, 0)
+    return Passage(
+        name, Source(f"sha-{title}", f"file:///{title}.md", title, "2026-01-01T00:00:00Z"), text, 0
+    )
 
 
 PASSAGES = (
@@ -112,7 +114,10 @@ class WordVectors:
     dimensions = 64
 
     async def embed(
-        self, texts: Sequence[str], *, on_progress: Callable[[int, int], None] | None = None
+        self,
+        texts: Sequence[str],
+        *,
+        on_progress: Callable[[int, int], None] | None = None,  # noqa: ARG002  it is done at once
     ) -> npt.NDArray[np.float32]:
         rows = np.full((len(texts), self.dimensions), 1e-3, np.float32)
         for row, text in zip(rows, texts, strict=True):
@@ -127,7 +132,12 @@ def provider() -> ExtractiveProvider:
 
 
 def asked(
-    about: str, intent: Intent, schema: dict[str, Any] | None, *parts: Any, said: str = "Do it.", **fields: Any
+    about: str,
+    intent: Intent,
+    schema: dict[str, Any] | None,
+    *parts: Any,
+    said: str = "Do it.",
+    **fields: Any,
 ) -> Prompt:
     return Prompt((Message("user", (Text(said), *parts)),), intent, about, schema=schema, **fields)
 
@@ -153,7 +163,9 @@ async def findings(provider: ExtractiveProvider, about: str) -> tuple[Finding, .
             given["quote"],
             shown[given["passage"]].source.sha256,
             shown[given["passage"]].source.title,
-            Location(start := shown[given["passage"]].text.index(given["quote"]), start + len(given["quote"])),
+            Location(
+                start := shown[given["passage"]].text.index(given["quote"]), start + len(given["quote"])
+            ),
             "documents",
         )
         for number, given in enumerate(found, start=1)
@@ -185,7 +197,9 @@ async def test_a_line_that_introduces_a_list_is_quoted_with_its_items(provider: 
 async def test_a_sentence_that_leans_on_the_one_before_comes_with_it(provider: ExtractiveProvider) -> None:
     given = await answer(provider, gathering("How many gates has a depot?"))
     quotes = [finding["quote"] for finding in given["findings"]]
-    assert "A depot is a building in which parcels wait for their carrier. It has at least one gate." in quotes
+    assert (
+        "A depot is a building in which parcels wait for their carrier. It has at least one gate." in quotes
+    )
     assert "It has at least one gate." not in quotes
 
 
@@ -213,7 +227,9 @@ async def test_an_answer_in_a_question_with_two_parts_says_which_part_it_is_abou
     }
 
 
-async def test_missing_words_are_searched_for_once_and_then_done_without(provider: ExtractiveProvider) -> None:
+async def test_missing_words_are_searched_for_once_and_then_done_without(
+    provider: ExtractiveProvider,
+) -> None:
     prompt = gathering("Which customs duties apply to parcels?", PASSAGES[2], tools=(SEARCH,))
     reply = await complete(provider, prompt)
     (call,) = reply.calls
@@ -223,7 +239,13 @@ async def test_missing_words_are_searched_for_once_and_then_done_without(provide
     told = Message("tool", (ToolResult(call.id, "nothing"),))
     again = await complete(
         provider,
-        Prompt((*prompt.messages, reply.message, told), Intent.GATHER, prompt.about, tools=(SEARCH,), schema=GATHER_SCHEMA),
+        Prompt(
+            (*prompt.messages, reply.message, told),
+            Intent.GATHER,
+            prompt.about,
+            tools=(SEARCH,),
+            schema=GATHER_SCHEMA,
+        ),
     )
     assert again.calls == ()
     assert json.loads(again.text)["findings"] == []
@@ -236,7 +258,9 @@ async def test_passages_that_a_tool_found_are_quoted_like_any_other(provider: Ex
         Message("assistant", (call,)),
         Message("tool", (ToolResult("c1", "1 passage", (PASSAGES[1],)),)),
     )
-    prompt = Prompt(messages, Intent.GATHER, "May a carrier open a parcel?", tools=(SEARCH,), schema=GATHER_SCHEMA)
+    prompt = Prompt(
+        messages, Intent.GATHER, "May a carrier open a parcel?", tools=(SEARCH,), schema=GATHER_SCHEMA
+    )
     assert (await answer(provider, prompt))["findings"][0]["passage"] == "p2"
 
 
@@ -281,23 +305,31 @@ def finding(number: int, quote: str, source: str = "s1") -> Finding:
     return Finding(f"f{number}", quote, source, source, Location(start, start + len(quote)), "documents")
 
 
-async def test_findings_that_say_the_same_become_one_claim_with_both_ids(provider: ExtractiveProvider) -> None:
+async def test_findings_that_say_the_same_become_one_claim_with_both_ids(
+    provider: ExtractiveProvider,
+) -> None:
     quote = "A carrier keeps a parcel for at most 14 days."
     given = await brief(provider, "How long is a parcel kept?", finding(1, quote), finding(2, quote, "s2"))
     assert [claim["finding_ids"] for claim in given["claims"]] == [["f1", "f2"]]
 
 
-async def test_sentences_that_differ_in_a_word_of_the_question_stay_apart(provider: ExtractiveProvider) -> None:
+async def test_sentences_that_differ_in_a_word_of_the_question_stay_apart(
+    provider: ExtractiveProvider,
+) -> None:
     given = await brief(
         provider,
         "What changed about stamps and seals?",
-        finding(1, "The stamps feature is deprecated and will be removed from the next edition of the rules."),
+        finding(
+            1, "The stamps feature is deprecated and will be removed from the next edition of the rules."
+        ),
         finding(2, "The seals feature is deprecated and will be removed from the next edition of the rules."),
     )
     assert len(given["claims"]) == 2
 
 
-async def test_findings_that_differ_in_a_number_are_named_as_disagreeing(provider: ExtractiveProvider) -> None:
+async def test_findings_that_differ_in_a_number_are_named_as_disagreeing(
+    provider: ExtractiveProvider,
+) -> None:
     given = await brief(
         provider,
         "How long is a parcel kept?",
@@ -312,7 +344,9 @@ async def test_a_part_that_nothing_answers_stays_an_open_question(provider: Extr
     assert given["open_questions"] == ["Which tax applies to imported wine?"]
 
 
-async def test_confidence_grows_with_relevance_and_never_passes_four_fifths(provider: ExtractiveProvider) -> None:
+async def test_confidence_grows_with_relevance_and_never_passes_four_fifths(
+    provider: ExtractiveProvider,
+) -> None:
     question = "How long does a carrier keep a parcel on the shelves?"
     sure = await brief(provider, question, finding(1, "A carrier keeps a parcel on the shelves for 14 days."))
     unsure = await brief(provider, question, finding(1, "A carrier is allowed to keep the uniform."))
@@ -325,7 +359,9 @@ async def test_nothing_can_be_composed_of_nothing(provider: ExtractiveProvider) 
 
 
 async def test_without_a_schema_the_answer_is_plain_text(provider: ExtractiveProvider) -> None:
-    reply = await complete(provider, asked("What is a depot?", Intent.GATHER, None, Material(passages=PASSAGES)))
+    reply = await complete(
+        provider, asked("What is a depot?", Intent.GATHER, None, Material(passages=PASSAGES))
+    )
     assert reply.text.startswith("A depot is a building in which parcels wait for their carrier.")
     assert "[p2]" in reply.text
 

@@ -22,7 +22,8 @@ from atlas_mcp.shapes import misfits
 from atlas_mcp.text.words import words
 
 WORDS = (
-    "server", "client", "request", "parcel", "cancel", "must", "MUST", "not", "is", "a", "the", "it", "this", "such",
+    "server", "client", "request", "parcel", "cancel", "must", "MUST", "not", "is", "a", "the", "it", "this",
+    "such",
     "when", "14", "days", "and", "or", "versus", "what", "how", "`code`", "**bold**", "[link](http://x.example)",
 )  # fmt: skip
 MARKS = (". ", ".\n\n", ":\n\n- ", "\n- ", "\n  - ", "\n1. ", "\n\n## ", "? ", " | ", "\n| ", "\n```\n", ", ")
@@ -40,7 +41,12 @@ questions = st.one_of(stretches.map(lambda text: f"{text}?"), texts)
 @st.composite
 def materials(draw: st.DrawFn) -> list[Passage]:
     return [
-        Passage(f"p{number}", Source(f"sha{number % 2}", "file:///x", "Parcels", "2026-01-01"), text, number * 1_000)
+        Passage(
+            f"p{number}",
+            Source(f"sha{number % 2}", "file:///x", "Parcels", "2026-01-01"),
+            text,
+            number * 1_000,
+        )
         for number, text in enumerate(draw(st.lists(texts, max_size=4)))
     ]
 
@@ -71,7 +77,14 @@ def test_gathering_twice_gives_the_same(material: list[Passage], question: str) 
 @given(st.lists(texts.filter(str.strip), max_size=5), questions)
 def test_answer_and_claims_are_made_of_findings_alone(quotes: list[str], question: str) -> None:
     findings = [
-        Finding(f"f{number}", quote, f"s{number % 2}", "Parcels", Location(number, number + len(quote)), "documents")
+        Finding(
+            f"f{number}",
+            quote,
+            f"s{number % 2}",
+            "Parcels",
+            Location(number, number + len(quote)),
+            "documents",
+        )
         for number, quote in enumerate(quotes, start=1)
     ]
     brief = compose(read_question(question), [unit_of_finding(finding) for finding in findings], None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.providers.extraction.choosing import RELEVANT, answered_facets, distinct
-from atlas_mcp.providers.extraction.relevance import coverage, judge
+from atlas_mcp.providers.extraction.relevance import coverage, held_stems, judge
 from atlas_mcp.text.support import numbers, polarity_differs
 from atlas_mcp.text.words import stems
 
@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 __all__ = ["compose"]
 
 _ANSWER_SENTENCES = 3
+_NEW = 0.4  # of a further sentence's words, that the answer does not have yet
 _MARKER = len(". [f999] ")
 _NEARLY_AS_GOOD = 0.82
 _WORTH_STATING = 0.5  # of the best
 _HALF = 0.5
 _MOST_SURE = 0.8
 _ENOUGH_SOURCES = 3
-_SUPPORTS = 0.6
+_SUPPORTS, _CERTAINLY_RELEVANT = 0.6, 0.8
 _ON_ONE_THING_MEANING, _ON_ONE_THING_WORDS = 0.8, 0.5
 
 
@@ -48,12 +49,14 @@ def compose(
     least = _WORTH_STATING * float(relevance.total.max(initial=0.0))
     stated = [index for index in ranked if index in winners or relevance.total[index] >= least]
     merged = distinct(question, units, vectors, stated)
-    answering = _answering(units, relevance, list(merged), longest)
+    kept = {twin: first for first, twins in merged.items() for twin in twins}
+    answering = _answering(units, relevance, [kept[index] for index in winners], list(merged), longest)
+    claimed = [*answering, *_by_document(units, [index for index in merged if index not in answering])]
     return {
         "answer": " ".join(f"{_closed(units[index].plain)} [{units[index].id}]" for index in answering),
         "claims": [
             {"text": units[index].plain, "finding_ids": [units[twin].id for twin in merged[index]]}
-            for index in _in_reading_order(units, list(merged))
+            for index in claimed
         ],
         "disagreements": _disagreements(units, vectors),
         "open_questions": _open(question, units, relevance),
@@ -65,33 +68,35 @@ def _closed(plain: str) -> str:
     return plain if plain[-1:] in '.!?\u2026:;"\u201d)' else f"{plain}."
 
 
-def _answering(units: Sequence[Unit], relevance: Relevance, ranked: list[int], longest: int) -> list[int]:
-    """What answers, in the order of what it answers: each facet's best, then others nearly as good."""
-    if not ranked:
-        return []
-    best = float(relevance.total[ranked[0]])
-    facets = [index for index in answered_facets(relevance) if index in ranked]
-    near = max(RELEVANT, _NEARLY_AS_GOOD * float(relevance.topical.max()))
-    good = [
-        i for i in ranked if relevance.total[i] >= _NEARLY_AS_GOOD * best and relevance.topical[i] >= near
-    ]
+def _answering(
+    units: Sequence[Unit], relevance: Relevance, winners: list[int], ranked: list[int], longest: int
+) -> list[int]:
+    """What answers, in the order of the facets: the best of each, then what is nearly as good and new."""
+    total, topical = relevance.total, relevance.topical
+    best = max((float(total[index]) for index in ranked), default=0.0)
+    near = max(RELEVANT, _NEARLY_AS_GOOD * float(topical.max(initial=0.0)))
+    good = [index for index in ranked if total[index] >= _NEARLY_AS_GOOD * best and topical[index] >= near]
     chosen: list[int] = []
-    for index in dict.fromkeys([*facets, ranked[0], *good]):
+    said: set[str] = set()
+    for index in dict.fromkeys([*winners, *ranked[:1], *good]):
         length = sum(len(units[each].plain) + _MARKER for each in (*chosen, index))
-        if not chosen or (len(chosen) < _ANSWER_SENTENCES and length <= longest):
+        words = set(stems(units[index].plain))
+        fits = len(chosen) < _ANSWER_SENTENCES and length <= longest
+        if not chosen or (fits and (index in winners or len(words - said) >= _NEW * len(words))):
             chosen.append(index)
+            said |= words
     return sorted(chosen, key=lambda index: int(relevance.by_facet[index].argmax()))
 
 
-def _in_reading_order(units: Sequence[Unit], ranked: list[int]) -> list[int]:
-    """Best first, then what stands in the same document in its order, then the next best."""
-    order: list[int] = ranked[:1]
-    for index in ranked[1:]:
-        if index in order:
-            continue
-        kin = [each for each in ranked[1:] if each not in order and units[each].source == units[index].source]
-        order += sorted(kin, key=lambda each: units[each].start)
-    return order
+def _by_document(units: Sequence[Unit], ranked: list[int]) -> list[int]:
+    """The best first, with all of the same document, in its order; then the next best likewise."""
+    documents = dict.fromkeys(units[index].source for index in ranked)
+    return [
+        index
+        for source in documents
+        for index in sorted(ranked, key=lambda each: units[each].start)
+        if units[index].source == source
+    ]
 
 
 def _disagreements(units: Sequence[Unit], vectors: Vectors | None) -> list[dict[str, Any]]:
@@ -116,11 +121,11 @@ def _differ(first: str, second: str) -> bool:
 
 
 def _open(question: Question, units: Sequence[Unit], relevance: Relevance) -> list[str]:
-    answered = answered_facets(relevance)
+    answered, held = answered_facets(relevance), held_stems(units)
     return [
         facet.text
         for facet, unit in zip(question.facets, answered, strict=True)
-        if facet.text and (unit is None or coverage(facet.text, units) <= _HALF)
+        if facet.text and (unit is None or coverage(facet.text, held) <= _HALF)
     ]
 
 
@@ -129,9 +134,9 @@ def _confidence(
 ) -> float:
     if not answering:
         return 0.0
-    covered = coverage(question.text, [units[index] for index in answering])
+    covered = coverage(question.text, held_stems(units[index] for index in answering))
     topical = sum(float(relevance.topical[index]) for index in answering) / len(answering)
-    relevant = min(1.0, max(0.0, (topical - RELEVANT) / (1 - RELEVANT)))
+    relevant = min(1.0, max(0.0, (topical - RELEVANT) / (_CERTAINLY_RELEVANT - RELEVANT)))
     sources = {unit.source for unit, each in zip(units, relevance.topical, strict=True) if each >= _SUPPORTS}
     agreed = min(len(sources), _ENOUGH_SOURCES) / _ENOUGH_SOURCES
     return round(_MOST_SURE * (0.4 * covered + 0.4 * relevant + 0.2 * agreed), 2)

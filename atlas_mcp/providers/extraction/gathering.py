@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.providers.extraction.choosing import RELEVANT, answered_facets, choose
 from atlas_mcp.providers.extraction.filling import Choice, Stock
-from atlas_mcp.providers.extraction.relevance import coverage, judge
+from atlas_mcp.providers.extraction.relevance import coverage, held_stems, judge
 from atlas_mcp.text.words import content_words
 
 if TYPE_CHECKING:
@@ -38,12 +38,17 @@ def gather(question: Question, units: Sequence[Unit], vectors: Vectors | None, m
         }
         for index in choose(question, units, relevance, vectors, most)
     ]
+    held = held_stems(units)
     gaps = [
         facet.text
         for facet, unit in zip(question.facets, answers, strict=True)
-        if unit is None or coverage(facet.text, units) <= _COVERED_BADLY
+        if unit is None or coverage(facet.text, held) <= _COVERED_BADLY
     ]
-    return {"findings": findings, "gaps": [gap for gap in (gaps if findings else [question.text]) if gap], "note": None}
+    return {
+        "findings": findings,
+        "gaps": [gap for gap in (gaps if findings else [question.text]) if gap],
+        "note": None,
+    }
 
 
 def stock(question: Question, units: Sequence[Unit], vectors: Vectors | None) -> Stock:
@@ -68,8 +73,9 @@ def uncovered_words(question: Question, units: Sequence[Unit]) -> str:
 
     Empty where the units cover the question well.
     """
-    if coverage(question.text, units) >= _COVERED_WELL:
+    held = held_stems(units)
+    if coverage(question.text, held) >= _COVERED_WELL:
         return ""
     words = [word for word in re.findall(r"\w[\w./-]*", question.text) if content_words(word)]
-    missing = [word for word in words if coverage(word, units) < 1]
+    missing = [word for word in words if coverage(word, held) < 1]
     return " ".join(dict.fromkeys(missing if len(missing) > 1 else words))

@@ -46,7 +46,7 @@ def plan(
     facets = [facet.query for facet in read_question(about).facets]
     goals = _narrower(facets, about, known)[:room] if known else facets if len(facets) <= room else [about]
     pairs = [(goal, worker) for goal in goals for worker in chosen]
-    pairs += [(about, worker) for worker in chosen[: max(0, least - len(pairs))]]
+    pairs += [(about, chosen[number % len(chosen)]) for number in range(len(pairs), least)]
     assignments: list[dict[str, Any]] = [
         {"id": f"a{number}", "worker": worker, "goal": goal, "after": []}
         for number, (goal, worker) in enumerate(pairs[:most], start=1)

@@ -18,14 +18,23 @@ from atlas_mcp.text.ranking import lexical_scores, minmax
 from atlas_mcp.text.words import stems
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     import numpy.typing as npt
 
     from atlas_mcp.providers.extraction.questions import Facet, Question
     from atlas_mcp.providers.extraction.units import Unit
 
-__all__ = ["Relevance", "Vectors", "asked_texts", "coverage", "judge", "shortlist", "unit_texts"]
+__all__ = [
+    "Relevance",
+    "Vectors",
+    "asked_texts",
+    "coverage",
+    "held_stems",
+    "judge",
+    "shortlist",
+    "unit_texts",
+]
 
 # Weights of meaning, covered words and rare words; MiniLM's cosine of unrelated sentences is about 0.1.
 _DENSE, _COVERED, _RARE = 0.6, 0.25, 0.15
@@ -150,8 +159,12 @@ def _topical(query: str, units: Sequence[Unit]) -> npt.NDArray[np.float64]:
     return (_COVERED * np.asarray(covered) + _RARE * rare) / (_COVERED + _RARE)
 
 
-def coverage(text: str, units: Sequence[Unit]) -> float:
-    """Share of the stems of `text` that stand in any unit, its heading or its title; 1 if it has none."""
+def coverage(text: str, held: Collection[str]) -> float:
+    """Share of the stems of `text` that are among `held` (see `held_stems`); 1 if it has none."""
     wanted = set(stems(text))
-    there = {word for unit in units for word in stems(f"{unit.title} {unit.heading} {unit.plain}")}
-    return len(wanted & there) / len(wanted) if wanted else 1.0
+    return len(wanted.intersection(held)) / len(wanted) if wanted else 1.0
+
+
+def held_stems(units: Iterable[Unit]) -> frozenset[str]:
+    """The stems that stand in any unit, its heading or its title."""
+    return frozenset(word for unit in units for word in stems(f"{unit.title} {unit.heading} {unit.plain}"))
