@@ -39,6 +39,8 @@ def write_logs(home: Path, *, console: int = logging.WARNING) -> None:
     root = logging.getLogger()
     for handler in [*root.handlers]:
         root.removeHandler(handler)
+        if isinstance(handler, _SharedFile):
+            handler.close()
     for handler in handlers:
         handler.setFormatter(shape)
         root.addHandler(handler)

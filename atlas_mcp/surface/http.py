@@ -10,54 +10,74 @@ import ipaddress
 import logging
 import socket
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import uvicorn
 from fastmcp.server.auth.providers.jwt import StaticTokenVerifier
 from starlette.responses import JSONResponse, Response
 
 from atlas_mcp.errors import InvalidConfiguration
-from atlas_mcp.surface.server import build_server
 
 if TYPE_CHECKING:
+    from fastmcp import FastMCP
     from fastmcp.server.auth import AuthProvider
     from starlette.applications import Starlette
     from starlette.requests import Request
 
     from atlas_mcp.settings import Settings
 
-__all__ = ["http_app", "http_server", "listen", "serve"]
+__all__ = ["bearer", "http_app", "http_server", "listen", "serve"]
 
 log = logging.getLogger(__name__)
 
 
 async def serve(
-    settings: Settings, *, streamable: bool = True, sse: bool = False, host: str | None = None,
+    server: FastMCP[Any],
+    settings: Settings,
+    *,
+    streamable: bool = True,
+    sse: bool = False,
+    host: str | None = None,
     port: int | None = None,
-) -> None:  # fmt: skip
-    """Listen and serve until interrupted.
+) -> None:
+    """Listen and serve until interrupted; `host` and `port` default to `[http]`, and port 0 takes a free one.
 
     Raises:
         InvalidConfiguration: the address cannot be listened on, or it is not loopback and no token is set.
     """
     host = settings.http.host if host is None else host
-    _refuse_strangers(settings, host)
-    app = http_app(settings, streamable=streamable, sse=sse, public=not _is_loopback(host))
-    with listen(host, settings.http.port if port is None else port) as listening:
+    port = settings.http.port if port is None else port
+    loopback = _is_loopback(host)
+    if not loopback and not _token(settings):
+        raise InvalidConfiguration(
+            f"{host} can be reached from other machines, and no token is set.",
+            remedy="Set [http] token in atlas.toml or ATLAS_HTTP__TOKEN, or listen on 127.0.0.1.",
+        )
+    with listen(host, port) as listening:
         _announce(listening, streamable=streamable, sse=sse)
+        app = http_app(server, streamable=streamable, sse=sse, public=not loopback)
         await http_server(app).serve(sockets=[listening])
 
 
+def bearer(settings: Settings) -> AuthProvider | None:
+    """Lets in who sends the token of `[http]`; None where there is none."""
+    token = _token(settings)
+    return StaticTokenVerifier({token: {"client_id": "atlas", "scopes": []}}) if token else None
+
+
+def _token(settings: Settings) -> str:
+    return settings.http.token.get_secret_value() if settings.http.token else ""
+
+
 def http_app(
-    settings: Settings, *, streamable: bool = True, sse: bool = False, public: bool = False
+    server: FastMCP[Any], *, streamable: bool = True, sse: bool = False, public: bool = False
 ) -> Starlette:
     """The ASGI application: `/mcp`, `/sse`, `/health`.
 
     `public` says that it is reached by names other than this machine's own, where the token alone guards it.
     """
-    server = build_server(settings, auth=_auth(settings))
     server.custom_route("/health", methods=["GET"])(_health)
-    guard = "auto" if public else True
+    guard: bool | Literal["auto"] = "auto" if public else True
     if not streamable:
         return server.http_app(path="/sse", transport="sse", host_origin_protection=guard)
     app = server.http_app(path="/mcp", host_origin_protection=guard)
@@ -89,26 +109,11 @@ def listen(host: str, port: int) -> socket.socket:
         ) from None
 
 
-def _refuse_strangers(settings: Settings, host: str) -> None:
-    if not _is_loopback(host) and settings.http.token is None:
-        raise InvalidConfiguration(
-            f"{host} can be reached from other machines, and no token is set.",
-            remedy="Set [http] token in atlas.toml or ATLAS_HTTP__TOKEN, or listen on 127.0.0.1.",
-        )
-
-
 def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _auth(settings: Settings) -> AuthProvider | None:
-    token = settings.http.token
-    if token is None:
-        return None
-    return StaticTokenVerifier({token.get_secret_value(): {"client_id": "atlas", "scopes": []}})
 
 
 async def _health(_request: Request) -> Response:

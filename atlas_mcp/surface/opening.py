@@ -7,13 +7,12 @@ import logging
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from atlas_mcp.app import open_atlas
+from atlas_mcp.app import Atlas, open_atlas
 from atlas_mcp.errors import AtlasError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from atlas_mcp.app import Atlas
     from atlas_mcp.settings import Settings
 
 __all__ = ["WARM_AFTER_SECONDS", "Opening"]
@@ -25,52 +24,49 @@ log = logging.getLogger(__name__)
 
 
 class Opening:
-    """Opens one `Atlas` when the server starts and closes it when the server stops."""
+    """Opens one `Atlas` when the server starts, and closes it when the server stops."""
+
+    _opened: asyncio.Future[Atlas]
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._atlas: Atlas | None = None
-        self._opened = asyncio.Event()
-        self._closing = asyncio.Event()
-        self._holding: asyncio.Task[None] | None = None
 
     @asynccontextmanager
     async def lifespan(self, _server: object) -> AsyncGenerator[dict[str, Any]]:
         """The server's lifespan; entering it waits for nothing."""
-        self._holding = asyncio.create_task(self._hold(), name="hold the atlas")
+        self._opened = asyncio.get_running_loop().create_future()
+        closing = asyncio.Event()
+        holding = asyncio.create_task(self._hold(closing), name="hold the atlas")
+        holding.add_done_callback(self._on_closed)
         try:
             yield {}
         finally:
-            self._closing.set()
-            await asyncio.wait({self._holding})
+            closing.set()
+            await asyncio.wait({holding})
 
     async def atlas(self) -> Atlas:
-        """The opened `Atlas`.
+        """The `Atlas`, once it is open.
 
         Raises:
             AtlasError: it could not be opened; says why and what to do.
         """
-        if self._holding is None:
-            raise RuntimeError("The server has not been started.")
-        opened = asyncio.create_task(self._opened.wait())
-        try:
-            await asyncio.wait({opened, self._holding}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            opened.cancel()
-        if self._atlas is None:
-            await self._holding
-            raise RuntimeError("The server is stopping.")
-        return self._atlas
+        return await asyncio.shield(self._opened)
 
-    async def _hold(self) -> None:
+    async def _hold(self, closing: asyncio.Event) -> None:
         """Hold the `Atlas` open; one task opens and closes it."""
         async with open_atlas(self.settings, resume=True) as atlas:
-            self._atlas = atlas
-            self._opened.set()
+            self._opened.set_result(atlas)
             warming = asyncio.create_task(_warm(atlas), name="warm up")
-            await self._closing.wait()
+            await closing.wait()
             warming.cancel()
             await asyncio.wait({warming})
+
+    def _on_closed(self, holding: asyncio.Task[None]) -> None:
+        if error := holding.exception():
+            log.error("the data folder %s: %s", self.settings.home, error, exc_info=error)
+            if not self._opened.done():
+                self._opened.set_exception(error)
+                self._opened.exception()  # Known now, whether or not anybody ever asks.
 
 
 async def _warm(atlas: Atlas) -> None:

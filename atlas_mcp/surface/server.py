@@ -77,8 +77,9 @@ def run_http(
         InvalidConfiguration: settings or a team's folder are wrong; the address cannot be listened on; or it
             is not loopback and no token is set.
     """
-    from atlas_mcp.surface.http import serve
+    from atlas_mcp.surface.http import bearer, serve
 
     settings = settings or Settings.load()
     write_logs(settings.home)
-    asyncio.run(serve(settings, streamable=streamable, sse=sse, host=host, port=port))
+    server = build_server(settings, auth=bearer(settings))
+    asyncio.run(serve(server, settings, streamable=streamable, sse=sse, host=host, port=port))

@@ -13,7 +13,7 @@ import pytest
 from fastmcp.client.transports import SSETransport, StdioTransport, StreamableHttpTransport
 
 from atlas_mcp.settings import MemorySettings, ModelSettings, RootSettings, Settings
-from atlas_mcp.surface.http import http_app, http_server, listen
+from atlas_mcp.surface.http import bearer, http_app, http_server, listen
 from atlas_mcp.surface.server import build_server
 from tests.surface.caller import Caller
 
@@ -154,7 +154,7 @@ def stdio(settings: Settings) -> StdioTransport:
 async def over_http(settings: Settings) -> AsyncGenerator[str]:
     """A server at a free port of this machine, with `/mcp` and `/sse`; gives its address."""
     with listen("127.0.0.1", 0) as listening:
-        server = http_server(http_app(settings, sse=True))
+        server = http_server(http_app(build_server(settings, auth=bearer(settings)), sse=True))
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         try:
             yield f"http://127.0.0.1:{listening.getsockname()[1]}"

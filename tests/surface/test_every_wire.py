@@ -170,11 +170,3 @@ async def test_resources_tell_what_a_run_did(served: Served, documents: Path) ->
         for gone in ("atlas://runs/r_none", "atlas://teams/nobody"):
             with pytest.raises(MCPError, match="There is no"):
                 await client.read(gone)
-
-
-async def test_names_are_completed(served: Served, documents: Path) -> None:
-    async with served() as dial, dial() as client:
-        begun = await client.call("research", question=QUESTION, documents=[str(documents)])
-        assert await client.complete("atlas://teams/{team}", "team", "res") == ["research"]
-        assert await client.complete("atlas://runs/{run_id}", "run_id", "r_") == [begun["run_id"]]
-        assert await client.complete("atlas://runs/{run_id}", "run_id", "x") == []

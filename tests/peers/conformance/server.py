@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING
-from unittest.mock import patch
 
 from atlas_mcp.settings import Settings
 from atlas_mcp.surface import http
@@ -33,5 +32,5 @@ def server_with_fixtures(settings: Settings, *, auth: AuthProvider | None = None
 
 
 if __name__ == "__main__":
-    with patch.object(http, "build_server", server_with_fixtures):
-        asyncio.run(http.serve(Settings.load(), port=0))
+    loaded = Settings.load()
+    asyncio.run(http.serve(server_with_fixtures(loaded, auth=http.bearer(loaded)), loaded, port=0))
