@@ -1,0 +1,96 @@
+"""Claude Code itself, with a fake model and no person: what reaches the model, and what a cut call costs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.peers.fake_anthropic import Call, Exchange, FakeModel
+from tests.peers.place import PACKAGES, SPRING, Place, run_node
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+pytestmark = pytest.mark.peer
+
+CLAUDE_CODE = PACKAGES / "@anthropic-ai" / "claude-code" / "cli-wrapper.cjs"
+RESEARCH, RUN_LIST, RUN_RESULT = "mcp__atlas__research", "mcp__atlas__run_list", "mcp__atlas__run_result"
+
+TOOL_SECONDS = 4
+SLOW = f"""
+[[reply]]
+when = {{ intent = "plan" }}
+json = {{ assignments = [{{ id = "a1", worker = "documents", goal = "spring tides", after = [] }}] }}
+
+[[reply]]
+when = {{ intent = "gather" }}
+json = {{ findings = [{{ passage = "p1", quote = "{SPRING}" }}], gaps = [] }}
+seconds = {2 * TOOL_SECONDS}
+
+[[reply]]
+when = {{ intent = "compose" }}
+
+[reply.json]
+answer = "{SPRING} [f1]"
+claims = [{{ text = "{SPRING}", finding_ids = ["f1"] }}]
+disagreements = []
+open_questions = []
+confidence = 0.8
+"""
+"""A team whose one worker takes twice as long as Claude Code is told to wait."""
+
+
+def claude(model: FakeModel, place: Place, folder: Path, **environment: str) -> str:
+    """What Claude Code prints at the end of the conversation."""
+    with model.serving() as address:
+        done = run_node(
+            str(CLAUDE_CODE), "--print", "Ask ATLAS.", "--model", "claude-sonnet-4-5", "--strict-mcp-config",
+            "--mcp-config", str(place.configuration), "--allowedTools", f"{RESEARCH},{RUN_LIST},{RUN_RESULT}",
+            folder=folder, ANTHROPIC_BASE_URL=address, ANTHROPIC_API_KEY="none", ENABLE_TOOL_SEARCH="false",
+            CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC="1", DISABLE_TELEMETRY="1", DISABLE_AUTOUPDATER="1",
+            **environment,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout.strip()
+
+
+def test_the_model_of_claude_code_reads_the_brief_it_asked_for(place: Place, tmp_path: Path) -> None:
+    def turn(exchanges: Sequence[Exchange]) -> Call | str:
+        return exchanges[-1].structured["output"]["report"] if exchanges else Call(RESEARCH, place.asked)
+
+    model = FakeModel(RESEARCH, turn)
+    said = claude(model, place, tmp_path)
+    (exchange,) = model.exchanges
+    assert not exchange.is_error, exchange.told
+    output = exchange.structured["output"]
+    assert output["findings"][0]["quote"] == SPRING
+    assert SPRING in said
+    assert said == output["report"].strip()
+
+
+def test_a_call_that_claude_code_cuts_off_is_fetched_by_its_run(tmp_path: Path) -> None:
+    place = Place.make(tmp_path / "place", SLOW)
+
+    def turn(exchanges: Sequence[Exchange]) -> Call | str:
+        if not exchanges:
+            return Call(RESEARCH, place.asked)
+        last = exchanges[-1]
+        if last.call.tool == RESEARCH:
+            return Call(RUN_LIST, {})
+        if last.call.tool == RUN_RESULT and last.structured["output"]:
+            return last.structured["output"]["answer"]
+        told = exchanges[1].structured["runs"][0]
+        return Call(RUN_RESULT, {"run_id": told["run_id"], "wait_seconds": TOOL_SECONDS / 2})
+
+    model = FakeModel(RESEARCH, turn)
+    said = claude(model, place, tmp_path, MCP_TOOL_TIMEOUT=str(TOOL_SECONDS * 1000))
+    cut, listed, *watched = model.exchanges
+    assert cut.is_error
+    assert "timed out" in cut.told
+    assert [run["state"] for run in listed.structured["runs"]] == ["running"]
+    assert len(watched) > 1
+    assert watched[-1].structured["state"] == "done"
+    assert watched[-1].structured["usage"]["calls"] == 3
+    assert said == f"{SPRING} [f1]"
