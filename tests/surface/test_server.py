@@ -44,7 +44,7 @@ async def test_what_nobody_foresaw_is_one_sentence_to_the_client_and_a_traceback
         raise ZeroDivisionError("the secret of zero")
 
     built = build_server(settings_with())
-    parameters = {"type": "object", "properties": {}, "required": []}
+    parameters: dict[str, Any] = {"type": "object", "properties": {}, "required": []}
     built.add_tool(hand_made(explode, name="explode", parameters=parameters))
     async with Caller(built, MODERN) as caller:
         answer = await caller.ask("explode", {})
