@@ -47,8 +47,8 @@ CREATE TABLE run (
     error TEXT,
     usage TEXT
 ) WITHOUT ROWID;
-CREATE INDEX run_by_user ON run (user, created_at DESC);
-CREATE INDEX run_alive ON run (state) WHERE state NOT IN ('done', 'failed', 'cancelled');
+CREATE INDEX run_by_user ON run (user, run_id DESC);
+CREATE INDEX run_unfinished ON run (sameness) WHERE state NOT IN ('done', 'failed', 'cancelled');
 """
 
 MIGRATIONS = (SCHEMA + JOURNAL_SCHEMA + LEDGER_SCHEMA + LEASE_SCHEMA + CONTROL_SCHEMA,)
@@ -130,8 +130,8 @@ class RunStore:
         def write(connection: sqlite3.Connection) -> tuple[RunRow, bool]:
             if not fresh:
                 alive = connection.execute(
-                    "SELECT * FROM run WHERE sameness = ?"
-                    " AND state IN ('queued', 'running', 'waiting', 'paused') ORDER BY run_id DESC LIMIT 1",
+                    "SELECT * FROM run WHERE sameness = ? AND state NOT IN ('done', 'failed', 'cancelled')"
+                    " AND state <> 'interrupted' ORDER BY run_id DESC LIMIT 1",
                     (same,),
                 ).fetchone()
                 if alive is not None:
