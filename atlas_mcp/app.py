@@ -8,28 +8,28 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-import logging
+from collections import defaultdict
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
 from atlas_mcp.catalogue import Catalogue
 from atlas_mcp.database import open_database
-from atlas_mcp.errors import AtlasError, InvalidInput
+from atlas_mcp.errors import InvalidInput
+from atlas_mcp.events import Kind
 from atlas_mcp.observe.journal import Journal
-from atlas_mcp.orchestration.control import Verb
 from atlas_mcp.orchestration.envelope import envelope
 from atlas_mcp.orchestration.lease import Leases
-from atlas_mcp.orchestration.run import Owner, Workshop
-from atlas_mcp.orchestration.store import ALIVE, FINAL, MIGRATIONS, RunRow, RunState
+from atlas_mcp.orchestration.run import Workshop
+from atlas_mcp.orchestration.runs import Runs
+from atlas_mcp.orchestration.store import MIGRATIONS, RunRow, RunState
 from atlas_mcp.orchestration.team import Budget, Team, load_teams, pick_team
 from atlas_mcp.roots import readable
 from atlas_mcp.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
 
     from atlas_mcp.database import Database
@@ -43,20 +43,28 @@ __all__ = ["Atlas", "Priority", "Run", "open_atlas"]
 
 Priority = Literal["low", "normal", "high"]
 
-log = logging.getLogger(__name__)
+CANCEL_SECONDS = 5.0
+"""How long leaving a watched run waits for its cancellation."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Run:
-    """A started run: its id, and whether the call began it or attached to one that asks the same."""
+    """A started run: its id, and whether the call began it or attached to one that asks the same.
+
+    `output` is what the team gave, once the run was watched to its end; None before, and if it failed.
+    """
 
     id: str
     new: bool
     atlas: Atlas
+    output: dict[str, Any] | None = None
 
-    def __aiter__(self) -> AsyncGenerator[Event]:
+    async def __aiter__(self) -> AsyncGenerator[Event]:
         """The run's events, past ones first, until it has ended."""
-        return self.atlas.watch(self.id)
+        async for event in self.atlas.watch(self.id):
+            if event.kind is Kind.RUN_FINISHED:
+                self.output = (await self.atlas.get(self.id)).output
+            yield event
 
     async def envelope(self, wait_seconds: float = 0.0) -> dict[str, Any]:
         """Where the run stands, after waiting for its end at most so long."""
@@ -76,14 +84,13 @@ class Atlas:
         self.roots = tuple(roots)
         self.journal = Journal(database)
         self._stack = stack
-        self._opening = asyncio.Lock()
+        self._opening: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._opened: dict[str, Any] = {"provider": provider} if provider else {}
-        self._owners: dict[str, tuple[Owner, asyncio.Task[None]]] = {}
-        self._workshop = Workshop(
+        workshop = Workshop(
             database, self.journal, leases, at_once=settings.runs.at_once,
-            memory=self.memory, checkpoints=self._checkpoints, provider=self.provider,
+            memory=self.memory, checkpoints=self.checkpoints, provider=self.provider,
         )  # fmt: skip
-        self._store = self._workshop.store
+        self._runs = Runs(workshop, teams, user)
 
     async def start(
         self, team: str, *, documents: Sequence[str] = (), budget: Mapping[str, Any] | None = None,
@@ -106,9 +113,7 @@ class Atlas:
             options["documents"] = readable(documents, self.roots)
         if budget:
             options["budget"] = _checked_budget(budget)
-        row, new = await self._store.begin(self.user, team, chosen.version, checked, options, fresh=fresh)
-        if new:
-            await self._own(row)
+        row, new = await self._runs.begin(chosen, checked, options, fresh=fresh)
         return Run(row.run_id, new, self)
 
     @asynccontextmanager
@@ -118,8 +123,9 @@ class Atlas:
         try:
             yield run
         finally:
-            if not (await self._store.get(run.id)).final:
+            if not (await self.get(run.id)).final:
                 await self.control(run.id, "cancel", reason="its watcher left")
+                await self.result(run.id, wait_seconds=CANCEL_SECONDS)
 
     async def watch(self, run_id: str, *, after: int = 0) -> AsyncGenerator[Event]:
         """The events of a run with a `seq` above `after`, as they are written, by whichever process.
@@ -127,7 +133,7 @@ class Atlas:
         Raises:
             UnknownRun: there is no such run of this user.
         """
-        await self._store.get(run_id, self.user)
+        await self.get(run_id)
         async for event in self.journal.follow(run_id, after=after):
             yield event
 
@@ -137,7 +143,7 @@ class Atlas:
         Raises:
             UnknownRun: there is no such run of this user.
         """
-        await self._store.get(run_id, self.user)
+        await self.get(run_id)
         return await self.journal.read(run_id, after=after)
 
     async def get(self, run_id: str) -> RunRow:
@@ -146,20 +152,13 @@ class Atlas:
         Raises:
             UnknownRun: there is no such run of this user.
         """
-        return await self._truly(await self._store.get(run_id, self.user))
+        return await self._runs.get(run_id)
 
     async def list(
         self, *, limit: int = 20, team: str | None = None, states: frozenset[RunState] | None = None
     ) -> list[RunRow]:
         """This user's runs, newest first."""
-        rows = await self._store.newest(user=self.user, states=states, team=team, limit=limit)
-        return [await self._truly(row) for row in rows]
-
-    async def _truly(self, row: RunRow) -> RunRow:
-        abandoned = row.state in ALIVE and row.run_id not in self._owners and row.state is not RunState.QUEUED
-        if abandoned and not await self._workshop.leases.held_by_another(row.run_id):
-            return replace(row, state=RunState.INTERRUPTED)
-        return row
+        return await self._runs.newest(limit=limit, team=team, states=states)
 
     async def result(self, run_id: str, *, wait_seconds: float = 0.0) -> dict[str, Any]:
         """The envelope of a run, after waiting for its end at most `wait_seconds`.
@@ -180,8 +179,7 @@ class Atlas:
 
     def speaking(self, run_id: str) -> Mapping[str, Voice]:
         """What the models of a run are saying now, by actor; empty where another process owns the run."""
-        owned = self._owners.get(run_id)
-        return owned[0].speaking if owned else {}
+        return self._runs.speaking(run_id)
 
     async def control(self, run_id: str, action: str, *, reason: str = "") -> RunRow:
         """Pause, resume or cancel a run, whichever process owns it.
@@ -191,132 +189,57 @@ class Atlas:
             InvalidInput: there is no such action, or the run has ended.
             TeamChanged: an interrupted run's team is no longer what it was.
         """
-        if action not in set(Verb):
-            raise InvalidInput(f"There is no action {action!r}.", remedy=f"Actions: {', '.join(Verb)}.")
-        row = await self.get(run_id)
-        if row.state in FINAL:
-            raise InvalidInput(f"Run {run_id} is {row.state}; it has ended.", remedy="Start another one.")
-        if row.state is RunState.INTERRUPTED:
-            await self._control_interrupted(row, Verb(action), reason)
-        else:
-            await self._workshop.controls.send(run_id, Verb(action), reason)
-        return await self.get(run_id)
-
-    async def _control_interrupted(self, row: RunRow, verb: Verb, reason: str) -> None:
-        match verb:
-            case Verb.RESUME:
-                await self._own(row)
-            case Verb.CANCEL:
-                error = {"code": "cancelled", "message": reason}
-                data = {"state": "cancelled", "partial": False, "error": error}
-                await self._store.finish(
-                    row.run_id,
-                    RunState.CANCELLED,
-                    partial=False,
-                    output=None,
-                    error=error,
-                    usage=row.usage,
-                    data=data,
-                )
-                self.journal.wake(row.run_id)
-            case Verb.PAUSE:
-                raise InvalidInput(f"Run {row.run_id} is interrupted already.", remedy="Resume or cancel it.")
+        return await self._runs.control(run_id, action, reason)
 
     async def resume_interrupted(self) -> list[str]:
         """Take up every run whose owner went less than `[runs] resume_within` ago; gives their ids."""
-        states = frozenset({RunState.QUEUED, RunState.RUNNING, RunState.INTERRUPTED})
-        taken: list[str] = []
-        for row in await self._store.newest(user=self.user, states=states, limit=1000):
-            if await self._workshop.leases.held_by_another(row.run_id) or row.run_id in self._owners:
-                continue
-            if _age(await self._last_sign(row)) > self.settings.runs.resume_within:
-                await self._store.move(row.run_id, RunState.INTERRUPTED)
-                continue
-            try:
-                if await self._own(row):
-                    taken.append(row.run_id)
-            except AtlasError as error:
-                log.warning("run %s cannot go on: %s", row.run_id, error)
-        return taken
-
-    async def _last_sign(self, row: RunRow) -> str:
-        events = await self.journal.read(row.run_id)
-        return events[-1].at if events else row.updated_at
-
-    async def _own(self, row: RunRow) -> bool:
-        """Work on a run in this process, unless a living process holds it."""
-        lease = await self._workshop.leases.take(row.run_id)
-        if lease is None:
-            return False
-        team = pick_team(self.teams, row.team)
-        try:
-            owner = Owner(self._workshop, row, team, lease)
-        except AtlasError:
-            await self._workshop.leases.release(lease)
-            raise
-        await self._store.move(row.run_id, RunState.QUEUED)
-        task = asyncio.create_task(owner.work(), name=f"own {row.run_id}")
-        self._owners[row.run_id] = (owner, task)
-        task.add_done_callback(lambda _: self._owners.pop(row.run_id, None))
-        return True
+        return await self._runs.resume_interrupted(self.settings.runs.resume_within)
 
     async def prune(self) -> int:
         """Forget ended runs older than `[runs] keep_days`; gives how many."""
-        before = datetime.now(UTC) - timedelta(days=self.settings.runs.keep_days)
-        return len(await self._store.prune(before.isoformat(timespec="milliseconds")))
+        return await self._runs.prune(self.settings.runs.keep_days)
 
     async def memory(self) -> Memory:
         """The documents and what is known of them, opened on first use."""
-        async with self._opening:
-            if "memory" not in self._opened:
-                from atlas_mcp.memory.memory import open_memory
-                from atlas_mcp.text.embedding import find_embedder
-
-                embedder = await asyncio.to_thread(find_embedder) if self.settings.memory.embeddings else None
-                opened = open_memory(self.settings.home, embedder)
-                self._opened["memory"] = await self._stack.enter_async_context(opened)
-            return self._opened["memory"]
+        return await self._once("memory", self._open_memory)
 
     async def provider(self) -> Provider:
         """Who answers prompts, opened on first use."""
-        async with self._opening:
-            if "provider" not in self._opened:
-                from atlas_mcp.providers.registry import default_provider_name, open_provider
+        return await self._once("provider", self._open_provider)
 
-                name = self.settings.models.default or default_provider_name()
-                provider = await asyncio.to_thread(open_provider, name)
-                self._stack.push_async_callback(provider.aclose)
-                self._opened["provider"] = provider
-            return self._opened["provider"]
-
-    async def _checkpoints(self) -> Checkpoints:
-        async with self._opening:
-            if "checkpoints" not in self._opened:
-                await asyncio.to_thread(_import_langgraph)
-                from atlas_mcp.orchestration.graph import open_checkpoints
-
-                opened = open_checkpoints(self.settings.home / "runs.db")
-                self._opened["checkpoints"] = await self._stack.enter_async_context(opened)
-            return self._opened["checkpoints"]
+    async def checkpoints(self) -> Checkpoints:
+        """How far the runs came, opened on first use."""
+        return await self._once("checkpoints", self._open_checkpoints)
 
     async def warm(self) -> None:
         """Load what the first run will need, away from the event loop."""
-        await self._checkpoints()
-        await self.memory()
-        await self.provider()
+        await asyncio.gather(self.checkpoints(), self.memory(), self.provider())
 
-    async def close(self) -> None:
-        """Interrupt the runs of this process, so that another can go on with them."""
-        tasks = [task for _, task in self._owners.values()]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+    async def _once(self, name: str, opener: Callable[[], Awaitable[Any]]) -> Any:
+        async with self._opening[name]:
+            if name not in self._opened:
+                self._opened[name] = await opener()
+            return self._opened[name]
 
+    async def _open_memory(self) -> Memory:
+        from atlas_mcp.memory.memory import open_memory
+        from atlas_mcp.text.embedding import find_embedder
 
-def _import_langgraph() -> None:
-    """A second of imports, which belongs off the event loop."""
-    import_module("atlas_mcp.orchestration.graph")
+        embedder = await asyncio.to_thread(find_embedder) if self.settings.memory.embeddings else None
+        return await self._stack.enter_async_context(open_memory(self.settings.home, embedder))
+
+    async def _open_provider(self) -> Provider:
+        from atlas_mcp.providers.registry import default_provider_name, open_provider
+
+        name = self.settings.models.default or default_provider_name()
+        provider = await asyncio.to_thread(open_provider, name)
+        self._stack.push_async_callback(provider.aclose)
+        return provider
+
+    async def _open_checkpoints(self) -> Checkpoints:
+        # A second of imports, which belongs off the event loop.
+        graph = await asyncio.to_thread(import_module, "atlas_mcp.orchestration.graph")
+        return await self._stack.enter_async_context(graph.open_checkpoints(self.settings.home / "runs.db"))
 
 
 def _checked_budget(budget: Mapping[str, Any]) -> dict[str, Any]:
@@ -330,10 +253,6 @@ def _checked_budget(budget: Mapping[str, Any]) -> dict[str, Any]:
             f"budget.{'.'.join(map(str, first['loc']))}: {first['msg']}.",
             remedy=f"A budget has {', '.join(Budget.model_fields)}.",
         ) from None
-
-
-def _age(at: str) -> float:
-    return (datetime.now(UTC) - datetime.fromisoformat(at)).total_seconds()
 
 
 @asynccontextmanager
@@ -370,4 +289,4 @@ async def open_atlas(
                 await atlas.resume_interrupted()
             yield atlas
         finally:
-            await atlas.close()
+            await atlas._runs.close()

@@ -13,6 +13,7 @@ from weakref import WeakValueDictionary
 
 from atlas_mcp.errors import IncompatibleStore
 from atlas_mcp.events import VERSION, Event, Kind
+from atlas_mcp.redaction import redacted
 
 if TYPE_CHECKING:
     import sqlite3
@@ -101,6 +102,15 @@ class Journal:
         )
         return [_event(row) for row in rows]
 
+    async def last_at(self, run_id: str) -> str | None:
+        """When the last event of a run was written, ISO 8601 UTC; None before the first."""
+        row = await self._database.read(
+            lambda connection: connection.execute(
+                "SELECT at FROM event WHERE run_id = ? ORDER BY seq DESC LIMIT 1", (run_id,)
+            ).fetchone()
+        )
+        return None if row is None else row["at"]
+
     async def follow(self, run_id: str, *, after: int = 0) -> AsyncGenerator[Event]:
         """The events of a run as they are written, past ones first, until the run has ended."""
         if after and await self._ended(run_id, after):
@@ -143,7 +153,8 @@ def insert_event(
     span_id: str = "",
     parent_run_id: str | None = None,
 ) -> Event:
-    """Append an event within a transaction that also writes something else."""
+    """Append an event, secrets taken out, within a transaction that also writes something else."""
+    data = redacted(data)
     (seq,) = connection.execute(
         "SELECT coalesce(max(seq), 0) + 1 FROM event WHERE run_id = ?", (run_id,)
     ).fetchone()

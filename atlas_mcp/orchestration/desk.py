@@ -71,7 +71,9 @@ class Desk:
     async def _ingest(self, scope: str, on_reading: OnReading) -> Ingested:
         from atlas_mcp.memory.knowledge import Inline, Progress
 
-        named = [Inline(each) if is_text(each) else Path(each) for each in self._named] or [shipped("handbook")]
+        named = [Inline(each) if is_text(each) else Path(each) for each in self._named] or [
+            shipped("handbook")
+        ]
         steps: asyncio.Queue[Progress | None] = asyncio.Queue()
         ingesting = asyncio.create_task(
             self._memory.ingest(named, scope=scope, on_progress=steps.put_nowait), name=f"ingest {scope}"

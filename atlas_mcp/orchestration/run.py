@@ -11,6 +11,7 @@ import asyncio
 import logging
 from contextlib import suppress
 from dataclasses import asdict
+from datetime import datetime
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from atlas_mcp.orchestration.control import Controls, Verb
 from atlas_mcp.orchestration.desk import Desk
 from atlas_mcp.orchestration.lease import RENEW_SECONDS, Lease, Leases
 from atlas_mcp.orchestration.ledger import Ledger
+from atlas_mcp.orchestration.places import Places
 from atlas_mcp.orchestration.store import RunRow, RunState, RunStore
 from atlas_mcp.orchestration.team import Budget, Team
 
@@ -40,6 +42,8 @@ __all__ = ["Owner", "Workshop"]
 CONTROL_SECONDS = 0.2
 """How often an owner looks for what its run was told."""
 
+_AT_WORK = {Kind.RUN_STARTED, Kind.RUN_RESUMED, Kind.RUN_CONTINUED}
+
 log = logging.getLogger(__name__)
 
 
@@ -56,7 +60,7 @@ class Workshop:
         self.leases = leases
         self.store = RunStore(database)
         self.controls = Controls(database)
-        self.places = asyncio.Semaphore(at_once)
+        self.places = Places(at_once)
         self.memory = memory
         self.checkpoints = checkpoints
         self.provider = provider
@@ -104,14 +108,14 @@ class Owner:
         from atlas_mcp.orchestration.steps import Steps
 
         workshop, row, team = self._workshop, self._row, self._team
-        async with workshop.places:
+        async with workshop.places.taken(row.options.get("priority", "normal")):
             desk = Desk(await workshop.memory(), row.user, row.options.get("documents", []))
             provider = await workshop.provider()
             ledger = Ledger(workshop.database, self._lease)
             budget = Budget(**{**team.budget.model_dump(), **row.options.get("budget", {})})
             self._context = context = RunContext(
                 row, team, provider=provider, tools=desk.tools(), journal=workshop.journal, ledger=ledger,
-                limits=Limits(budget),
+                limits=Limits(budget, began=monotonic() - await self._worked_before()),
             )  # fmt: skip
             context.remember(await ledger.replies())
             again = row.state is not RunState.QUEUED
@@ -124,6 +128,24 @@ class Owner:
             return await walk(
                 Steps(context, desk), await workshop.checkpoints(), row.run_id, team.max_parallel
             )
+
+    async def _worked_before(self) -> float:
+        """Seconds that earlier owners worked on the run; pauses and the time without an owner do not count."""
+        seconds, since = 0.0, None
+        last = None
+        for event in await self._workshop.journal.read(self._row.run_id):
+            at = datetime.fromisoformat(event.at)
+            if event.kind in _AT_WORK:
+                if since is not None and last is not None:
+                    seconds += (last - since).total_seconds()
+                since = at
+            elif event.kind is Kind.RUN_PAUSED and since is not None:
+                seconds += (at - since).total_seconds()
+                since = None
+            last = at
+        if since is not None and last is not None:
+            seconds += (last - since).total_seconds()
+        return seconds
 
     async def _keep(self, walking: asyncio.Task[State]) -> None:
         """Hold on to the lease and do what the run is told."""

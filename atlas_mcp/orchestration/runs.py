@@ -1,0 +1,180 @@
+"""The runs of one user as this process sees them: begun, owned, steered, taken up again after a crash.
+
+Any process may ask and steer; the one that holds a run's lease works on it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from atlas_mcp.errors import AtlasError, InvalidInput
+from atlas_mcp.orchestration.control import Verb
+from atlas_mcp.orchestration.run import Owner, Workshop
+from atlas_mcp.orchestration.store import ALIVE, RunRow, RunState
+from atlas_mcp.orchestration.team import Team, pick_team
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from atlas_mcp.orchestration.context import Voice
+
+__all__ = ["Runs"]
+
+SETTLING_SECONDS = 5.0
+"""How long a run that was just queued may wait for its owner before it counts as abandoned."""
+
+log = logging.getLogger(__name__)
+
+
+class Runs:
+    """Begins, owns and steers the runs of one user."""
+
+    def __init__(self, workshop: Workshop, teams: Mapping[str, Team], user: str) -> None:
+        self._workshop = workshop
+        self._store = workshop.store
+        self._teams = teams
+        self._user = user
+        self._owners: dict[str, tuple[Owner, asyncio.Task[None]]] = {}
+
+    async def begin(
+        self, team: Team, given: dict[str, Any], options: dict[str, Any], *, fresh: bool
+    ) -> tuple[RunRow, bool]:
+        """Begin a run, or find the one alive that asks the same; `True` says that it is new.
+
+        One that is found without a living owner is taken up.
+        """
+        row, new = await self._store.begin(self._user, team.name, team.version, given, options, fresh=fresh)
+        if new or row.state in {RunState.QUEUED, RunState.RUNNING}:
+            await self.own(row)
+        return row, new
+
+    async def own(self, row: RunRow) -> bool:
+        """Work on a run in this process, unless a living process holds it already.
+
+        Raises:
+            UnknownTeam: its team is gone.
+            TeamChanged: its team is no longer the one it began with.
+        """
+        team = pick_team(self._teams, row.team)
+        lease = await self._workshop.leases.take(row.run_id)
+        if lease is None:
+            return False
+        try:
+            owner = Owner(self._workshop, row, team, lease)
+        except AtlasError:
+            await self._workshop.leases.release(lease)
+            raise
+        await self._store.move(row.run_id, RunState.QUEUED)
+        task = asyncio.create_task(owner.work(), name=f"own {row.run_id}")
+        self._owners[row.run_id] = (owner, task)
+        task.add_done_callback(lambda _: self._owners.pop(row.run_id, None))
+        return True
+
+    async def get(self, run_id: str) -> RunRow:
+        """A run as it stands; one whose owner is gone is shown as interrupted.
+
+        Raises:
+            UnknownRun: there is no such run of this user.
+        """
+        return await self._as_it_stands(await self._store.get(run_id, self._user))
+
+    async def newest(
+        self, *, limit: int, team: str | None = None, states: frozenset[RunState] | None = None
+    ) -> list[RunRow]:
+        """The runs, newest first."""
+        rows = await self._store.newest(user=self._user, states=states, team=team, limit=limit)
+        return [await self._as_it_stands(row) for row in rows]
+
+    async def _as_it_stands(self, row: RunRow) -> RunRow:
+        if row.state not in ALIVE or row.run_id in self._owners:
+            return row
+        if row.state is RunState.QUEUED and _age(row.updated_at) < SETTLING_SECONDS:
+            return row
+        if await self._workshop.leases.held_by_another(row.run_id):
+            return row
+        return replace(row, state=RunState.INTERRUPTED)
+
+    def speaking(self, run_id: str) -> Mapping[str, Voice]:
+        """What the models of a run are saying now, by actor; empty where another process owns the run."""
+        owned = self._owners.get(run_id)
+        return owned[0].speaking if owned else {}
+
+    async def control(self, run_id: str, action: str, reason: str) -> RunRow:
+        """Pause, resume or cancel a run, whichever process owns it.
+
+        Raises:
+            UnknownRun: there is no such run of this user.
+            InvalidInput: there is no such action, or the run has ended.
+            TeamChanged: an interrupted run's team is no longer what it was.
+        """
+        if action not in set(Verb):
+            raise InvalidInput(f"There is no action {action!r}.", remedy=f"Actions: {', '.join(Verb)}.")
+        row = await self.get(run_id)
+        if row.final:
+            raise InvalidInput(f"Run {run_id} is {row.state}; it has ended.", remedy="Start another one.")
+        if row.state is RunState.INTERRUPTED:
+            await self._control_interrupted(row, Verb(action), reason)
+        else:
+            await self._workshop.controls.send(run_id, Verb(action), reason)
+        return await self.get(run_id)
+
+    async def _control_interrupted(self, row: RunRow, verb: Verb, reason: str) -> None:
+        match verb:
+            case Verb.RESUME:
+                await self.own(row)
+            case Verb.CANCEL:
+                error = {"code": "cancelled", "message": reason}
+                data = {
+                    "state": RunState.CANCELLED.value,
+                    "partial": False,
+                    "usage": row.usage,
+                    "error": error,
+                }
+                await self._store.finish(
+                    row.run_id, RunState.CANCELLED, partial=False, output=None, error=error, usage=row.usage,
+                    data=data,
+                )  # fmt: skip
+                self._workshop.journal.wake(row.run_id)
+            case Verb.PAUSE:
+                raise InvalidInput(f"Run {row.run_id} is interrupted already.", remedy="Resume or cancel it.")
+
+    async def resume_interrupted(self, within: float) -> list[str]:
+        """Take up every run whose owner went less than `within` seconds ago; gives their ids.
+
+        Older ones stay interrupted until somebody resumes them.
+        """
+        states = frozenset({RunState.QUEUED, RunState.RUNNING, RunState.INTERRUPTED})
+        taken: list[str] = []
+        for row in await self._store.newest(user=self._user, states=states, limit=1000):
+            if await self._workshop.leases.held_by_another(row.run_id):
+                continue
+            if _age(await self._workshop.journal.last_at(row.run_id) or row.updated_at) > within:
+                await self._store.move(row.run_id, RunState.INTERRUPTED)
+                continue
+            try:
+                if await self.own(row):
+                    taken.append(row.run_id)
+            except AtlasError as error:
+                log.warning("run %s cannot go on: %s", row.run_id, error)
+        return taken
+
+    async def prune(self, keep_days: float) -> int:
+        """Forget runs that ended more than so many days ago; gives how many."""
+        before = datetime.now(UTC) - timedelta(days=keep_days)
+        return len(await self._store.prune(before.isoformat(timespec="milliseconds")))
+
+    async def close(self) -> None:
+        """Interrupt the runs of this process, so that another can go on with them."""
+        tasks = [task for _, task in self._owners.values()]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+
+def _age(at: str) -> float:
+    return (datetime.now(UTC) - datetime.fromisoformat(at)).total_seconds()

@@ -1,0 +1,39 @@
+"""Runs wait for a place by priority, then in the order in which they came."""
+
+from __future__ import annotations
+
+import asyncio
+
+from atlas_mcp.orchestration.places import Places
+
+
+async def settle() -> None:
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+async def test_higher_priority_goes_first_and_equals_keep_their_order() -> None:
+    places = Places(1)
+    came: list[str] = []
+
+    async def work(name: str, priority: str) -> None:
+        async with places.taken(priority):
+            came.append(name)
+
+    async with asyncio.TaskGroup() as group, places.taken("normal"):
+        for name, priority in (("a", "low"), ("b", "normal"), ("c", "normal"), ("d", "high")):
+            group.create_task(work(name, priority))
+        await settle()
+        assert came == []
+    assert came == ["d", "b", "c", "a"]
+
+
+async def test_one_who_stops_waiting_costs_nobody_a_place() -> None:
+    places = Places(1)
+    async with places.taken("normal"):
+        waiting = asyncio.create_task(places.taken("normal").__aenter__())
+        await settle()
+        waiting.cancel()
+        await settle()
+    async with asyncio.timeout(1), places.taken("normal"):
+        pass
