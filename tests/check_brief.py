@@ -41,12 +41,15 @@ def problems_of(envelope: dict[str, Any], snapshots: Path, least: int) -> list[s
         for finding in brief["findings"]
         for problem in quote_problems(finding, sources[finding["source_id"]], snapshots)
     ]
-    for claim in brief["claims"]:
-        if not claim["finding_ids"] or not known.issuperset(claim["finding_ids"]):
-            problems.append(f"claim cites {claim['finding_ids']}: {claim['text'][:80]!r}")
+    problems += [
+        f"claim cites {claim['finding_ids']}: {claim['text'][:80]!r}"
+        for claim in brief["claims"]
+        if not claim["finding_ids"] or not known.issuperset(claim["finding_ids"])
+    ]
     if len(brief["claims"]) < least:
         problems.append(f"{len(brief['claims'])} claims, fewer than {least}")
-    cited = {name for marker in re.findall(r"\[(f[\d, f]+)\]", brief["answer"]) for name in re.split(r", *", marker)}
+    markers: list[str] = re.findall(r"\[(f[\d, f]+)\]", brief["answer"])
+    cited = {name for marker in markers for name in re.split(r", *", marker)}
     if not cited or not known.issuperset(cited):
         problems.append(f"the answer cites {sorted(cited) or 'nothing'}")
     return problems
@@ -63,7 +66,7 @@ def quote_problems(finding: dict[str, Any], source: dict[str, Any], snapshots: P
         problems.append(f"{name}: the snapshot is not what its name says")
     if folded(text[place["start"] : place["end"]]) != quote:
         problems.append(f"{name}: not at its location in the snapshot")
-    parts = urlsplit(source["uri"])
+    parts = urlsplit(str(source["uri"]))
     if parts.scheme == "file":
         path = Path(url2pathname(parts.path))
         if path.suffix.lower() in AS_THEY_ARE and quote not in folded(path.read_text("utf-8-sig")):
@@ -73,8 +76,8 @@ def quote_problems(finding: dict[str, Any], source: dict[str, Any], snapshots: P
 
 def main(arguments: list[str] | None = None) -> int:
     """Check the brief of the given file, or of stdin."""
-    parser = argparse.ArgumentParser(description="Check that a brief's quotes are verbatim and its claims cited.")
-    parser.add_argument("brief", nargs="?", type=Path, help="output of `atlas-mcp run --json`; stdin if left out")
+    parser = argparse.ArgumentParser(description="Checks that quotes are verbatim and claims cited.")
+    parser.add_argument("brief", nargs="?", type=Path, help="what `run --json` printed; stdin if left out")
     parser.add_argument("--home", type=Path, required=True, help="the data folder that holds sources/")
     parser.add_argument("--least", type=int, default=5, help="claims that there must be")
     given = parser.parse_args(arguments)

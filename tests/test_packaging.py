@@ -78,7 +78,9 @@ def test_the_wheel_brings_its_licence(wheel: Path) -> None:
     assert licences == {"LICENSE", "NOTICE"}
 
 
-def test_an_installed_wheel_answers_from_its_own_handbook(wheel: Path, uv: str, home: Path, tmp_path: Path) -> None:
+def test_an_installed_wheel_answers_from_its_own_handbook(
+    wheel: Path, uv: str, home: Path, tmp_path: Path
+) -> None:
     venv, elsewhere = tmp_path / "venv", tmp_path / "elsewhere"
     elsewhere.mkdir()
     scripts = venv / ("Scripts" if os.name == "nt" else "bin")
@@ -94,5 +96,14 @@ def test_an_installed_wheel_answers_from_its_own_handbook(wheel: Path, uv: str, 
 
     brief = tmp_path / "brief.json"
     brief.write_text(told, "utf-8")
-    run(sys.executable, ROOT / "tests" / "check_brief.py", brief, "--home", home, "--least", "3", cwd=elsewhere)
+    run(
+        sys.executable,
+        ROOT / "tests" / "check_brief.py",
+        brief,
+        "--home",
+        home,
+        "--least",
+        "3",
+        cwd=elsewhere,
+    )
     assert all(str(venv.as_uri()) in source["uri"] for source in json.loads(told)["output"]["sources"])

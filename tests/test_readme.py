@@ -10,8 +10,10 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
 
 from atlas_mcp.cli.program import program
 from atlas_mcp.settings import Settings
@@ -40,17 +42,11 @@ def command_lines() -> list[str]:
 @pytest.mark.parametrize("line", command_lines())
 def test_every_command_line_of_the_readme_is_one_the_program_knows(line: str) -> None:
     words = shlex.split(line[line.index("atlas-mcp ") :])[1:]
-    command = program_command()
+    command: Any = get_command(program)
     while words and (deeper := getattr(command, "commands", {}).get(words[0])):
         command, words = deeper, words[1:]
     # Parsing without invoking: an unknown option or a missing argument is an error here.
     command.make_context("atlas-mcp", words, resilient_parsing=False)
-
-
-def program_command() -> object:
-    from typer.main import get_command
-
-    return get_command(program)
 
 
 def test_the_entry_for_claude_desktop_is_json_that_starts_the_server() -> None:

@@ -80,13 +80,13 @@ def give_markdown(text: str) -> None:
 
 def tell(code: str, message: str, remedy: str = "") -> None:
     """Tell an error: what was wrong, then what to do."""
-    from rich.padding import Padding
     from rich.text import Text
 
     console = stderr()
-    console.print(Text.assemble(("✗ ", "bold red"), (message, "bold"), (f"  ({code})", "dim")))
+    told = Text.assemble(("✗ ", "bold red"), (message, "bold"), (f"  ({code})", "dim"))
+    console.print(told, soft_wrap=True)
     if remedy:
-        console.print(Padding(Text(remedy), (0, 0, 0, 2), expand=False))
+        console.print(Text(f"  {remedy}"), soft_wrap=True)
 
 
 def perform(work: Coroutine[Any, Any, Exit]) -> None:

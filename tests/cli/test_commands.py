@@ -1,0 +1,106 @@
+"""The smaller commands: teams, ingest, doctor, version, help."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from atlas_mcp.catalogue import shipped
+from atlas_mcp.cli.terminal import Exit
+
+if TYPE_CHECKING:
+    from conftest import Program
+
+
+@pytest.fixture
+def own_team(home: Path) -> Path:
+    """A team of the person's own that is not right."""
+    folder = home / "config" / "teams" / "mine"
+    shutil.copytree(shipped("teams") / "research", folder)
+    text = (folder / "team.toml").read_text("utf-8")
+    (folder / "team.toml").write_text(text.replace("rounds = 2", "rounds = 99"), "utf-8")
+    return folder
+
+
+def test_teams_are_listed_and_shown(atlas_mcp: Program) -> None:
+    assert [team["name"] for team in json.loads(atlas_mcp("teams", "list", "--json").stdout)] == ["research"]
+    shown = atlas_mcp("teams", "show", "research").stdout
+    assert "**supervisor** (supervisor)" in shown
+    assert "`question` (string)" in shown
+
+
+def test_checking_teams_names_file_and_key_and_fails(atlas_mcp: Program, own_team: Path) -> None:
+    done = atlas_mcp("teams", "check")
+    assert done.exit_code == Exit.FAILED
+    assert f"{own_team / 'team.toml'}: rounds" in done.stdout
+    assert "✓ research" in done.stdout
+
+
+def test_one_team_can_be_checked_by_name_or_by_folder(atlas_mcp: Program, own_team: Path) -> None:
+    assert atlas_mcp("teams", "check", "research").exit_code == Exit.DONE
+    assert atlas_mcp("teams", "check", own_team).exit_code == Exit.FAILED
+
+
+def test_ingested_documents_answer_runs_that_name_none(atlas_mcp: Program, documents: Path) -> None:
+    done = atlas_mcp("ingest", documents)
+    assert done.exit_code == Exit.DONE
+    assert "picture.png" in done.stdout
+    assert "1 document can be searched" in done.stdout
+    brief = json.loads(atlas_mcp("run", "research", "How many tides a day?", "--json").stdout)
+    assert [source["title"] for source in brief["output"]["sources"]] == ["Tides"]
+
+
+def test_ingesting_again_says_what_did_not_change(atlas_mcp: Program, documents: Path) -> None:
+    atlas_mcp("ingest", documents)
+    again = json.loads(atlas_mcp("ingest", documents, "--json").stdout)
+    assert (len(again["added"]), len(again["unchanged"]), again["documents"]) == (0, 1, 1)
+    assert [Path(each["uri"]).name for each in again["skipped"]] == ["picture.png"]
+
+
+def test_the_doctor_finds_a_sound_installation_ready(atlas_mcp: Program) -> None:
+    done = atlas_mcp("doctor")
+    assert done.exit_code == Exit.DONE, done.stdout
+    assert "Ready." in done.stdout
+
+
+def test_the_doctor_names_what_is_broken_and_what_to_do(
+    atlas_mcp: Program, own_team: Path, home: Path
+) -> None:
+    (home / "runs.db").write_text("no database", "utf-8")
+    done = atlas_mcp("doctor", "--json")
+    assert done.exit_code == Exit.FAILED
+    report = json.loads(done.stdout)
+    broken = {check["name"]: check for check in report["checks"] if check["health"] == "broken"}
+    assert set(broken) == {"Runs", "Teams"}
+    assert report["ok"] is False
+    assert all(check["todo"] for check in broken.values())
+
+
+def test_the_doctor_shows_no_secret(atlas_mcp: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://me:password@127.0.0.1:9/v1")
+    monkeypatch.setenv("ATLAS_MODELS__DEFAULT", "openai:any")
+    monkeypatch.setenv("ATLAS_HTTP__TOKEN", "hidden-token")
+    done = atlas_mcp("doctor")
+    assert done.exit_code == Exit.FAILED
+    assert "127.0.0.1:9" in done.stdout
+    for secret in ("very-secret", "password", "hidden-token"):
+        assert secret not in done.output
+
+
+@pytest.mark.parametrize("command", ["run", "runs", "teams", "ingest", "serve", "setup", "doctor"])
+def test_every_command_explains_itself(atlas_mcp: Program, command: str) -> None:
+    done = atlas_mcp(command, "--help")
+    assert done.exit_code == Exit.DONE
+    assert "Usage" in done.stdout
+
+
+def test_wrong_settings_are_told_in_one_block(atlas_mcp: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATLAS_HTTP__PORT", "many")
+    done = atlas_mcp("runs", "list")
+    assert done.exit_code == Exit.USAGE
+    assert "http.port" in done.stderr

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+
+from atlas_mcp.cli.live import picture
+from atlas_mcp.cli.view import RunView
+from atlas_mcp.cli.words import spent
+from atlas_mcp.events import Event, Kind
+from atlas_mcp.orchestration.context import Voice
+
+
+class Told:
+    """A run's view, told one event after another, a second apart."""
+
+    def __init__(self) -> None:
+        self.view = RunView("r_1")
+        self._seconds = 0
+
+    def __call__(self, kind: Kind, actor: str = "", **data: Any) -> Told:
+        self._seconds += 1
+        at = f"2026-01-01T00:00:{self._seconds:02d}.000+00:00"
+        self.view.hear(Event("r_1", self._seconds, at, kind, actor, "", data))
+        return self
+
+    def drawn(self, **speaking: Voice) -> str:
+        console = Console(width=100, record=True, file=None, quiet=True)
+        voices = {actor.replace("_", "#"): voice for actor, voice in speaking.items()}
+        with console.capture() as capture:
+            console.quiet = False
+            console.print(picture(self.view, voices))
+        return capture.get()
+
+
+def begun() -> Told:
+    tell = Told()
+    tell(Kind.RUN_QUEUED, team="research", input={"question": "q"})
+    tell(Kind.RUN_STARTED, team="research", provider="scripted:x", language_model=False)
+    tell(Kind.STEP_STARTED, step="plan", label="plan: breaking the question down")
+    goals: list[dict[str, object]] = [
+        {"id": f"a{n}", "worker": "documents", "goal": goal, "after": []}
+        for n, goal in enumerate(("tides?", "moon?"), 1)
+    ]
+    tell(Kind.PLAN_MADE, round=1, assignments=goals, reason=None)
+    return tell(Kind.STEP_FINISHED, step="plan", seconds=0.5, assignments=2)
+
+
+def test_workers_wait_work_and_end_each_on_its_own_line() -> None:
+    tell = begun()
+    tell(Kind.WORK_STARTED, "documents#a1", assignment="a1", worker="documents", goal="tides?")
+    assert [line.progress for line in tell.view.lines.values()] == ["done", "working", "waiting"]
+    tell(
+        Kind.WORK_FINISHED,
+        "documents#a1",
+        assignment="a1",
+        worker="documents",
+        findings=1,
+        dropped=0,
+        seconds=2.0,
+    )
+    tell(Kind.WORK_STARTED, "documents#a2", assignment="a2", worker="documents", goal="moon?")
+    tell(
+        Kind.WORK_FAILED, "documents#a2", assignment="a2", worker="documents", error={"message": "no answer"}
+    )
+    drawn = tell.drawn()
+    assert "✓ documents tides?" in drawn
+    assert "1 finding" in drawn
+    assert "✗ documents moon?" in drawn
+    assert "no answer" in drawn
+
+
+def test_what_a_model_says_now_stands_under_its_worker() -> None:
+    tell = begun()
+    tell(Kind.WORK_STARTED, "documents#a1", assignment="a1", worker="documents", goal="tides?")
+    drawn = tell.drawn(documents_a1=Voice(characters=1234, tail="The moon raises"))
+    assert drawn.index("tides?") < drawn.index("The moon raises") < drawn.index("moon?")
+    assert "1,234 characters" in drawn
+
+
+def test_usage_counts_what_was_paid_and_not_what_was_replayed() -> None:
+    tell = begun()
+    usage = {"input_tokens": 100, "output_tokens": 20, "calls": 1}
+    tell(Kind.MODEL_FINISHED, "documents#a1", usage=usage)
+    tell(Kind.MODEL_FINISHED, "documents#a1", usage=usage, replayed=True)
+    assert "1 call, 120 tokens" in tell.drawn()
+
+
+def test_a_second_plan_is_a_second_line() -> None:
+    tell = begun()
+    tell(Kind.STEP_STARTED, step="plan", label="plan: breaking the question down")
+    assert [line.title for line in tell.view.lines.values()].count("plan") == 2
+
+
+def test_a_price_that_nobody_knows_is_said_and_not_shown_as_nothing() -> None:
+    assert spent({"calls": 2, "input_tokens": 5, "output_tokens": 5, "cost_usd": None}) == (
+        "2 calls, 10 tokens, price unknown"
+    )
+    assert spent({"calls": 1, "cost_usd": 0.0}) == "1 call"

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from atlas_mcp.cli.terminal import Exit
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import Program
+
+QUESTION = "How many tides a day?"
+
+
+def test_a_run_prints_its_brief_on_stdout_and_its_progress_on_stderr(
+    atlas_mcp: Program, documents: Path
+) -> None:
+    done = atlas_mcp("run", "research", QUESTION, "--documents", documents)
+    assert done.exit_code == Exit.DONE
+    assert done.stdout.startswith(f"# {QUESTION}\n")
+    assert "“The moon raises two tides a day.”" in done.stdout
+    assert "check: 1 claim, 1 quote verified" in done.stderr
+
+
+def test_json_prints_the_envelope_with_the_whole_output_and_nothing_else(
+    atlas_mcp: Program, documents: Path
+) -> None:
+    done = atlas_mcp("run", "research", QUESTION, "-d", documents, "--json")
+    envelope = json.loads(done.stdout)
+    assert envelope["state"] == "done"
+    assert envelope["output"]["findings"][0]["quote"] == "The moon raises two tides a day."
+    assert "truncated" not in envelope
+
+
+def test_quiet_says_nothing_but_the_brief(atlas_mcp: Program, documents: Path) -> None:
+    assert atlas_mcp("run", "research", QUESTION, "-d", documents, "--quiet").stderr == ""
+
+
+def test_run_without_a_team_lists_the_teams(atlas_mcp: Program) -> None:
+    done = atlas_mcp("run")
+    assert done.exit_code == Exit.DONE
+    assert "research" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("nobody", "x"), "Teams: research"),
+        (("research",), "What you want to know"),
+        (("research", "  "), "'question' is empty"),
+        (("research", "x", "--input", "depth"), "--input KEY=VALUE"),
+        (("research", "x", "--input", "depth=2"), "It takes: question, audience"),
+        (("research", "x", "--documents", "nowhere"), "nowhere"),
+        (("research", "x", "--budget-calls", "0"), "budget.calls"),
+    ],
+)
+def test_a_wrong_request_is_told_with_its_remedy_and_exit_code_2(
+    atlas_mcp: Program, words: tuple[str, ...], told: str
+) -> None:
+    done = atlas_mcp("run", *words)
+    assert done.exit_code == Exit.USAGE
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_failed_run_tells_why_and_how_to_look_at_it(
+    atlas_mcp: Program, documents: Path, script: Path
+) -> None:
+    script.write_text('[[reply]]\nfail = "authentication"\n', "utf-8")
+    done = atlas_mcp("run", "research", QUESTION, "-d", documents)
+    assert done.exit_code == Exit.FAILED
+    assert "(authentication)" in done.stderr
+    assert "atlas-mcp runs show r_" in done.stderr
+
+
+def test_a_run_beyond_its_budget_is_partial_and_says_so(
+    atlas_mcp: Program, documents: Path, script: Path
+) -> None:
+    second = ', {"id": "a2", "worker": "documents", "goal": "And when?", "after": ["a1"]}]}'
+    script.write_text(script.read_text("utf-8").replace("]}]}", "]}" + second, 1), "utf-8")
+    done = atlas_mcp("run", "research", QUESTION, "-d", documents, "--budget-calls", "2")
+    assert done.exit_code == Exit.PARTIAL
+    assert "**Partial.**" in done.stdout
+
+
+def test_another_provider_can_be_named(atlas_mcp: Program, documents: Path) -> None:
+    done = atlas_mcp("run", "research", QUESTION, "-d", documents, "--provider", "extractive")
+    assert done.exit_code == Exit.DONE
+    assert "No language model wrote this" in done.stdout
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows delivers Ctrl-C to a whole console, not to one process")
+def test_ctrl_c_cancels_the_run_and_says_how_to_look_at_it(
+    atlas_mcp: Program, documents: Path, script: Path
+) -> None:
+    script.write_text('[[reply]]\nwhen = { intent = "plan" }\nsay = "thinking"\nseconds = 60\n', "utf-8")
+    command = [sys.executable, "-m", "atlas_mcp", "run", "research", QUESTION, "-d", documents]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "plan: breaking" in line:
+                process.send_signal(signal.SIGINT)
+                break
+        rest = process.stderr.read()
+    assert process.returncode == Exit.INTERRUPTED
+    assert "was cancelled. Look at it: atlas-mcp runs show r_" in rest
+    assert '"state": "cancelled"' in atlas_mcp("runs", "list", "--json").stdout
+
+
+def test_the_same_question_is_asked_anew_once_its_run_has_ended(atlas_mcp: Program, documents: Path) -> None:
+    ids = {
+        json.loads(atlas_mcp("run", "research", QUESTION, "-d", documents, "--json").stdout)["run_id"]
+        for _ in "ab"
+    }
+    assert len(ids) == 2

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from atlas_mcp.app import open_atlas
+from atlas_mcp.cli.terminal import Exit
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import Program
+
+QUESTION = "How many tides a day?"
+
+
+@pytest.fixture
+def run_id(atlas_mcp: Program, documents: Path) -> str:
+    done = atlas_mcp("run", "research", QUESTION, "-d", documents, "--json")
+    return json.loads(done.stdout)["run_id"]
+
+
+def test_runs_are_listed_newest_first_with_their_state(atlas_mcp: Program, run_id: str) -> None:
+    listed = atlas_mcp("runs", "list").stdout
+    assert run_id in listed
+    assert "done" in listed
+    assert QUESTION in listed
+    assert [row["run_id"] for row in json.loads(atlas_mcp("runs", "list", "--json").stdout)] == [run_id]
+
+
+def test_runs_can_be_listed_by_state(atlas_mcp: Program, run_id: str) -> None:
+    assert json.loads(atlas_mcp("runs", "list", "--state", "failed", "--json").stdout) == []
+    wrong = atlas_mcp("runs", "list", "--state", "lost")
+    assert wrong.exit_code == Exit.USAGE
+    assert "interrupted" in wrong.stderr
+
+
+def test_a_run_is_told_as_a_story(atlas_mcp: Program, run_id: str) -> None:
+    story = atlas_mcp("runs", "show", run_id).stdout
+    in_order = [
+        f"question: {QUESTION}",
+        "documents: getting ready",
+        "skipped",
+        "plan: breaking the question down",
+        "script.toml answered",
+        "a1 documents: How many tides a day?",
+        'search_documents query="How many tides a day?"',
+        "1 passage",
+        "1 finding",
+        "compose: writing",
+        "1 claim, 1 verified quote",
+        " s  done",
+        "used: 3 calls",
+    ]
+    places = [story.index(said) for said in in_order]
+    assert places == sorted(places)
+
+
+def test_a_failure_is_told_with_its_cause(atlas_mcp: Program, documents: Path, script: Path) -> None:
+    script.write_text(
+        '[[reply]]\nwhen = { intent = "gather" }\nfail = "overloaded"\n' + script.read_text("utf-8"), "utf-8"
+    )
+    atlas_mcp("run", "research", QUESTION, "-d", documents)
+    story = atlas_mcp("runs", "show").stdout
+    assert "failed: " in story
+    assert "nothing_to_show: " in story
+
+
+def test_a_run_can_be_exported_whole_as_its_brief_and_as_a_picture(
+    atlas_mcp: Program, run_id: str, tmp_path: Path
+) -> None:
+    whole = json.loads(atlas_mcp("runs", "export", run_id).stdout)
+    assert whole["events"][0]["kind"] == "run.queued"
+    assert whole["events"][-1]["kind"] == "run.finished"
+    assert atlas_mcp("runs", "export", run_id, "-f", "markdown").stdout.startswith(f"# {QUESTION}")
+    file = tmp_path / "picture.mmd"
+    assert atlas_mcp("runs", "export", run_id, "-f", "mermaid", "-o", file).stdout == ""
+    assert "flowchart" in file.read_text("utf-8")
+
+
+def test_a_file_that_cannot_be_written_is_named(atlas_mcp: Program, run_id: str, tmp_path: Path) -> None:
+    done = atlas_mcp("runs", "export", run_id, "-o", tmp_path / "no" / "such" / "folder.json")
+    assert done.exit_code == Exit.USAGE
+    assert "folder.json cannot be written" in done.stderr
+
+
+def test_an_unknown_run_is_a_wrong_request(atlas_mcp: Program) -> None:
+    assert atlas_mcp("runs", "show", "r_nobody").exit_code == Exit.USAGE
+    assert "There are no runs yet" in atlas_mcp("runs", "show").stderr
+
+
+def test_a_run_that_has_ended_cannot_be_steered(atlas_mcp: Program, run_id: str) -> None:
+    done = atlas_mcp("runs", "cancel", run_id)
+    assert done.exit_code == Exit.USAGE
+    assert "it has ended" in done.stderr
+
+
+async def interrupted_run(documents: Path) -> str:
+    """A run whose process left while its model was speaking."""
+    async with open_atlas(roots=[documents]) as atlas:
+        run = await atlas.start("research", question=QUESTION, documents=[str(documents)])
+        async for event in run:
+            if event.kind.value == "model.started":
+                break
+    return run.id
+
+
+def test_an_interrupted_run_is_taken_up_where_it_was_and_prints_its_brief(
+    atlas_mcp: Program, documents: Path, script: Path
+) -> None:
+    whole = script.read_text("utf-8")
+    script.write_text('[[reply]]\nsay = "thinking"\nseconds = 60\n', "utf-8")
+    run_id = asyncio.run(interrupted_run(documents))
+    script.write_text(whole, "utf-8")
+
+    watched = atlas_mcp("runs", "watch", run_id)
+    assert watched.exit_code == Exit.INTERRUPTED
+    assert f"atlas-mcp runs resume {run_id}" in watched.stderr
+    done = atlas_mcp("runs", "resume", run_id)
+    assert done.exit_code == Exit.DONE
+    assert "“The moon raises two tides a day.”" in done.stdout
+    assert atlas_mcp("runs", "resume", run_id).stdout == done.stdout
