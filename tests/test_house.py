@@ -11,11 +11,14 @@ import sys
 import tomllib
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import atlas_mcp
+from atlas_mcp.app import open_atlas
+from atlas_mcp.catalogue import Catalogue
+from atlas_mcp.settings import ModelSettings, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -263,6 +266,20 @@ def test_what_a_person_writes_is_data_and_its_readme_says_how_to_add_one(folder:
     readme = (ROOT / folder / "README.md").read_text("utf-8").splitlines()
     assert len(readme) <= 60
     assert any(line.startswith("## To add one") for line in readme)
+
+
+@pytest.mark.parametrize("name", Catalogue().entries("teams", "team.toml"))
+async def test_a_shipped_team_loads_and_runs_to_its_end(name: str, home: Path, tmp_path: Path) -> None:
+    script = tmp_path / "nothing.toml"
+    script.write_text("", "utf-8")
+    settings = Settings(home=home, models=ModelSettings(default=f"scripted:{script}"))
+    async with open_atlas(settings) as atlas:
+        given: dict[str, Any] = {
+            field: "What is it?" for field, asked in atlas.teams[name].input.items() if asked.required
+        }
+        run = await atlas.start(name, documents=["# A text\n\nIt is a test.\n"], **given)
+        envelope = await run.envelope(wait_seconds=30)
+    assert envelope["state"] == "done", envelope
 
 
 def test_locks_name_versions_and_hashes_but_no_host() -> None:
