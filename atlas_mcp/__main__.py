@@ -6,6 +6,7 @@ goes straight to the command line.
 
 from __future__ import annotations
 
+import signal
 import sys
 
 __all__ = ["main"]
@@ -14,17 +15,28 @@ __all__ = ["main"]
 def main() -> None:
     """Run the command in `sys.argv`."""
     if sys.argv[1:] == ["serve"]:
-        from atlas_mcp.surface.doorstep import clean_stdout, greet
+        _serve()
+    else:
+        from atlas_mcp.cli import main as command_line
 
-        if not greet():
-            return
-        with clean_stdout():
-            from atlas_mcp.surface.server import run_stdio
-        run_stdio()
+        command_line()
+
+
+def _serve() -> None:
+    from atlas_mcp.surface.doorstep import clean_stdout, greet
+
+    # Ctrl-C ends a server at once, also one that waits for its client; what runs have done is on disk.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if not greet():
         return
-    from atlas_mcp.cli import main as command_line
-
-    command_line()
+    with clean_stdout():
+        from atlas_mcp.errors import AtlasError
+        from atlas_mcp.surface.server import run_stdio
+    try:
+        run_stdio()
+    except AtlasError as error:
+        print(f"atlas-mcp: {error}", file=sys.stderr)  # noqa: T201 - there is nobody else to tell it
+        sys.exit(2)
 
 
 if __name__ == "__main__":

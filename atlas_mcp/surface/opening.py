@@ -62,7 +62,7 @@ class Opening:
             await asyncio.wait({warming})
 
     def _on_closed(self, holding: asyncio.Task[None]) -> None:
-        if error := holding.exception():
+        if not holding.cancelled() and (error := holding.exception()):
             log.error("the data folder %s: %s", self.settings.home, error, exc_info=error)
             if not self._opened.done():
                 self._opened.set_exception(error)

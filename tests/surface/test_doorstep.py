@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -197,6 +198,25 @@ def test_a_huge_first_line_is_passed_on_whole(home: Path) -> None:
     huge = INITIALIZE | {"params": {**INITIALIZE["params"], "_meta": {"padding": "x" * 3_000_000}}}
     (told,) = conversation(home, line(huge))
     assert told["result"]["serverInfo"]["name"] == "atlas"
+
+
+def test_settings_that_are_wrong_are_told_on_stderr(home: Path) -> None:
+    (home / "config").mkdir(parents=True)
+    (home / "config" / "atlas.toml").write_text("[htttp]\nport = 1\n", "utf-8")
+    with program(home) as process:
+        told, complaint = process.communicate(line(INITIALIZE), timeout=60)
+    assert (told, process.returncode) == (b"", 2)
+    assert b"htttp" in complaint
+    assert b"Traceback" not in complaint
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signal to send")
+def test_ctrl_c_ends_a_server_whose_client_is_still_there(home: Path) -> None:
+    with program(home) as process:
+        send(process, line(PROBE) + line(INITIALIZE))
+        pipes(process)[1].readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == -signal.SIGINT
 
 
 def test_only_the_protocol_is_written_to_stdout(home: Path) -> None:
