@@ -143,6 +143,23 @@ async def test_a_run_nobody_follows_any_more_is_forgotten(database: Database) ->
     assert not journal._written
 
 
+async def test_the_time_of_the_last_event_is_known(database: Database) -> None:
+    journal = Journal(database)
+    assert await journal.last_at("r_1") is None
+    await step(journal, "plan")
+    last = await step(journal, "compose")
+    assert await journal.last_at("r_1") == last.at
+
+
+async def test_a_secret_is_not_written(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-the-moon-pulls-1234567890")
+    journal = Journal(database)
+    await step(journal, "Ask with sk-the-moon-pulls-1234567890, please")
+    (event,) = await journal.read("r_1")
+    assert "moon-pulls" not in event.data["step"]
+    assert event.data["step"].endswith("please")
+
+
 async def test_what_cannot_be_json_is_refused_and_leaves_no_gap(database: Database) -> None:
     journal = Journal(database)
     with pytest.raises(TypeError):
