@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from atlas_mcp.providers.extraction.relevance import coverage, held_stems
 from atlas_mcp.text.ranking import diversify
 from atlas_mcp.text.words import stems
 
@@ -19,11 +20,15 @@ if TYPE_CHECKING:
     from atlas_mcp.providers.extraction.relevance import Relevance, Vectors
     from atlas_mcp.providers.extraction.units import Unit
 
-__all__ = ["RELEVANT", "answered_facets", "choose", "distinct"]
+__all__ = ["CERTAIN", "RELEVANT", "answered_facets", "choose", "distinct", "open_facets"]
 
 RELEVANT = 0.33
 """The topical relevance below which a unit does not answer anything."""
 
+CERTAIN = 0.6
+"""The relevance from which a unit surely answers, even in other words than the question's."""
+
+_HALF = 0.5
 _FAR_BELOW = 0.6  # of the best unit's worth
 _TRADE = 0.65  # how much worth counts against difference
 _WINNER = 0.2  # what being the best for a facet adds
@@ -45,8 +50,20 @@ def answered_facets(relevance: Relevance) -> list[int | None]:
         best = int(order[0])
         free = next((int(unit) for unit in order if int(unit) not in answers), best)
         chosen = free if scores[free, facet] >= _NEAR * scores[best, facet] else best
-        answers[facet] = chosen if scores[chosen, facet] >= RELEVANT else None
+        if scores[chosen, facet] >= RELEVANT and relevance.topical[chosen] >= RELEVANT:
+            answers[facet] = chosen
     return answers
+
+
+def open_facets(question: Question, units: Sequence[Unit], relevance: Relevance) -> list[str]:
+    """What stays unanswered, in the question's words: facets that no unit answers, or only by the way."""
+    held = held_stems(units)
+    answers = zip(question.facets, answered_facets(relevance), relevance.by_facet.T, strict=True)
+    return [
+        facet.text
+        for facet, unit, scores in answers
+        if facet.text and (unit is None or (scores[unit] < CERTAIN and coverage(facet.text, held) <= _HALF))
+    ]
 
 
 def choose(

@@ -5,9 +5,10 @@ Every sentence is a finding's own. It knows findings and the question, and no sc
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from atlas_mcp.providers.extraction.choosing import RELEVANT, answered_facets, distinct
+from atlas_mcp.providers.extraction.choosing import CERTAIN, RELEVANT, answered_facets, distinct, open_facets
 from atlas_mcp.providers.extraction.relevance import coverage, held_stems, judge
 from atlas_mcp.text.support import numbers, polarity_differs
 from atlas_mcp.text.words import stems
@@ -26,10 +27,9 @@ _NEW = 0.4  # of a further sentence's words, that the answer does not have yet
 _MARKER = len(". [f999] ")
 _NEARLY_AS_GOOD = 0.82
 _WORTH_STATING = 0.5  # of the best
-_HALF = 0.5
-_MOST_SURE = 0.8
+_MOST_SURE, _MOST_SURE_BY_WORDS = 0.8, 0.6
 _ENOUGH_SOURCES = 3
-_SUPPORTS, _CERTAINLY_RELEVANT = 0.6, 0.8
+_WHOLLY_RELEVANT = 0.8
 _ON_ONE_THING_MEANING, _ON_ONE_THING_WORDS = 0.8, 0.5
 
 
@@ -39,9 +39,9 @@ def compose(
     """The brief: `answer`, `claims`, `disagreements`, `open_questions`, `confidence`.
 
     `units` are the findings' quotes; the answer is of more than one only within `longest` characters.
-    `confidence` is measured, from 0 to 0.8: two fifths of it the share of the question's content words that
-    the answer's findings hold, two fifths how relevant these are, one fifth how many documents (up to three)
-    hold something relevant.
+    `confidence` is measured, from 0 to 0.8 (0.6 where words alone were compared): two fifths of it the share
+    of the question's content words that the answer's findings hold, two fifths how relevant these are, one
+    fifth how many documents (up to three) hold something relevant.
     """
     relevance = judge(question, units, vectors)
     ranked = sorted(range(len(units)), key=lambda index: -float(relevance.total[index]))
@@ -59,8 +59,8 @@ def compose(
             for index in claimed
         ],
         "disagreements": _disagreements(units, vectors),
-        "open_questions": _open(question, units, relevance),
-        "confidence": _confidence(question, units, relevance, answering),
+        "open_questions": open_facets(question, units, relevance),
+        "confidence": _confidence(question, units, relevance, answering, dense=vectors is not None),
     }
 
 
@@ -100,19 +100,15 @@ def _by_document(units: Sequence[Unit], ranked: list[int]) -> list[int]:
 
 
 def _disagreements(units: Sequence[Unit], vectors: Vectors | None) -> list[dict[str, Any]]:
+    """Pairs of findings that speak of one thing and differ in a number or in a negation."""
+    words = [frozenset(stems(unit.plain)) for unit in units]
     return [
-        {"text": None, "finding_ids": [first.id, second.id]}
-        for one, first in enumerate(units)
-        for other, second in enumerate(units[one + 1 :], start=one + 1)
-        if _on_one_thing(first, second, vectors, one, other) and _differ(first.plain, second.plain)
+        {"text": None, "finding_ids": [units[one].id, units[other].id]}
+        for one, other in combinations(range(len(units)), 2)
+        if len(words[one] & words[other]) >= _ON_ONE_THING_WORDS * len(words[one] | words[other])
+        and (vectors is None or vectors.units[one] @ vectors.units[other] >= _ON_ONE_THING_MEANING)
+        and _differ(units[one].plain, units[other].plain)
     ]
-
-
-def _on_one_thing(first: Unit, second: Unit, vectors: Vectors | None, one: int, other: int) -> bool:
-    words, others = set(stems(first.plain)), set(stems(second.plain))
-    shared = len(words & others) / max(1, len(words | others))
-    near = vectors is None or float(vectors.units[one] @ vectors.units[other]) >= _ON_ONE_THING_MEANING
-    return near and shared >= _ON_ONE_THING_WORDS
 
 
 def _differ(first: str, second: str) -> bool:
@@ -120,23 +116,15 @@ def _differ(first: str, second: str) -> bool:
     return polarity_differs(first, second) or bool(said and also and not said <= also and not also <= said)
 
 
-def _open(question: Question, units: Sequence[Unit], relevance: Relevance) -> list[str]:
-    answered, held = answered_facets(relevance), held_stems(units)
-    return [
-        facet.text
-        for facet, unit in zip(question.facets, answered, strict=True)
-        if facet.text and (unit is None or coverage(facet.text, held) <= _HALF)
-    ]
-
-
 def _confidence(
-    question: Question, units: Sequence[Unit], relevance: Relevance, answering: list[int]
+    question: Question, units: Sequence[Unit], relevance: Relevance, answering: list[int], *, dense: bool
 ) -> float:
     if not answering:
         return 0.0
     covered = coverage(question.text, held_stems(units[index] for index in answering))
     topical = sum(float(relevance.topical[index]) for index in answering) / len(answering)
-    relevant = min(1.0, max(0.0, (topical - RELEVANT) / (_CERTAINLY_RELEVANT - RELEVANT)))
-    sources = {unit.source for unit, each in zip(units, relevance.topical, strict=True) if each >= _SUPPORTS}
+    relevant = min(1.0, max(0.0, (topical - RELEVANT) / (_WHOLLY_RELEVANT - RELEVANT)))
+    sources = {unit.source for unit, each in zip(units, relevance.topical, strict=True) if each >= CERTAIN}
     agreed = min(len(sources), _ENOUGH_SOURCES) / _ENOUGH_SOURCES
-    return round(_MOST_SURE * (0.4 * covered + 0.4 * relevant + 0.2 * agreed), 2)
+    most = _MOST_SURE if dense else _MOST_SURE_BY_WORDS
+    return round(most * (0.4 * covered + 0.4 * relevant + 0.2 * agreed), 2)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from atlas_mcp.providers.extraction.choosing import RELEVANT, answered_facets, choose
+from atlas_mcp.providers.extraction.choosing import RELEVANT, choose, open_facets
 from atlas_mcp.providers.extraction.filling import Choice, Stock
 from atlas_mcp.providers.extraction.relevance import coverage, held_stems, judge
 from atlas_mcp.text.words import content_words
@@ -22,13 +22,12 @@ if TYPE_CHECKING:
 
 __all__ = ["gather", "stock", "uncovered_words"]
 
-_COVERED_WELL, _COVERED_BADLY = 0.6, 0.5
+_COVERED_WELL = 0.6
 
 
 def gather(question: Question, units: Sequence[Unit], vectors: Vectors | None, most: int) -> dict[str, Any]:
     """At most `most` findings, best first, and as gaps the facets that none of them answers."""
     relevance = judge(question, units, vectors)
-    answers = answered_facets(relevance)
     several = len(question.facets) > 1
     findings = [
         {
@@ -38,17 +37,7 @@ def gather(question: Question, units: Sequence[Unit], vectors: Vectors | None, m
         }
         for index in choose(question, units, relevance, vectors, most)
     ]
-    held = held_stems(units)
-    gaps = [
-        facet.text
-        for facet, unit in zip(question.facets, answers, strict=True)
-        if unit is None or coverage(facet.text, held) <= _COVERED_BADLY
-    ]
-    return {
-        "findings": findings,
-        "gaps": [gap for gap in (gaps if findings else [question.text]) if gap],
-        "note": None,
-    }
+    return {"findings": findings, "gaps": open_facets(question, units, relevance), "note": None}
 
 
 def stock(question: Question, units: Sequence[Unit], vectors: Vectors | None) -> Stock:

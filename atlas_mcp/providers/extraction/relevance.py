@@ -99,11 +99,12 @@ def judge(question: Question, units: Sequence[Unit], vectors: Vectors | None) ->
         dense = np.clip((cosine - _COSINE_FLOOR) / _COSINE_SPAN, 0.0, 1.0)
         topical = _DENSE * dense + (1 - _DENSE) * topical
     words = frozenset(stems(question.text))
-    bonus = np.array(
-        [[_bonus(facet, unit) + _headed(unit, words) for facet in question.facets] for unit in units]
-    )
+    bonus = np.zeros((len(units), len(question.facets)))
+    for number, unit in enumerate(units):
+        signs = [_bonus(facet, unit) for facet in question.facets]
+        bonus[number] = np.array(signs) + _headed(unit, words)
     shape = np.array([_shape(unit) for unit in units], dtype=np.float64)[:, None]
-    by_facet = (topical[:, 1:] + bonus.reshape(len(units), len(question.facets))) * shape
+    by_facet = (topical[:, 1:] + bonus) * shape
     whole = topical[:, 0] * shape[:, 0]
     total = (1 - _WHOLE) * by_facet.max(axis=1, initial=0.0) + _WHOLE * whole
     return Relevance(total, topical.max(axis=1, initial=0.0), by_facet)
