@@ -225,8 +225,9 @@ class Atlas:
         from atlas_mcp.memory.memory import open_memory
         from atlas_mcp.text.embedding import find_embedder
 
-        embedder = await asyncio.to_thread(find_embedder) if self.settings.memory.embeddings else None
-        return await self._stack.enter_async_context(open_memory(self.settings.home, embedder))
+        home = self.settings.home
+        embedder = await asyncio.to_thread(find_embedder, home) if self.settings.memory.embeddings else None
+        return await self._stack.enter_async_context(open_memory(home, embedder))
 
     async def _open_provider(self) -> Provider:
         from atlas_mcp.providers.registry import default_provider_name, open_provider

@@ -88,7 +88,7 @@ class Desk:
 
     async def snapshot(self, sha256: str) -> str:
         """The stored text of a source."""
-        return await self._memory.snapshot(sha256)
+        return await self._memory.snapshot(sha256, scope=self.library["scope"])
 
     def tools(self) -> tuple[Tool, ...]:
         """The tools by which workers read."""
