@@ -22,7 +22,7 @@ _LONGEST_TITLE = 200
 _SHORTENED = "*(shortened; the run's evidence has the rest)*"
 
 _SPACE = re.compile(r"\s+")
-_NO_WORD = re.compile(r"\]\([^)]*\)|[^\w]")
+_NO_WORD = re.compile(r"\]\([^)]*\)|\b\d+\.\s|[^\w]|_")  # link targets, numbers of list items, markup
 
 
 def written(team: Team, given: Mapping[str, Any], output: Mapping[str, Any], *, partial: bool) -> str:
