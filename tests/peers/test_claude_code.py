@@ -42,12 +42,12 @@ confidence = 0.8
 """A team whose one worker takes twice as long as Claude Code is told to wait."""
 
 
-def claude(model: FakeModel, place: Place, folder: Path, **environment: str) -> str:
-    """What Claude Code prints at the end of the conversation."""
+def claude(model: FakeModel, servers: Path, folder: Path, **environment: str) -> str:
+    """What Claude Code prints at the end of the conversation; `servers` is its configuration."""
     with model.serving() as address:
         done = run_node(
             str(CLAUDE_CODE), "--print", "Ask ATLAS.", "--model", "claude-sonnet-4-5", "--strict-mcp-config",
-            "--mcp-config", str(place.configuration), "--allowedTools", f"{RESEARCH},{RUN_LIST},{RUN_RESULT}",
+            "--mcp-config", str(servers), "--allowedTools", f"{RESEARCH},{RUN_LIST},{RUN_RESULT}",
             folder=folder, ANTHROPIC_BASE_URL=address, ANTHROPIC_API_KEY="none", ENABLE_TOOL_SEARCH="false",
             CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC="1", DISABLE_TELEMETRY="1", DISABLE_AUTOUPDATER="1",
             **environment,
@@ -56,12 +56,18 @@ def claude(model: FakeModel, place: Place, folder: Path, **environment: str) -> 
     return done.stdout.strip()
 
 
-def test_the_model_of_claude_code_reads_the_brief_it_asked_for(place: Place, tmp_path: Path) -> None:
+@pytest.mark.parametrize("transport", ["stdio", "http"])
+def test_the_model_of_claude_code_reads_the_brief_it_asked_for(
+    transport: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    place: Place = request.getfixturevalue("place" if transport == "stdio" else "http_place")
+    address = None if transport == "stdio" else request.getfixturevalue("address")
+
     def turn(exchanges: Sequence[Exchange]) -> Call | str:
         return exchanges[-1].structured["output"]["report"] if exchanges else Call(RESEARCH, place.asked)
 
     model = FakeModel(RESEARCH, turn)
-    said = claude(model, place, tmp_path)
+    said = claude(model, place.configure(address), tmp_path)
     (exchange,) = model.exchanges
     assert not exchange.is_error, exchange.told
     output = exchange.structured["output"]
@@ -85,7 +91,7 @@ def test_a_call_that_claude_code_cuts_off_is_fetched_by_its_run(tmp_path: Path) 
         return Call(RUN_RESULT, {"run_id": told["run_id"], "wait_seconds": TOOL_SECONDS / 2})
 
     model = FakeModel(RESEARCH, turn)
-    said = claude(model, place, tmp_path, MCP_TOOL_TIMEOUT=str(TOOL_SECONDS * 1000))
+    said = claude(model, place.configure(), tmp_path, MCP_TOOL_TIMEOUT=str(TOOL_SECONDS * 1000))
     cut, listed, *watched = model.exchanges
     assert cut.is_error
     assert "timed out" in cut.told

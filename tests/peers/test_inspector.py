@@ -52,7 +52,7 @@ def inspector(transport: str, era: str, tmp_path: Path, request: pytest.FixtureR
         place: Place = request.getfixturevalue("http_place")
         return Inspector([f"{request.getfixturevalue('address')}/mcp"], era, place, tmp_path)
     place = request.getfixturevalue("place")
-    return Inspector(["--config", str(place.configuration), "--server", "atlas"], era, place, tmp_path)
+    return Inspector(["--config", str(place.configure()), "--server", "atlas"], era, place, tmp_path)
 
 
 def test_the_inspector_speaks_the_era_it_is_told_to(inspector: Inspector, era: str) -> None:
