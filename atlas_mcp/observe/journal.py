@@ -17,7 +17,7 @@ from atlas_mcp.redaction import redacted
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import AsyncGenerator, Callable, Mapping
 
     from atlas_mcp.database import Database
 
@@ -64,11 +64,17 @@ class Journal:
         span_id: str = "",
         parent_run_id: str | None = None,
         data: Mapping[str, Any] | None = None,
+        guard: Callable[[sqlite3.Connection], None] | None = None,
     ) -> Event:
-        """Write one event and give it its `seq`; it is committed when this returns."""
+        """Write one event and give it its `seq`; it is committed when this returns.
+
+        `guard` is called in the same transaction and may refuse the write by raising.
+        """
         written = dict(data or {})
 
         def insert(connection: sqlite3.Connection) -> Event:
+            if guard is not None:
+                guard(connection)
             return insert_event(
                 connection,
                 run_id,

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from contextlib import aclosing
-from dataclasses import dataclass, field
-from time import monotonic
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.agents.agent import Answered, Happened, Speaking
 from atlas_mcp.agents.model_agent import ModelAgent
 from atlas_mcp.downstream.toolbox import Toolbox
-from atlas_mcp.errors import BudgetSpent
-from atlas_mcp.messages import TextDelta, Usage
+from atlas_mcp.messages import TextDelta
 from atlas_mcp.orchestration.ledger import LedgeredProvider, LedgeredToolbox
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import sqlite3
+    from collections.abc import Callable, Sequence
 
     from atlas_mcp.agents.agent import Task
     from atlas_mcp.agents.card import Card
@@ -25,12 +25,16 @@ if TYPE_CHECKING:
     from atlas_mcp.messages import Reply
     from atlas_mcp.observe.journal import Journal
     from atlas_mcp.orchestration.ledger import Ledger
+    from atlas_mcp.orchestration.limits import Limits
     from atlas_mcp.orchestration.store import RunRow
-    from atlas_mcp.orchestration.team import Budget, Team
+    from atlas_mcp.orchestration.team import Team
     from atlas_mcp.providers.provider import Provider
     from atlas_mcp.providers.stream import StreamControl
 
-__all__ = ["Limits", "RunContext", "Voice"]
+__all__ = ["ALIKE", "RunContext", "Voice"]
+
+ALIKE = 3
+"""So many workers that fail alike stop the fan-out."""
 
 TAIL = 400
 """Characters of a speaking model's text that are kept for whoever watches."""
@@ -49,53 +53,12 @@ class Voice:
         self.tail = (self.tail + text)[-TAIL:]
 
 
-@dataclass(slots=True)
-class Limits:
-    """What a run may still take; time spent paused does not count."""
-
-    budget: Budget
-    spent: Usage = field(default_factory=Usage)
-    began: float = field(default_factory=monotonic)
-    reached: str = ""
-
-    @property
-    def seconds_left(self) -> float | None:
-        """Seconds until the time limit, or None without one."""
-        return None if self.budget.seconds is None else self.began + self.budget.seconds - monotonic()
-
-    def within(self) -> asyncio.Timeout:
-        """A scope that ends with the time limit."""
-        return asyncio.timeout(self.seconds_left)
-
-    def check(self) -> None:
-        """Refuse another call once a limit is reached.
-
-        Raises:
-            BudgetSpent: says which.
-        """
-        budget, spent = self.budget, self.spent
-        tokens = spent.input_tokens + spent.output_tokens
-        left = self.seconds_left
-        if left is not None and left <= 0:
-            self.reached = f"{budget.seconds:.0f} seconds"
-        elif budget.calls is not None and spent.calls >= budget.calls:
-            self.reached = f"{budget.calls} calls"
-        elif budget.tokens is not None and tokens >= budget.tokens:
-            self.reached = f"{budget.tokens:,} tokens"
-        elif budget.cost_usd is not None and (spent.cost_usd or 0.0) >= budget.cost_usd:
-            self.reached = f"${budget.cost_usd:.2f}"
-        if self.reached:
-            raise BudgetSpent(
-                f"The run's limit of {self.reached} is reached.", remedy="Give it a larger budget."
-            )
-
-
 class RunContext:
     """One run as its steps see it."""
 
     def __init__(
         self, row: RunRow, team: Team, *, provider: Provider, tools: Sequence[Tool], journal: Journal,
-        ledger: Ledger, limits: Limits,
+        ledger: Ledger, limits: Limits, guard: Callable[[sqlite3.Connection], None],
     ) -> None:  # fmt: skip
         self.row = row
         self.team = team
@@ -103,16 +66,21 @@ class RunContext:
         self.limits = limits
         self.speaking: dict[str, Voice] = {}
         self.made_with: dict[str, str] = {}
+        self.failures: Counter[str] = Counter()
         self._tools = tools
         self._journal = journal
         self._ledger = ledger
+        self._guard = guard
         self._open = asyncio.Event()
         self._open.set()
-        self._paused_at = 0.0
         self._streams: set[StreamControl] = set()
 
     async def emit(self, kind: Kind, actor: str, span_id: str, **data: Any) -> None:
-        """Write an event to the run's journal."""
+        """Write an event to the run's journal.
+
+        Raises:
+            LeaseLost: another process owns the run.
+        """
         await self._journal.append(
             self.row.run_id,
             kind,
@@ -120,6 +88,7 @@ class RunContext:
             span_id=span_id,
             parent_run_id=self.row.parent_run_id,
             data=data,
+            guard=self._guard,
         )
 
     def toolbox(self, card: Card, path: str) -> Tools:
@@ -159,18 +128,21 @@ class RunContext:
     def remember(self, replies: Sequence[Reply]) -> None:
         """Count what the run's calls before this process took."""
         for reply in replies:
-            self._account(reply)
+            self._account(reply, counted=False)
 
-    def _account(self, reply: Reply) -> None:
+    def _account(self, reply: Reply, *, counted: bool = True) -> None:
         self.made_with[reply.stopped.model] = reply.stopped.provider
-        self.limits.spent = self.limits.spent + reply.usage
+        # The gate counted the call when it let it through.
+        self.limits.add(replace(reply.usage, calls=0) if counted else reply.usage)
 
     async def _gate(self) -> None:
         await self._open.wait()
         self.limits.check()
+        self.limits.begin_call()
 
     async def _freely(self) -> None:
         await self._open.wait()
+        self.limits.begin_call()
 
     def _steer(self, control: StreamControl) -> None:
         self._streams = {stream for stream in self._streams if not stream.ended} | {control}
@@ -178,17 +150,17 @@ class RunContext:
             control.pause()
 
     def pause(self) -> None:
-        """Let no new call begin, and stop reading those under way."""
+        """Let no new call begin, and stop reading those under way; the time does not count."""
         if self._open.is_set():
-            self._paused_at = monotonic()
             self._open.clear()
+            self.limits.pause()
             for stream in self._streams:
                 stream.pause()
 
     def resume(self) -> None:
-        """Go on after a pause, whose time does not count against the limit."""
+        """Go on after a pause."""
         if not self._open.is_set():
-            self.limits.began += monotonic() - self._paused_at
             self._open.set()
+            self.limits.resume()
             for stream in self._streams:
                 stream.resume()

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Coroutine
     from pathlib import Path
 
-__all__ = ["Checkpoints", "open_checkpoints", "walk"]
+    from atlas_mcp.orchestration.team import Team
 
-MOST_SUPERSTEPS = 100
+__all__ = ["Checkpoints", "open_checkpoints", "walk"]
 
 
 class _WholeWrites(AsyncSqliteSaver):
@@ -84,13 +84,14 @@ async def open_checkpoints(path: Path) -> AsyncGenerator[Checkpoints]:
             await saver.settled()
 
 
-async def walk(steps: Steps, checkpoints: Checkpoints, run_id: str, max_parallel: int) -> State:
+async def walk(steps: Steps, checkpoints: Checkpoints, run_id: str, team: Team) -> State:
     """Take a run's steps, from the start or from where its checkpoints end, and give its last state."""
     graph = _graph(steps).compile(checkpointer=checkpoints.saver)
     config: Any = {
         "configurable": {"thread_id": run_id},
-        "recursion_limit": MOST_SUPERSTEPS,
-        "max_concurrency": max_parallel,
+        # Each round plans, then alternates work and review, at worst with every assignment after another.
+        "recursion_limit": 10 + team.rounds * (2 * team.max_assignments + 3),
+        "max_concurrency": team.max_parallel,
     }
     kept = await graph.aget_state(config)
     begun = bool(kept.values)

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.errors import AtlasError, LeaseLost, TeamChanged
 from atlas_mcp.events import Kind
-from atlas_mcp.orchestration.context import Limits, RunContext
+from atlas_mcp.orchestration.context import RunContext
 from atlas_mcp.orchestration.control import Controls, Verb
 from atlas_mcp.orchestration.desk import Desk
-from atlas_mcp.orchestration.lease import RENEW_SECONDS, Lease, Leases
+from atlas_mcp.orchestration.lease import RENEW_SECONDS, Lease, Leases, assert_held
 from atlas_mcp.orchestration.ledger import Ledger
+from atlas_mcp.orchestration.limits import Limits
 from atlas_mcp.orchestration.places import Places
 from atlas_mcp.orchestration.store import RunRow, RunState, RunStore
 from atlas_mcp.orchestration.team import Budget, Team
@@ -80,8 +81,9 @@ class Owner:
         self._team = team
         self._lease = lease
         self._context: RunContext | None = None
+        self._unpaused = asyncio.Event()
+        self._unpaused.set()
         self._cancelled: str | None = None
-        self._lost = False
         self._began = monotonic()
 
     @property
@@ -94,14 +96,24 @@ class Owner:
         walking = asyncio.create_task(self._walk(), name=f"walk {self._row.run_id}")
         keeping = asyncio.create_task(self._keep(walking), name=f"keep {self._row.run_id}")
         try:
-            await asyncio.wait({walking})
+            await asyncio.wait({walking, keeping}, return_when=asyncio.FIRST_COMPLETED)
+            # A keeper ends before the walk only when it failed: without it nobody may work.
+            orphaned = not walking.done()
         except asyncio.CancelledError:
             await _stop(walking)
             await self._interrupt("the server is closing")
             raise
         finally:
             await _stop(keeping)
-        await self._conclude(walking)
+        if orphaned:
+            await _stop(walking)
+            log.error("run %s was left", self._row.run_id, exc_info=keeping.exception())
+            await self._interrupt("its owner could no longer hold it")
+            return
+        try:
+            await self._conclude(walking)
+        except LeaseLost:
+            log.info("run %s went to another process", self._row.run_id)
 
     async def _walk(self) -> State:
         from atlas_mcp.orchestration.graph import walk
@@ -109,39 +121,37 @@ class Owner:
 
         workshop, row, team = self._workshop, self._row, self._team
         async with workshop.places.taken(row.options.get("priority", "normal")):
+            await self._unpaused.wait()
             desk = Desk(await workshop.memory(), row.user, row.options.get("documents", []))
             provider = await workshop.provider()
             ledger = Ledger(workshop.database, self._lease)
             budget = Budget(**{**team.budget.model_dump(), **row.options.get("budget", {})})
             self._context = context = RunContext(
                 row, team, provider=provider, tools=desk.tools(), journal=workshop.journal, ledger=ledger,
-                limits=Limits(budget, began=monotonic() - await self._worked_before()),
+                limits=Limits(budget, seconds_before=await self._worked_before()),
+                guard=lambda connection: assert_held(connection, self._lease),
             )  # fmt: skip
             context.remember(await ledger.replies())
             again = row.state is not RunState.QUEUED
             info = provider.info
-            await workshop.store.move(row.run_id, RunState.RUNNING)
+            await workshop.store.move(self._lease, RunState.RUNNING)
             await context.emit(
                 Kind.RUN_RESUMED if again else Kind.RUN_STARTED, team.name, "", team=team.name,
                 provider=info.name, language_model=info.language_model,
             )  # fmt: skip
-            return await walk(
-                Steps(context, desk), await workshop.checkpoints(), row.run_id, team.max_parallel
-            )
+            return await walk(Steps(context, desk), await workshop.checkpoints(), row.run_id, team)
 
     async def _worked_before(self) -> float:
-        """Seconds that earlier owners worked on the run; pauses and the time without an owner do not count."""
-        seconds, since = 0.0, None
-        last = None
+        """Seconds that earlier owners worked on the run; neither pauses nor the time between count."""
+        seconds = 0.0
+        since = last = None
         for event in await self._workshop.journal.read(self._row.run_id):
             at = datetime.fromisoformat(event.at)
-            if event.kind in _AT_WORK:
-                if since is not None and last is not None:
-                    seconds += (last - since).total_seconds()
-                since = at
-            elif event.kind is Kind.RUN_PAUSED and since is not None:
-                seconds += (at - since).total_seconds()
+            if since is not None and last is not None and event.kind in _AT_WORK | {Kind.RUN_PAUSED}:
+                seconds += ((at if event.kind is Kind.RUN_PAUSED else last) - since).total_seconds()
                 since = None
+            if event.kind in _AT_WORK:
+                since = at
             last = at
         if since is not None and last is not None:
             seconds += (last - since).total_seconds()
@@ -150,42 +160,44 @@ class Owner:
     async def _keep(self, walking: asyncio.Task[State]) -> None:
         """Hold on to the lease and do what the run is told."""
         renewed = monotonic()
-        try:
-            while True:
-                for control in await self._workshop.controls.take(self._row.run_id):
-                    await self._obey(control.verb, control.reason, walking)
-                if monotonic() - renewed > RENEW_SECONDS:
-                    await self._workshop.leases.renew(self._lease)
-                    renewed = monotonic()
-                await asyncio.sleep(CONTROL_SECONDS)
-        except LeaseLost:
-            self._lost = True
-            walking.cancel()
+        while True:
+            for control in await self._workshop.controls.take(self._row.run_id):
+                await self._obey(control.verb, control.reason, walking)
+            if monotonic() - renewed > RENEW_SECONDS:
+                await self._workshop.leases.renew(self._lease)
+                renewed = monotonic()
+            await asyncio.sleep(CONTROL_SECONDS)
 
     async def _obey(self, verb: Verb, reason: str, walking: asyncio.Task[State]) -> None:
-        store, journal, run_id = self._workshop.store, self._workshop.journal, self._row.run_id
-        data = {"verb": verb.value, "reason": reason}
         if verb is Verb.CANCEL:
             # The wire is closed first; what is written about it can wait.
             self._cancelled = reason or "cancelled"
             walking.cancel()
-            await journal.append(run_id, Kind.CONTROL_RECEIVED, actor="person", data=data)
-            return
-        await journal.append(run_id, Kind.CONTROL_RECEIVED, actor="person", data=data)
-        if self._context is None:
-            return
-        if verb is Verb.PAUSE:
-            self._context.pause()
-            await store.move(run_id, RunState.PAUSED)
-            await journal.append(run_id, Kind.RUN_PAUSED, actor=self._team.name, data={"reason": reason})
-        else:
-            self._context.resume()
-            await store.move(run_id, RunState.RUNNING)
-            await journal.append(run_id, Kind.RUN_CONTINUED, actor=self._team.name, data={"reason": reason})
+        await self._note(Kind.CONTROL_RECEIVED, "person", verb=verb.value, reason=reason)
+        match verb:
+            case Verb.CANCEL:
+                pass
+            case Verb.PAUSE:
+                self._unpaused.clear()
+                if self._context:
+                    self._context.pause()
+                await self._workshop.store.move(self._lease, RunState.PAUSED)
+                await self._note(Kind.RUN_PAUSED, reason=reason)
+            case Verb.RESUME:
+                self._unpaused.set()
+                if self._context:
+                    self._context.resume()
+                state = RunState.RUNNING if self._context else RunState.QUEUED
+                await self._workshop.store.move(self._lease, state)
+                await self._note(Kind.RUN_CONTINUED, reason=reason)
+
+    async def _note(self, kind: Kind, actor: str = "", **data: Any) -> None:
+        await self._workshop.journal.append(
+            self._row.run_id, kind, actor=actor or self._team.name, data=data,
+            guard=lambda connection: assert_held(connection, self._lease),
+        )  # fmt: skip
 
     async def _conclude(self, walking: asyncio.Task[State]) -> None:
-        if self._lost:
-            return
         if walking.cancelled():
             await self._finish(
                 RunState.CANCELLED, None, {"code": "cancelled", "message": self._cancelled or ""}
@@ -193,7 +205,7 @@ class Owner:
             return
         error = walking.exception()
         if isinstance(error, LeaseLost):
-            return
+            raise error
         if error is None:
             state = walking.result()
             await self._finish(RunState.DONE, state.get("output"), None, partial=state.get("partial", False))
@@ -222,19 +234,17 @@ class Owner:
             "error": error,
         }
         await workshop.store.finish(
-            run_id, state, partial=partial, output=output, error=error, usage=usage, data=data
+            self._lease, state, partial=partial, output=output, error=error, usage=usage, data=data
         )
         workshop.journal.wake(run_id)
         await workshop.leases.release(self._lease)
         await (await workshop.checkpoints()).forget(run_id)
 
     async def _interrupt(self, reason: str) -> None:
-        run_id, workshop = self._row.run_id, self._workshop
-        await workshop.store.move(run_id, RunState.INTERRUPTED)
-        await workshop.journal.append(
-            run_id, Kind.RUN_INTERRUPTED, actor=self._team.name, data={"reason": reason}
-        )
-        await workshop.leases.release(self._lease)
+        with suppress(LeaseLost):
+            await self._workshop.store.move(self._lease, RunState.INTERRUPTED)
+            await self._note(Kind.RUN_INTERRUPTED, reason=reason)
+        await self._workshop.leases.release(self._lease)
 
 
 async def _stop(task: asyncio.Task[Any]) -> None:

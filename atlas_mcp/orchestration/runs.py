@@ -64,11 +64,16 @@ class Runs:
         if lease is None:
             return False
         try:
+            # Another owner may have ended it just before the lease was free.
+            row = await self._store.get(row.run_id)
+            if row.final:
+                await self._workshop.leases.release(lease)
+                return False
             owner = Owner(self._workshop, row, team, lease)
-        except AtlasError:
+            await self._store.move(lease, RunState.QUEUED)
+        except BaseException:
             await self._workshop.leases.release(lease)
             raise
-        await self._store.move(row.run_id, RunState.QUEUED)
         task = asyncio.create_task(owner.work(), name=f"own {row.run_id}")
         self._owners[row.run_id] = (owner, task)
         task.add_done_callback(lambda _: self._owners.pop(row.run_id, None))
@@ -127,20 +132,24 @@ class Runs:
             case Verb.RESUME:
                 await self.own(row)
             case Verb.CANCEL:
-                error = {"code": "cancelled", "message": reason}
-                data = {
-                    "state": RunState.CANCELLED.value,
-                    "partial": False,
-                    "usage": row.usage,
-                    "error": error,
-                }
-                await self._store.finish(
-                    row.run_id, RunState.CANCELLED, partial=False, output=None, error=error, usage=row.usage,
-                    data=data,
-                )  # fmt: skip
-                self._workshop.journal.wake(row.run_id)
+                await self._cancel_interrupted(row, reason)
             case Verb.PAUSE:
                 raise InvalidInput(f"Run {row.run_id} is interrupted already.", remedy="Resume or cancel it.")
+
+    async def _cancel_interrupted(self, row: RunRow, reason: str) -> None:
+        lease = await self._workshop.leases.take(row.run_id)
+        if lease is None:
+            # Somebody took it up meanwhile, and hears of it.
+            await self._workshop.controls.send(row.run_id, Verb.CANCEL, reason)
+            return
+        error = {"code": "cancelled", "message": reason}
+        data = {"state": RunState.CANCELLED.value, "partial": False, "usage": row.usage, "error": error}
+        await self._store.finish(
+            lease, RunState.CANCELLED, partial=False, output=None, error=error, usage=row.usage, data=data
+        )
+        self._workshop.journal.wake(row.run_id)
+        await self._workshop.leases.release(lease)
+        await (await self._workshop.checkpoints()).forget(row.run_id)
 
     async def resume_interrupted(self, within: float) -> list[str]:
         """Take up every run whose owner went less than `within` seconds ago; gives their ids.
@@ -153,7 +162,7 @@ class Runs:
             if await self._workshop.leases.held_by_another(row.run_id):
                 continue
             if _age(await self._workshop.journal.last_at(row.run_id) or row.updated_at) > within:
-                await self._store.move(row.run_id, RunState.INTERRUPTED)
+                await self._leave_interrupted(row)
                 continue
             try:
                 if await self.own(row):
@@ -161,6 +170,11 @@ class Runs:
             except AtlasError as error:
                 log.warning("run %s cannot go on: %s", row.run_id, error)
         return taken
+
+    async def _leave_interrupted(self, row: RunRow) -> None:
+        if row.state is not RunState.INTERRUPTED and (lease := await self._workshop.leases.take(row.run_id)):
+            await self._store.move(lease, RunState.INTERRUPTED)
+            await self._workshop.leases.release(lease)
 
     async def prune(self, keep_days: float) -> int:
         """Forget runs that ended more than so many days ago; gives how many."""

@@ -10,13 +10,15 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypeAlias, TypedDict
 
 from atlas_mcp.agents.agent import Task
-from atlas_mcp.errors import AtlasError, BudgetSpent, LeaseLost, NothingToShow
+from atlas_mcp.errors import AtlasError, BudgetSpent, InvalidOutput, LeaseLost, NothingToShow, RunError
 from atlas_mcp.events import Kind
 from atlas_mcp.messages import Intent, Material, ToolCall
 from atlas_mcp.orchestration import evidence, prompts
+from atlas_mcp.orchestration.context import ALIKE
 from atlas_mcp.orchestration.desk import SEARCH
 from atlas_mcp.orchestration.output import assemble
 from atlas_mcp.quality.citations import judge_claims, judge_sentences, misquoted
+from atlas_mcp.shapes import misfits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,9 +64,10 @@ class Update(TypedDict, total=False):
 
 
 class Work(TypedDict):
-    """What one worker is sent: its assignment."""
+    """What one worker is sent: its assignment, and what came of those that it comes after, by id."""
 
-    assignment: dict[str, Any]
+    assignment: Result
+    before: dict[str, Result]
 
 
 class Steps:
@@ -103,7 +106,14 @@ class Steps:
             prompts.plan_text(self._team, self._context.row.input, [a["goal"] for a in earlier]),
             prompts.plan_schema(self._team),
         )
-        answer = await self._supervise(task, f"plan/{number}")
+        try:
+            answer = await self._supervise(task, f"plan/{number}")
+        except BudgetSpent:
+            if not earlier:
+                raise
+            # What earlier rounds found is handed back rather than lost.
+            await self._end("plan", since, assignments=0)
+            return {"round": number}
         made = evidence.tidy_plan(answer.value["assignments"], len(earlier), self._team.max_assignments)
         for assignment in made:
             assignment["round"] = number
@@ -125,11 +135,13 @@ class Steps:
         await self._emit(Kind.WORK_STARTED, path, actor, assignment=identity, worker=worker, goal=goal)
         since = perf_counter()
         try:
-            result = await self._gather(self._team.cards[worker], goal, path, actor)
+            self._refuse_the_hopeless(work)
+            result = await self._gather(self._team.cards[worker], work, path, actor)
         except LeaseLost:
             raise
         except AtlasError as error:
             failure = error.to_dict()
+            self._context.failures[error.code] += 1
             await self._emit(Kind.WORK_FAILED, path, actor, assignment=identity, worker=worker, error=failure)
             return {"results": {identity: {"ok": False, "worker": worker, "goal": goal, "error": failure}}}
         await self._emit(
@@ -139,7 +151,23 @@ class Steps:
         )  # fmt: skip
         return {"results": {identity: {"ok": True, "worker": worker, "goal": goal, **result}}}
 
-    async def _gather(self, card: Card, goal: str, path: str, actor: str) -> dict[str, Any]:
+    def _refuse_the_hopeless(self, work: Work) -> None:
+        """Spend nothing on work that cannot succeed.
+
+        Raises:
+            RunError: an assignment it comes after failed, or workers fail alike one after another.
+        """
+        for identity, result in work["before"].items():
+            if not result["ok"]:
+                raise RunError(f"It comes after {identity}, which failed.", remedy="See why that one failed.")
+        for code, times in self._context.failures.most_common(1):
+            if times >= ALIKE:
+                raise RunError(
+                    f"{times} workers failed alike ({code}); no more are sent.", remedy="See their error."
+                )
+
+    async def _gather(self, card: Card, work: Work, path: str, actor: str) -> Result:
+        goal, before = work["assignment"]["goal"], work["before"]
         tools = self._context.toolbox(card, path)
         opening = await self._open_search(goal, path, actor, tools)
         task = Task(
@@ -147,14 +175,11 @@ class Steps:
             goal,
             prompts.gather_text(self._question, goal),
             prompts.GATHER_SCHEMA,
-            Material(passages=opening),
+            Material(opening, evidence.numbered([{"id": name} for name in before], before).findings),
             lambda value, passages: misquoted(value["findings"], {p.id: p for p in passages}),
         )
-        try:
-            async with self._context.limits.within():
-                answer = await self._context.ask(card, task, path, actor=actor, tools=tools)
-        except TimeoutError:
-            raise BudgetSpent("The run's time limit is reached.", remedy="Give it a larger budget.") from None
+        async with self._context.limits.within():
+            answer = await self._context.ask(card, task, path, actor=actor, tools=tools)
         return evidence.gathered(answer.value, answer.passages)
 
     async def _open_search(self, goal: str, path: str, actor: str, tools: Tools) -> tuple[Passage, ...]:
@@ -175,7 +200,7 @@ class Steps:
         """The assignments that may begin now: those without a result whose `after` all have one."""
         results = state["results"]
         return [
-            {"assignment": assignment}
+            {"assignment": assignment, "before": {name: results[name] for name in assignment["after"]}}
             for assignment in state["assignments"]
             if assignment["id"] not in results and all(other in results for other in assignment["after"])
         ]
@@ -195,7 +220,8 @@ class Steps:
                 f"No worker succeeded: {failures[0]['message']}", remedy=failures[0].get("remedy", "")
             )
         share = 1 - len(failures) / max(1, len(results))
-        return {"partial": share < self._team.min_success or bool(self._context.limits.reached)}
+        cut = any(failure["code"] == BudgetSpent.code for failure in failures)
+        return {"partial": cut or share < self._team.min_success}
 
     def wants_another_round(self, state: State) -> bool:
         """Whether to plan again: nothing was found or too few succeeded, and rounds and budget are left."""
@@ -225,7 +251,11 @@ class Steps:
         return {"draft": answer.value}
 
     async def check(self, state: State) -> Update:
-        """The gate: verify each quote in its stored source, set aside what is not supported, and assemble."""
+        """The gate: verify each quote in its stored source, set aside what is not supported, and assemble.
+
+        Raises:
+            InvalidOutput: what is left does not fit the team's own schema.
+        """
         since = await self._begin("check", "check: verifying quotes and citations")
         found = evidence.numbered(state["assignments"], state["results"])
         snapshots = {
@@ -242,12 +272,22 @@ class Steps:
             unsupported=unsupported, problems=[finding.quote[:200] for finding in lost],
         )  # fmt: skip
         await self._end("check", since, unsupported=unsupported)
+        if problems := misfits(self._team.output_schema, output):
+            raise InvalidOutput(
+                f"What is supported does not make a whole {self._team.name} output: {problems[0]}.",
+                problems=tuple(problems),
+                remedy="Ask again with other documents, or relax output.schema.json.",
+            )
         return {"output": output}
 
     async def _supervise(self, task: Task, path: str, *, last: bool = False) -> Answered:
         card = self._team.cards[self._team.supervisor]
         tools = self._context.toolbox(card, path)
-        return await self._context.ask(card, task, path, actor=self._team.supervisor, tools=tools, last=last)
+        ask = self._context.ask(card, task, path, actor=self._team.supervisor, tools=tools, last=last)
+        if last:
+            return await ask
+        async with self._context.limits.within():
+            return await ask
 
     async def _begin(self, step: str, label: str) -> float:
         await self._emit(Kind.STEP_STARTED, step, step=step, label=label)

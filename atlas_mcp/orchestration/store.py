@@ -20,6 +20,7 @@ from atlas_mcp.observe.journal import SCHEMA as JOURNAL_SCHEMA
 from atlas_mcp.observe.journal import insert_event, now
 from atlas_mcp.orchestration.control import SCHEMA as CONTROL_SCHEMA
 from atlas_mcp.orchestration.lease import SCHEMA as LEASE_SCHEMA
+from atlas_mcp.orchestration.lease import Lease, assert_held
 from atlas_mcp.orchestration.ledger import SCHEMA as LEDGER_SCHEMA
 
 if TYPE_CHECKING:
@@ -183,23 +184,36 @@ class RunStore:
         )
         return [_row(row) for row in rows]
 
-    async def move(self, run_id: str, state: RunState) -> None:
-        """Put a run that has not ended into a state."""
-        await self._database.write(
-            lambda connection: connection.execute(
-                "UPDATE run SET state = ?, updated_at = ? WHERE run_id = ?"
-                " AND state NOT IN ('done', 'failed', 'cancelled')",
-                (state, now(), run_id),
-            )
-        )
+    async def move(self, lease: Lease, state: RunState) -> None:
+        """Put a run that has not ended into a state.
 
-    async def finish(
-        self, run_id: str, state: RunState, *, partial: bool, output: dict[str, Any] | None,
-        error: dict[str, Any] | None, usage: dict[str, Any], data: dict[str, Any],
-    ) -> None:  # fmt: skip
-        """End a run: its row and its last event in one transaction; a run that has ended stays as it is."""
+        Raises:
+            LeaseLost: another process owns the run.
+        """
 
         def write(connection: sqlite3.Connection) -> None:
+            assert_held(connection, lease)
+            connection.execute(
+                "UPDATE run SET state = ?, updated_at = ? WHERE run_id = ?"
+                " AND state NOT IN ('done', 'failed', 'cancelled')",
+                (state, now(), lease.run_id),
+            )
+
+        await self._database.write(write)
+
+    async def finish(
+        self, lease: Lease, state: RunState, *, partial: bool, output: dict[str, Any] | None,
+        error: dict[str, Any] | None, usage: dict[str, Any], data: dict[str, Any],
+    ) -> None:  # fmt: skip
+        """End a run: its row and its last event in one transaction; a run that has ended stays as it is.
+
+        Raises:
+            LeaseLost: another process owns the run.
+        """
+        run_id = lease.run_id
+
+        def write(connection: sqlite3.Connection) -> None:
+            assert_held(connection, lease)
             changed = connection.execute(
                 "UPDATE run SET state = ?, partial = ?, output = ?, error = ?, usage = ?, updated_at = ?"
                 " WHERE run_id = ? AND state NOT IN ('done', 'failed', 'cancelled')",

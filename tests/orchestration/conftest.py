@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from atlas_mcp.app import Atlas, open_atlas
-from atlas_mcp.settings import MemorySettings, ModelSettings, Settings
+from atlas_mcp.settings import MemorySettings, ModelSettings, RunSettings, Settings
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -39,7 +39,7 @@ def documents(tmp_path: Path) -> Path:
 
 class OpenAtlas(Protocol):
     def __call__(
-        self, script: str = "", *, provider: Provider | None = None, resume: bool = False
+        self, script: str = "", *, provider: Provider | None = None, resume: bool = False, at_once: int = 8
     ) -> AbstractAsyncContextManager[Atlas]: ...
 
 
@@ -48,7 +48,7 @@ def atlas_with(home: Path, documents: Path) -> OpenAtlas:
     """Opens an Atlas whose provider says what a script tells it to."""
 
     def opened(
-        script: str = "", *, provider: Provider | None = None, resume: bool = False
+        script: str = "", *, provider: Provider | None = None, resume: bool = False, at_once: int = 8
     ) -> AbstractAsyncContextManager[Atlas]:
         home.mkdir(exist_ok=True)
         path = home / "script.toml"
@@ -57,6 +57,7 @@ def atlas_with(home: Path, documents: Path) -> OpenAtlas:
             home=home,
             models=ModelSettings(default=f"scripted:{path}"),
             memory=MemorySettings(embeddings=False),
+            runs=RunSettings(at_once=at_once),
         )
         return open_atlas(settings, roots=[documents], provider=provider, resume=resume)
 

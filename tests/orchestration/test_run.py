@@ -227,6 +227,100 @@ json = {{ answer = "{SPRING} [f1]", claims = [
     assert [finding["quote"] for finding in made["output"]["findings"]] == [SPRING]
 
 
+async def test_the_time_of_a_pause_does_not_count(atlas_with: OpenAtlas, documents: Path) -> None:
+    slow = gather("When do spring tides", SPRING, more="seconds = 0.6\ntokens = 30") + gather(
+        "Who publishes", TABLE
+    )
+    async with atlas_with(PLAN + slow + COMPOSE) as atlas:
+        run = await atlas.start(
+            "research", question=QUESTION, documents=[str(documents)], budget={"seconds": 2.5}
+        )
+        await seen(atlas, run.id, Kind.MODEL_STARTED, actor="documents#a1")
+        await atlas.control(run.id, "pause")
+        await seen(atlas, run.id, Kind.RUN_PAUSED)
+        await run.envelope(wait_seconds=2.6)
+        await atlas.control(run.id, "resume")
+        made = await run.envelope(wait_seconds=20)
+    assert made["state"] == "done"
+    assert not made["partial"]
+
+
+async def test_a_budget_spent_before_a_second_plan_still_hands_back_what_was_found(
+    atlas_with: OpenAtlas, documents: Path
+) -> None:
+    three = PLAN.replace(
+        '{ id = "a2", worker',
+        '{ id = "a3", worker = "documents", goal = "What else?", after = [] },\n  { id = "a2", worker',
+    )
+    failing = "\n".join(
+        f'[[reply]]\nwhen = {{ intent = "gather", contains = "Your goal: {goal}" }}\nfail = "authentication"'
+        for goal in ("Who publishes", "What else")
+    )
+    script = three + gather("When do spring tides", SPRING) + failing + COMPOSE.replace(f" {TABLE} [f2]", "")
+    async with atlas_with(script) as atlas:
+        made = await finished(atlas, documents, budget={"calls": 4})
+    assert made["state"] == "done"
+    assert made["partial"]
+    assert [finding["quote"] for finding in made["output"]["findings"]] == [SPRING]
+
+
+async def test_a_worker_that_comes_after_one_that_failed_is_not_paid_for(
+    atlas_with: OpenAtlas, documents: Path
+) -> None:
+    plan = PLAN.replace(
+        'goal = "Who publishes the tide table?", after = []', 'goal = "Who publishes?", after = ["a1"]'
+    )
+    failing = '[[reply]]\nwhen = { intent = "gather" }\nfail = "authentication"\n'
+    async with atlas_with(plan + failing) as atlas:
+        made = await finished(atlas, documents)
+        events = await atlas.events(made["run_id"])
+    asked = [event.actor for event in events if event.kind is Kind.MODEL_STARTED and "#" in event.actor]
+    assert "documents#a2" not in asked
+
+
+async def test_many_workers_that_fail_alike_are_stopped(atlas_with: OpenAtlas, documents: Path) -> None:
+    after = {1: "[]", 2: '["a1"]'}
+    assignments = ",\n".join(
+        f'{{ id = "a{n}", worker = "documents", goal = "Goal {n}", after = {after.get(n, "[]")} }}'
+        for n in range(1, 5)
+    )
+    plan = f'[[reply]]\nwhen = {{ intent = "plan" }}\njson = {{ assignments = [{assignments}] }}\n'
+    failing = '[[reply]]\nwhen = { intent = "gather" }\nfail = "authentication"\n'
+    async with atlas_with(plan + failing) as atlas:
+        made = await finished(atlas, documents)
+        events = await atlas.events(made["run_id"])
+    asked = sum(event.kind is Kind.MODEL_FAILED for event in events)
+    assert made["state"] == "failed"
+    assert asked == 3
+
+
+async def test_an_interrupted_run_can_be_cancelled_for_good(atlas_with: OpenAtlas, documents: Path) -> None:
+    slow = '[[reply]]\nwhen = { intent = "gather" }\nsay = "never"\nseconds = 60\ntokens = 2\n'
+    async with atlas_with(PLAN + slow) as atlas:
+        run = await atlas.start("research", question=QUESTION, documents=[str(documents)])
+        await seen(atlas, run.id, Kind.MODEL_STARTED, actor="documents#a1")
+    async with atlas_with(PLAN + slow) as atlas:
+        assert (await atlas.get(run.id)).state is RunState.INTERRUPTED
+        assert (await atlas.control(run.id, "cancel")).state is RunState.CANCELLED
+
+
+async def test_a_run_paused_while_it_waits_for_a_place_does_not_begin(
+    atlas_with: OpenAtlas, documents: Path
+) -> None:
+    slow = '[[reply]]\nwhen = { intent = "plan", contains = "Hold the place" }\nsay = "x"\nseconds = 60\ntokens = 2\n'
+    async with atlas_with(slow + SCRIPT, at_once=1) as atlas:
+        first = await atlas.start("research", question="Hold the place", documents=[str(documents)])
+        await seen(atlas, first.id, Kind.MODEL_STARTED)
+        run = await atlas.start("research", question=QUESTION, documents=[str(documents)])
+        await atlas.control(run.id, "pause")
+        await seen(atlas, run.id, Kind.RUN_PAUSED)
+        await atlas.control(first.id, "cancel")
+        await first.envelope(wait_seconds=10)
+        assert (await run.envelope(wait_seconds=0.5))["state"] == "paused"
+        await atlas.control(run.id, "resume")
+        assert (await run.envelope(wait_seconds=20))["state"] == "done"
+
+
 async def test_findings_do_not_depend_on_which_worker_was_faster(
     atlas_with: OpenAtlas, documents: Path
 ) -> None:

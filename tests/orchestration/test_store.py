@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atlas_mcp.database import Database, open_database
-from atlas_mcp.errors import UnknownRun
+from atlas_mcp.errors import LeaseLost, UnknownRun
 from atlas_mcp.events import Kind
 from atlas_mcp.observe.journal import Journal
 from atlas_mcp.orchestration.control import Controls, Verb
+from atlas_mcp.orchestration.lease import Lease, Leases
 from atlas_mcp.orchestration.store import (
     ALIVE,
     FINAL,
@@ -27,7 +29,6 @@ from atlas_mcp.orchestration.store import (
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
-    from pathlib import Path
 
 ASKED = {"question": "Why are there tides?"}
 
@@ -50,6 +51,13 @@ async def begin(
     return row
 
 
+async def held(store: RunStore, row: RunRow) -> Lease:
+    """A lease of a run, whoever held it before."""
+    lease = await Leases(store._database, Path("nobody lives here")).take(row.run_id)
+    assert lease
+    return lease
+
+
 async def finish(store: RunStore, row: RunRow, state: RunState = RunState.DONE, **changes: Any) -> None:
     ending: dict[str, Any] = {
         "partial": False,
@@ -57,7 +65,7 @@ async def finish(store: RunStore, row: RunRow, state: RunState = RunState.DONE, 
         "error": None,
         "usage": {"calls": 2},
     }
-    await store.finish(row.run_id, state, **{**ending, **changes}, data={"state": state.value})
+    await store.finish(await held(store, row), state, **{**ending, **changes}, data={"state": state.value})
 
 
 def test_every_state_is_final_alive_or_interrupted() -> None:
@@ -108,7 +116,7 @@ async def test_a_run_that_has_ended_or_was_interrupted_is_not_attached_to(
     store: RunStore, state: RunState
 ) -> None:
     first = await begin(store)
-    await store.move(first.run_id, state)
+    await store.move(await held(store, first), state)
     assert (await begin(store)).run_id != first.run_id
 
 
@@ -143,7 +151,7 @@ async def test_runs_are_listed_newest_first_by_user_team_and_state(store: RunSto
     rows = [await begin(store, question=str(number)) for number in range(4)]
     other = await begin(store, user="bob")
     rating = await begin(store, team="rating")
-    await store.move(rows[1].run_id, RunState.RUNNING)
+    await store.move(await held(store, rows[1]), RunState.RUNNING)
 
     async def listed(**wishes: Any) -> list[str]:
         return [row.run_id for row in await store.newest(**wishes)]
@@ -160,7 +168,7 @@ async def test_a_run_ends_once_with_its_last_event(store: RunStore, database: Da
     row = await begin(store)
     await finish(store, row, partial=True)
     await finish(store, row, RunState.FAILED, output=None, error={"code": "late"})
-    await store.move(row.run_id, RunState.RUNNING)
+    await store.move(await held(store, row), RunState.RUNNING)
     ended = await store.get(row.run_id)
     assert (ended.state, ended.partial, ended.output, ended.error) == (
         RunState.DONE,
@@ -186,3 +194,14 @@ async def test_pruning_forgets_old_ended_runs_whole_and_nothing_else(
     assert await Controls(database).take(ended.run_id) == []
     assert (await store.get(alive.run_id)).state is RunState.QUEUED
     assert len(await Journal(database).read(alive.run_id)) == 1
+
+
+async def test_what_is_written_under_a_lease_that_was_lost_is_refused(store: RunStore) -> None:
+    row = await begin(store)
+    lost = await held(store, row)
+    await held(store, row)
+    with pytest.raises(LeaseLost):
+        await store.move(lost, RunState.RUNNING)
+    with pytest.raises(LeaseLost):
+        await store.finish(lost, RunState.DONE, partial=False, output={}, error=None, usage={}, data={})
+    assert (await store.get(row.run_id)).state is RunState.QUEUED

@@ -1,0 +1,59 @@
+"""What a run may still take."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from atlas_mcp.errors import BudgetSpent
+from atlas_mcp.messages import Usage
+from atlas_mcp.orchestration.limits import Limits
+from atlas_mcp.orchestration.team import Budget
+
+
+def test_calls_that_begin_together_do_not_all_take_the_last_one() -> None:
+    limits = Limits(Budget(calls=2))
+    limits.check()
+    limits.begin_call()
+    limits.check()
+    limits.begin_call()
+    with pytest.raises(BudgetSpent, match="2 calls"):
+        limits.check()
+
+
+def test_tokens_and_money_bind_where_they_are_known() -> None:
+    assert Limits(Budget(tokens=10)).reached == ""
+    limits = Limits(Budget(tokens=10, cost_usd=1.0))
+    limits.add(Usage(input_tokens=6, output_tokens=4, cost_usd=None))
+    assert limits.reached == "10 tokens"
+    priced = Limits(Budget(cost_usd=1.0))
+    priced.add(Usage(cost_usd=1.2))
+    assert priced.reached == "$1.00"
+
+
+def test_the_time_of_earlier_owners_counts() -> None:
+    assert Limits(Budget(seconds=10), seconds_before=11).reached == "10 seconds"
+
+
+async def test_a_scope_ends_at_the_time_limit() -> None:
+    limits = Limits(Budget(seconds=0.05))
+    with pytest.raises(BudgetSpent, match="seconds"):
+        async with limits.within():
+            await asyncio.Event().wait()
+
+
+async def test_a_pause_stops_the_clock_of_scopes_that_are_open() -> None:
+    limits = Limits(Budget(seconds=0.2))
+    async with limits.within():
+        limits.pause()
+        await asyncio.sleep(0.3)
+        limits.resume()
+        assert limits.seconds_left is not None
+        assert limits.seconds_left > 0.1
+
+
+async def test_a_time_out_of_somebody_elses_is_not_the_budgets() -> None:
+    with pytest.raises(TimeoutError):
+        async with Limits(Budget(seconds=60)).within(), asyncio.timeout(0.01):
+            await asyncio.Event().wait()
