@@ -29,6 +29,9 @@ __all__ = ["HandMade", "hand_made", "reporter", "run_answer"]
 
 log = logging.getLogger(__name__)
 
+LINKS_SINCE = "2025-06-18"
+"""The protocol version that brought links to resources."""
+
 Act: TypeAlias = "Callable[[dict[str, Any]], Awaitable[ToolResult]]"
 """What a tool does with its arguments."""
 
@@ -78,7 +81,7 @@ def reporter() -> Report:
 def run_answer(envelope: dict[str, Any]) -> ToolResult:
     """A run's envelope, with a text that a person reads; an error where the run failed."""
     content: list[ContentBlock] = [TextContent(text=_readable(envelope))]
-    if envelope["output"] is not None:
+    if envelope["output"] is not None and _knows_links():
         link = ResourceLink(
             name=f"Report of {envelope['run_id']}", uri=envelope["report_uri"], mime_type="text/markdown"
         )
@@ -86,6 +89,12 @@ def run_answer(envelope: dict[str, Any]) -> ToolResult:
     return ToolResult(
         content=content, structured_content=envelope, is_error=envelope["state"] == RunState.FAILED
     )
+
+
+def _knows_links() -> bool:
+    """Whether the client's protocol has links; an older client refuses a part that it does not know."""
+    request = get_context().request_context
+    return request is not None and request.protocol_version >= LINKS_SINCE
 
 
 def _readable(envelope: dict[str, Any]) -> str:

@@ -80,7 +80,7 @@ def _options(wait: float) -> dict[str, dict[str, Any]]:
             "additionalProperties": False,
             "description": "Limits other than the team's own.",
         },
-        "priority": {"enum": ["low", "normal", "high"]},
+        "priority": {"type": "string", "enum": ["low", "normal", "high"]},
     }  # fmt: skip
 
 
@@ -125,7 +125,7 @@ RUN_LIST = _object(
 RUN_CONTROL = _object(
     ["run_id", "action"],
     run_id=_RUN_ID,
-    action={"enum": ["pause", "resume", "cancel"]},
+    action={"type": "string", "enum": ["pause", "resume", "cancel"]},
     reason={"type": "string", "description": "Why; kept with the run."},
 )
 

@@ -78,6 +78,33 @@ async def test_a_request_of_many_megabytes_is_refused_and_the_server_lives_on(
             assert (await caller.call("run_list"))["runs"] == []
 
 
+async def test_a_client_of_an_old_protocol_gets_no_part_that_it_does_not_know(
+    settings_with: MakeSettings, documents: Path
+) -> None:
+    async def asked(client: httpx2.AsyncClient, method: str, params: dict[str, Any]) -> httpx2.Response:
+        message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        return await client.post("/mcp", json=message, timeout=30)
+
+    kinds: dict[str, list[str]] = {}
+    async with over_http(settings_with()) as url:
+        for version in ("2025-03-26", "2025-06-18"):
+            headers = {"accept": "application/json, text/event-stream"}
+            async with httpx2.AsyncClient(base_url=url, headers=headers) as client:
+                who = {
+                    "protocolVersion": version,
+                    "capabilities": {},
+                    "clientInfo": {"name": "a", "version": "1"},
+                }
+                begun = await asked(client, "initialize", who)
+                client.headers["mcp-session-id"] = begun.headers["mcp-session-id"]
+                client.headers["mcp-protocol-version"] = version
+                arguments = {"question": QUESTION, "documents": [str(documents)]}
+                told = await asked(client, "tools/call", {"name": "research", "arguments": arguments})
+                data = next(each[6:] for each in told.text.splitlines() if each.startswith("data: {"))
+                kinds[version] = [part["type"] for part in json.loads(data)["result"]["content"]]
+    assert kinds == {"2025-03-26": ["text"], "2025-06-18": ["text", "resource_link"]}
+
+
 async def test_a_dropped_connection_leaves_the_run_at_work(
     settings_with: MakeSettings, documents: Path
 ) -> None:
