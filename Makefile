@@ -33,11 +33,12 @@ check: $(MADE)/dev ## format, lint, types, floors, house rules
 	$(BIN)/python -m pytest -q tests/test_house.py
 
 LOWEST := .cache/lowest
+SMOKE := tests/cli tests/memory tests/surface tests/test_database.py $(addprefix tests/orchestration/test_,run.py store.py)
 lowest: $(MADE)/dev ## run a part of the tests on the lowest version of each range
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(LOWEST)
 	$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct \
 	    --build-constraints requirements/build.lock --editable . --group dev
-	$(LOWEST)/bin/python -m pytest -q -p no:cacheprovider tests/orchestration tests/cli tests/surface
+	$(LOWEST)/bin/python -m pytest -q -p no:cacheprovider $(SMOKE)
 
 peers: $(MADE)/dev ## run what needs third-party clients and servers (Node.js)
 	$(MAKE) --no-print-directory -C tests/peers

@@ -30,7 +30,7 @@ class Told:
         with console.capture() as capture:
             console.quiet = False
             console.print(picture(self.view, voices))
-        return capture.get()
+        return " ".join(capture.get().split())
 
 
 def begun() -> Told:
