@@ -103,8 +103,9 @@ def listen(host: str, port: int) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=512)
     except OSError as error:
+        reason = (error.strerror or str(error)).partition(" (while")[0]
         raise InvalidConfiguration(
-            f"Nobody can listen on {host} port {port}: {error.strerror or error}.",
+            f"Nobody can listen on {host} port {port}: {reason}.",
             remedy="Give another one with --port, or stop who listens there.",
         ) from None
 
