@@ -23,7 +23,7 @@ run: $(MADE)/run ## answer a question about ATLAS from its handbook (QUESTION="â
 	@$(BIN)/atlas-mcp run research "$$QUESTION"
 
 test: $(MADE)/dev ## run the tests
-	$(BIN)/python -m pytest -q -m "not peer"
+	$(BIN)/python -m pytest -q
 
 check: $(MADE)/dev ## format, lint, types, floors, house rules
 	$(BIN)/ruff format --check .

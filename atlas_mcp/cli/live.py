@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from atlas_mcp.app import Atlas
     from atlas_mcp.cli.view import Line
-    from atlas_mcp.orchestration.context import Voice
+    from atlas_mcp.orchestration.voice import Voice
 
 __all__ = ["STATE_STYLES", "Manner", "picture", "watch"]
 

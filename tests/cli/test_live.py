@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -8,7 +8,10 @@ from atlas_mcp.cli.live import picture
 from atlas_mcp.cli.view import RunView
 from atlas_mcp.cli.words import spent
 from atlas_mcp.events import Event, Kind
-from atlas_mcp.orchestration.context import Voice
+from atlas_mcp.orchestration.voice import Voice
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Told:
@@ -24,12 +27,10 @@ class Told:
         self.view.hear(Event("r_1", self._seconds, at, kind, actor, "", data))
         return self
 
-    def drawn(self, **speaking: Voice) -> str:
-        console = Console(width=100, record=True, file=None, quiet=True)
-        voices = {actor.replace("_", "#"): voice for actor, voice in speaking.items()}
+    def drawn(self, speaking: Mapping[str, Voice] | None = None) -> str:
+        console = Console(width=100)
         with console.capture() as capture:
-            console.quiet = False
-            console.print(picture(self.view, voices))
+            console.print(picture(self.view, speaking or {}))
         return " ".join(capture.get().split())
 
 
@@ -73,9 +74,11 @@ def test_workers_wait_work_and_end_each_on_its_own_line() -> None:
 def test_what_a_model_says_now_stands_under_its_worker() -> None:
     tell = begun()
     tell(Kind.WORK_STARTED, "documents#a1", assignment="a1", worker="documents", goal="tides?")
-    drawn = tell.drawn(documents_a1=Voice(characters=1234, tail="The moon raises"))
+    voice = Voice()
+    voice.hear("The moon raises")
+    drawn = tell.drawn({"documents#a1": voice})
     assert drawn.index("tides?") < drawn.index("The moon raises") < drawn.index("moon?")
-    assert "1,234 characters" in drawn
+    assert "15 characters" in drawn
 
 
 def test_usage_counts_what_was_paid_and_not_what_was_replayed() -> None:
