@@ -72,7 +72,6 @@ class MemorySettings(_Table):
 
     embeddings: bool = True
     """Use sentence embeddings where their weights are installed."""
-    largest_document_mb: float = Field(default=20.0, gt=0)
 
 
 class Settings(BaseSettings):

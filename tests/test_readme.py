@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 from typer.main import get_command
 
 from atlas_mcp.cli.program import program
+from atlas_mcp.orchestration.team import Team
 from atlas_mcp.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -60,6 +62,31 @@ def test_the_settings_of_the_readme_and_of_the_handbook_are_accepted(home: Path)
         (home / "config").mkdir(parents=True, exist_ok=True)
         (home / "config" / "atlas.toml").write_text(block, "utf-8")
         assert Settings.load().models.default == tomllib.loads(block)["models"]["default"]
+
+
+CONFIGURATION = (ROOT / "docs/handbook/06-configuration.md").read_text("utf-8")
+
+
+def as_told(default: object) -> str:
+    words: dict[object, str] = {None: "none", (): "empty", True: "true"}
+    return words.get(default) or (default if isinstance(default, str) else f"{default:g}")
+
+
+def test_the_handbook_names_every_setting_and_its_default() -> None:
+    told = re.findall(r"^\| `\[(\w+)\] (\w+)` \| (\S+) ", CONFIGURATION, re.MULTILINE)
+    known = {
+        (table, key, as_told(field.default))
+        for table, kind in Settings.model_fields.items()
+        if isinstance(kind.default, BaseModel)
+        for key, field in type(kind.default).model_fields.items()
+    }
+    assert set(told) == known
+
+
+def test_the_handbook_names_keys_of_a_team_that_there_are() -> None:
+    told = re.findall(r"^\| `(\w+)` +\|", CONFIGURATION.partition("## The keys of a team")[2], re.MULTILINE)
+    assert len(told) > 5
+    assert set(told) <= set(Team.model_fields)
 
 
 def test_the_python_of_the_readme_prints_a_brief(home: Path, tmp_path: Path) -> None:
