@@ -16,7 +16,7 @@ from atlas_mcp.errors import AtlasError, InvalidInput
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from atlas_mcp.app import Atlas, Run
+    from atlas_mcp.app import Atlas
     from atlas_mcp.cli.live import Manner
     from atlas_mcp.orchestration.store import RunRow
     from atlas_mcp.orchestration.team import Team
@@ -94,8 +94,10 @@ async def _ask(
         given = _read_inputs(pick_team(atlas.teams, team), text, inputs)
         begun = await atlas.start(team, documents=documents, budget=budget, fresh=fresh, **given)
         if not begun.new:
-            stderr().print(f"The same question is being worked on already; watching run {begun.id}.")
-        return await follow(atlas, begun, manner=manner, as_json=as_json)
+            stderr().print(
+                "The same is asked already; this is the run that is at work on it.", soft_wrap=True
+            )
+        return await follow(atlas, begun.id, manner=manner, as_json=as_json, ours=True)
 
 
 def _read_inputs(team: Team, text: str | None, pairs: Sequence[str]) -> dict[str, Any]:
@@ -119,27 +121,29 @@ def _read_value(name: str, kind: str, value: str) -> Any:
         ) from None
 
 
-async def follow(atlas: Atlas, run: Run, *, manner: Manner, as_json: bool) -> Exit:
-    """Watch a run to its end and give what came of it; a cancelled call calls off a run that it began."""
+async def follow(atlas: Atlas, run_id: str, *, manner: Manner, as_json: bool, ours: bool) -> Exit:
+    """Watch a run to its end and give what came of it; a cancelled call calls the run off if it is `ours`."""
     from atlas_mcp.cli.live import watch
 
     try:
-        await watch(atlas, run.id, manner)
+        await watch(atlas, run_id, manner)
     except asyncio.CancelledError:
-        await _call_off(atlas, run)
+        told = await _call_off(atlas, run_id) if ours else "goes on without us"
+        stderr().print(f"Run {run_id} {told}. Look at it: atlas-mcp runs show {run_id}", soft_wrap=True)
         return Exit.INTERRUPTED
-    return await give(atlas, run.id, as_json=as_json)
+    return await give(atlas, run_id, as_json=as_json)
 
 
-async def _call_off(atlas: Atlas, run: Run) -> None:
-    look = f"Look at it: atlas-mcp runs show {run.id}"
-    if not run.new:
-        stderr().print(f"Run {run.id} goes on without us. {look}", soft_wrap=True)
-        return
-    row = await atlas.control(run.id, "cancel", reason="Ctrl-C")
-    if not row.final:
-        await atlas.result(run.id, wait_seconds=CALL_OFF_SECONDS)
-    stderr().print(f"Run {run.id} was cancelled. {look}", soft_wrap=True)
+async def _call_off(atlas: Atlas, run_id: str) -> str:
+    if (await atlas.get(run_id)).final:
+        return "had ended"
+    await atlas.control(run_id, "cancel", reason="Ctrl-C")
+    envelope = await atlas.result(run_id, wait_seconds=CALL_OFF_SECONDS)
+    return (
+        "was cancelled"
+        if envelope["state"] == "cancelled"
+        else f"was told to cancel and is {envelope['state']}"
+    )
 
 
 async def give(atlas: Atlas, run_id: str, *, as_json: bool) -> Exit:

@@ -123,7 +123,6 @@ def watch_run(run_id: RunId = "last", plain: Plain = False, as_json: AsJson = Fa
 
 
 async def _watch(run_id: str, manner: Manner, *, as_json: bool) -> Exit:
-    from atlas_mcp.app import Run
     from atlas_mcp.orchestration.store import RunState
 
     async with opened() as atlas:
@@ -133,7 +132,7 @@ async def _watch(run_id: str, manner: Manner, *, as_json: bool) -> Exit:
                 f"Nobody works on it now. Take it up: atlas-mcp runs resume {row.run_id}", soft_wrap=True
             )
             return Exit.INTERRUPTED
-        return await follow(atlas, Run(row.run_id, new=False, atlas=atlas), manner=manner, as_json=as_json)
+        return await follow(atlas, row.run_id, manner=manner, as_json=as_json, ours=False)
 
 
 class Format(StrEnum):
@@ -224,7 +223,6 @@ def resume_run(run_id: RunId = "last", plain: Plain = False, as_json: AsJson = F
 
 
 async def _resume(run_id: str, manner: Manner, *, as_json: bool) -> Exit:
-    from atlas_mcp.app import Run
     from atlas_mcp.orchestration.store import RunState
 
     async with opened() as atlas:
@@ -236,4 +234,4 @@ async def _resume(run_id: str, manner: Manner, *, as_json: bool) -> Exit:
         if not interrupted:
             stderr().print(f"Run {row.run_id} was told to go on.", soft_wrap=True)
             return exit_code(row) if row.final else Exit.DONE
-        return await follow(atlas, Run(row.run_id, new=True, atlas=atlas), manner=manner, as_json=as_json)
+        return await follow(atlas, row.run_id, manner=manner, as_json=as_json, ours=True)
