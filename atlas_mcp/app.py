@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from atlas_mcp.database import Database
     from atlas_mcp.events import Event
     from atlas_mcp.memory.memory import Memory
-    from atlas_mcp.orchestration.context import Voice
     from atlas_mcp.orchestration.graph import Checkpoints
+    from atlas_mcp.orchestration.voice import Voice
     from atlas_mcp.providers.provider import Provider
 
 __all__ = ["Atlas", "Priority", "Run", "open_atlas"]
@@ -243,6 +243,14 @@ class Atlas:
         return await self._stack.enter_async_context(graph.open_checkpoints(self.settings.home / "runs.db"))
 
 
+def _user() -> str:
+    """The user of the operating system; in a container it may have no name."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return "user"
+
+
 def _checked_budget(budget: Mapping[str, Any]) -> dict[str, Any]:
     from pydantic import ValidationError
 
@@ -281,7 +289,7 @@ async def open_atlas(
         leases = Leases(database, settings.home / "owners")
         stack.enter_context(leases.living())
         atlas = Atlas(
-            settings, teams, database, leases, stack, user=getpass.getuser(),
+            settings, teams, database, leases, stack, user=_user(),
             roots=settings.roots.read if roots is None else roots, provider=provider,
         )  # fmt: skip
         try:

@@ -32,10 +32,7 @@ class Card(BaseModel):
 
     name: str
     description: str = Field(min_length=1)
-    role: str = "worker"
-    task: str = ""
     tools: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
-    model: str | None = None
     max_turns: int = Field(default=6, ge=1, le=50, alias="maxTurns")
     max_output_tokens: int | None = Field(default=None, ge=1)
     sampling: dict[str, Any] = {}

@@ -57,7 +57,9 @@ class Toolbox:
     """The tools of one role."""
 
     def __init__(self, tools: Iterable[Tool], granted: Sequence[str]) -> None:
-        chosen = {tool.spec.name: tool for tool in tools if any(fnmatchcase(tool.spec.name, g) for g in granted)}
+        chosen = {
+            tool.spec.name: tool for tool in tools if any(fnmatchcase(tool.spec.name, g) for g in granted)
+        }
         self._tools = dict(sorted(chosen.items()))
 
     @property

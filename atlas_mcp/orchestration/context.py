@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.agents.agent import Answered, Happened, Speaking
@@ -13,6 +13,7 @@ from atlas_mcp.agents.model_agent import ModelAgent
 from atlas_mcp.downstream.toolbox import Toolbox
 from atlas_mcp.messages import TextDelta
 from atlas_mcp.orchestration.ledger import LedgeredProvider, LedgeredToolbox
+from atlas_mcp.orchestration.voice import Voice
 
 if TYPE_CHECKING:
     import sqlite3
@@ -31,26 +32,10 @@ if TYPE_CHECKING:
     from atlas_mcp.providers.provider import Provider
     from atlas_mcp.providers.stream import StreamControl
 
-__all__ = ["ALIKE", "RunContext", "Voice"]
+__all__ = ["ALIKE", "RunContext"]
 
 ALIKE = 3
 """So many workers that fail alike stop the fan-out."""
-
-TAIL = 400
-"""Characters of a speaking model's text that are kept for whoever watches."""
-
-
-@dataclass(slots=True)
-class Voice:
-    """What a model is saying now: how much, and the end of it."""
-
-    characters: int = 0
-    tail: str = ""
-
-    def hear(self, text: str) -> None:
-        """Take in another piece."""
-        self.characters += len(text)
-        self.tail = (self.tail + text)[-TAIL:]
 
 
 class RunContext:

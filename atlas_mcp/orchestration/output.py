@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from atlas_mcp.orchestration.context import RunContext
     from atlas_mcp.orchestration.evidence import Evidence
 
-__all__ = ["assemble"]
+__all__ = ["UNSUPPORTED", "assemble"]
+
+UNSUPPORTED = "[unsupported]"
+"""What follows a sentence of the answer that no finding carries."""
 
 
 def assemble(
@@ -61,11 +64,10 @@ def _supported(
         ]
         unsupported += [{"text": v.text, "reason": v.reason} for v in verdicts if not v.supported]
     if searched and draft.get("answer"):
-        unsupported += [
-            {"text": v.text, "reason": f"in the answer: {v.reason}"}
-            for v in judge_sentences(draft["answer"], quotes)
-            if not v.supported
-        ]
+        bare = [v for v in judge_sentences(draft["answer"], quotes) if not v.supported]
+        unsupported += [{"text": v.text, "reason": f"in the answer: {v.reason}"} for v in bare]
+        for verdict in bare:
+            kept["answer"] = kept["answer"].replace(verdict.text, f"{verdict.text} {UNSUPPORTED}", 1)
     if "disagreements" in draft:
         kept["disagreements"] = [
             each for each in draft["disagreements"] if all(name in quotes for name in each["finding_ids"])

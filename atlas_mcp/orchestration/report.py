@@ -22,6 +22,10 @@ _LONGEST_TITLE = 200
 _SHORTENED = "*(shortened; the run's evidence has the rest)*"
 
 _SPACE = re.compile(r"\s+")
+_LOADS = re.compile(
+    r"!(?=\[)|<(?=/?(?:img|script|iframe|object|embed|link|style|svg|video|audio|meta|base|form|input)\b)",
+    re.IGNORECASE,
+)
 _NO_WORD = re.compile(r"\]\([^)]*\)|\b\d+\.\s|[^\w]|_")  # link targets, numbers of list items, markup
 
 
@@ -139,4 +143,5 @@ def _marks(ids: list[str]) -> str:
 
 
 def _line(text: str) -> str:
-    return _SPACE.sub(" ", text).strip()
+    """A text on one line; what would load something from elsewhere when it is shown is disarmed."""
+    return _LOADS.sub(lambda found: "\\" + found[0], _SPACE.sub(" ", text).strip())

@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from atlas_mcp.database import Database
     from atlas_mcp.memory.memory import Memory
     from atlas_mcp.observe.journal import Journal
-    from atlas_mcp.orchestration.context import Voice
     from atlas_mcp.orchestration.graph import Checkpoints
     from atlas_mcp.orchestration.steps import State
+    from atlas_mcp.orchestration.voice import Voice
     from atlas_mcp.providers.provider import Provider
 
 __all__ = ["Owner", "Workshop"]

@@ -20,7 +20,7 @@ from atlas_mcp.orchestration.team import Team, pick_team
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from atlas_mcp.orchestration.context import Voice
+    from atlas_mcp.orchestration.voice import Voice
 
 __all__ = ["Runs"]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import keyword
+import logging
 import re
 import tomllib
 from functools import cached_property
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from atlas_mcp.agents.card import Card, load_card
+from atlas_mcp.catalogue import shipped
 from atlas_mcp.errors import InvalidConfiguration, InvalidInput, UnknownTeam
 from atlas_mcp.orchestration.output_schema import is_computed, read_output_schema
 
@@ -34,6 +36,8 @@ _TAKEN = frozenset({"budget", "documents", "fresh", "priority", "self", "team", 
 
 LONGEST_INPUT = 20_000
 """Characters that one input of a team may have."""
+
+log = logging.getLogger(__name__)
 
 
 class _Table(BaseModel):
@@ -248,12 +252,20 @@ def _version(folder: Path) -> str:
 
 
 def load_teams(catalogue: Catalogue) -> dict[str, Team]:
-    """Every team of a catalogue by name.
+    """Every team of a catalogue by name; a wrong one of a person's own is left out, and the log says so.
 
     Raises:
-        InvalidConfiguration: one of them is wrong.
+        InvalidConfiguration: a shipped team is wrong.
     """
-    return {name: load_team(folder) for name, folder in catalogue.entries("teams", "team.toml").items()}
+    teams: dict[str, Team] = {}
+    for name, folder in catalogue.entries("teams", "team.toml").items():
+        try:
+            teams[name] = load_team(folder)
+        except InvalidConfiguration as error:
+            if folder.parent == shipped("teams"):
+                raise
+            log.warning("team %s is left out: %s", name, error)
+    return teams
 
 
 def pick_team(teams: Mapping[str, Team], name: str) -> Team:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from atlas_mcp.app import Atlas
     from atlas_mcp.events import Event
-    from atlas_mcp.orchestration.context import Voice
+    from atlas_mcp.orchestration.voice import Voice
 
 __all__ = ["FOLD_SECONDS", "HEARTBEAT_SECONDS", "Report", "Teller", "follow"]
 

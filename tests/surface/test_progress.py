@@ -9,7 +9,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from atlas_mcp.events import Event, Kind
-from atlas_mcp.orchestration.context import Voice
+from atlas_mcp.orchestration.voice import Voice
 from atlas_mcp.surface import progress
 from atlas_mcp.surface.progress import FOLD_SECONDS, Teller
 
