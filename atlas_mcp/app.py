@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from atlas_mcp.database import Database
     from atlas_mcp.events import Event
+    from atlas_mcp.memory.knowledge import Ingested, OnProgress
     from atlas_mcp.memory.memory import Memory
     from atlas_mcp.orchestration.graph import Checkpoints
     from atlas_mcp.orchestration.voice import Voice
@@ -113,7 +114,8 @@ class Atlas:
             options["documents"] = readable(documents, self.roots)
         if budget:
             options["budget"] = _checked_budget(budget)
-        row, new = await self._runs.begin(chosen, checked, options, fresh=fresh)
+        # Whole or not at all: a run that is written and owned by nobody would wait for the next start.
+        row, new = await asyncio.shield(self._runs.begin(chosen, checked, options, fresh=fresh))
         return Run(row.run_id, new, self)
 
     @asynccontextmanager
@@ -198,6 +200,19 @@ class Atlas:
     async def prune(self) -> int:
         """Forget ended runs older than `[runs] keep_days`; gives how many."""
         return await self._runs.prune(self.settings.runs.keep_days)
+
+    async def ingest(self, documents: Sequence[str], *, on_progress: OnProgress | None = None) -> Ingested:
+        """Take documents in for good: runs of this user that name none answer from them.
+
+        Raises:
+            InvalidInput: a document is not as it must be.
+            OutsideRoots: a path may not be read.
+            IncompatibleStore: the stored vectors were made by another embedding model.
+        """
+        from atlas_mcp.memory.knowledge import as_source
+
+        named = [as_source(each) for each in readable(documents, self.roots)]
+        return await (await self.memory()).ingest(named, scope=f"user:{self.user}", on_progress=on_progress)
 
     async def memory(self) -> Memory:
         """The documents and what is known of them, opened on first use."""

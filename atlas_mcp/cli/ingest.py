@@ -35,15 +35,10 @@ def ingest(
 
 
 async def _ingest(paths: Sequence[str], *, as_json: bool) -> Exit:
-    from atlas_mcp.roots import readable
-
-    roots = [Path(path) for path in paths]
-    async with opened(roots=roots) as atlas:
-        named = [Path(path) for path in readable(paths, roots)]
-        memory = await atlas.memory()
+    async with opened(roots=[Path(path) for path in paths]) as atlas:
         with _progress() as on_progress:
-            done = await memory.ingest(named, scope=f"user:{atlas.user}", on_progress=on_progress)
-        kept = len(await memory.documents(f"user:{atlas.user}"))
+            done = await atlas.ingest(paths, on_progress=on_progress)
+        kept = len(await (await atlas.memory()).documents(f"user:{atlas.user}"))
     if as_json:
         skipped = [{"uri": uri, "reason": reason} for uri, reason in done.skipped]
         give_json({name: getattr(done, name) for name in CHANGES} | {"skipped": skipped, "documents": kept})

@@ -18,6 +18,7 @@ from atlas_mcp.memory import record
 from atlas_mcp.memory.folders import find_files
 from atlas_mcp.memory.record import KnownDocument, NewDocument
 from atlas_mcp.memory.snapshots import text_hash
+from atlas_mcp.roots import is_text
 from atlas_mcp.text.passages import Span, passages
 from atlas_mcp.text.readers import SOURCE_CODE, load, read_bytes
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from atlas_mcp.memory.snapshots import Snapshots
     from atlas_mcp.text.embedding import Embedder
 
-__all__ = ["Ingested", "Inline", "Knowledge", "OnProgress", "Progress"]
+__all__ = ["Ingested", "Inline", "Knowledge", "OnProgress", "Progress", "as_source"]
 
 # Part of what decides whether a document is unchanged: raise it when reading or splitting changes.
 READING = 1
@@ -58,6 +59,11 @@ class Progress:
 
     def __str__(self) -> str:
         return f"{self.step} {self.done} of {self.of}"
+
+
+def as_source(document: str) -> Path | Inline:
+    """A document as people name it: a path, or a text (see `roots.is_text`)."""
+    return Inline(document) if is_text(document) else Path(document)
 
 
 OnProgress: TypeAlias = "Callable[[Progress], None]"

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from atlas_mcp.catalogue import shipped
 from atlas_mcp.downstream.toolbox import Found, Tool
 from atlas_mcp.errors import UnreadableDocument
 from atlas_mcp.messages import ToolSpec
-from atlas_mcp.roots import is_text
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from atlas_mcp.memory.knowledge import Ingested
+    from atlas_mcp.memory.knowledge import Ingested, Progress
     from atlas_mcp.memory.memory import Memory
     from atlas_mcp.messages import Passage
 
@@ -69,11 +67,9 @@ class Desk:
         return Counted(len(ingested.document_ids), tuple(ingested.skipped))
 
     async def _ingest(self, scope: str, on_reading: OnReading) -> Ingested:
-        from atlas_mcp.memory.knowledge import Inline, Progress
+        from atlas_mcp.memory.knowledge import as_source
 
-        named = [Inline(each) if is_text(each) else Path(each) for each in self._named] or [
-            shipped("handbook")
-        ]
+        named = [as_source(each) for each in self._named] or [shipped("handbook")]
         steps: asyncio.Queue[Progress | None] = asyncio.Queue()
         ingesting = asyncio.create_task(
             self._memory.ingest(named, scope=scope, on_progress=steps.put_nowait), name=f"ingest {scope}"

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastmcp.tools.base import ToolResult
 from mcp_types import TextContent, ToolAnnotations
 
 from atlas_mcp.observe.sentences import counted
-from atlas_mcp.roots import is_text, readable
 from atlas_mcp.surface import schemas
 from atlas_mcp.surface.answers import hand_made, reporter
 from atlas_mcp.surface.progress import Teller
@@ -26,16 +24,11 @@ def ingest(opening: Opening) -> HandMade:
     """The tool that takes in files, folders and texts."""
 
     async def act(arguments: dict[str, Any]) -> ToolResult:
-        from atlas_mcp.memory.knowledge import Inline
-
         atlas = await opening.atlas()
-        given = readable(arguments["documents"], atlas.roots)
-        memory = await atlas.memory()
         teller = Teller(reporter())
         async with teller.telling(dict):
-            done = await memory.ingest(
-                [Inline(each) if is_text(each) else Path(each) for each in given],
-                scope=f"user:{atlas.user}",
+            done = await atlas.ingest(
+                arguments["documents"],
                 on_progress=lambda progress: teller.fold(f"documents: {progress}"),
             )
         return _told(done)
