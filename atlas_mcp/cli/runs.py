@@ -76,25 +76,28 @@ def _facts(row: RunRow) -> dict[str, Any]:
 
 
 def _tabulate(rows: list[RunRow]) -> None:
-    from rich.table import Table
+    """Where the line is too short the question gives way, and nothing else: half a state says nothing."""
     from rich.text import Text
 
     from atlas_mcp.cli.live import STATE_STYLES
     from atlas_mcp.cli.words import ago, spent
     from atlas_mcp.observe.sentences import shortened
 
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for title in ("run", "state", "team", "begun", "used"):
-        table.add_column(title, no_wrap=True, min_width=28 if title == "run" else None)
-    table.add_column("asked", no_wrap=True, overflow="ellipsis")
+    lines = [("run", "state", "team", "begun", "used")]
     for row in rows:
-        state = Text(
-            f"{row.state}{', partial' if row.partial else ''}", style=STATE_STYLES.get(row.state, "")
-        )
-        asked = shortened(str(next(iter(row.input.values()), "")), 200)
+        state = f"{row.state}{', partial' if row.partial else ''}"
         used = spent(row.usage) if row.usage else ""
-        table.add_row(row.run_id, state, row.team, ago(row.created_at), used, Text(asked))
-    stdout().print(table)
+        lines.append((row.run_id, state, row.team, ago(row.created_at), used))
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    console = stdout()
+    room = max(6, console.width - sum(widths) - 2 * len(widths))
+    asked = ["asked", *(shortened(str(next(iter(row.input.values()), "")), room) for row in rows)]
+    styles = ["bold", *(STATE_STYLES.get(row.state, "") for row in rows)]
+    for cells, question, style in zip(lines, asked, styles, strict=True):
+        run_id, state, *others = (cell.ljust(width + 2) for cell, width in zip(cells, widths, strict=True))
+        base = "bold" if cells is lines[0] else ""
+        line = Text.assemble(run_id, (state, style), *others, question, style=base)
+        console.print(line, soft_wrap=True)
 
 
 @runs.command("show")

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from atlas_mcp.cli.live import STATE_STYLES
-from atlas_mcp.cli.words import ago, seconds_between, spent
+from atlas_mcp.cli.words import ago, seconds_between, spent, tallied
 from atlas_mcp.events import Kind
 from atlas_mcp.observe.sentences import counted, shortened
 
@@ -137,7 +137,7 @@ def _skipped(data: Data) -> list[Part]:
 
 
 def _step(data: Data) -> list[Part]:
-    told = [f"{value} {name}" for name, value in data.items() if name not in {"step", "seconds"} and value]
+    told = [tallied(value, name) for name, value in data.items() if name not in {"step", "seconds"} and value]
     return [(", ".join([*told, f"{data['seconds']:.1f} s"]), "dim")]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from atlas_mcp.cli.words import seconds_between
+from atlas_mcp.cli.words import seconds_between, tallied
 from atlas_mcp.events import Kind
 from atlas_mcp.observe.sentences import counted
 
@@ -135,4 +135,4 @@ class RunView:
 
 def _told(data: dict[str, object]) -> str:
     """What a step counted: `documents=6, skipped=0` is `6 documents`."""
-    return ", ".join(f"{value} {name}" for name, value in data.items() if isinstance(value, int) and value)
+    return ", ".join(tallied(value, name) for name, value in data.items() if isinstance(value, int) and value)

@@ -10,7 +10,7 @@ from atlas_mcp.observe.sentences import counted
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["ago", "seconds_between", "spent"]
+__all__ = ["ago", "seconds_between", "spent", "tallied"]
 
 
 def spent(usage: Mapping[str, Any]) -> str:
@@ -24,6 +24,11 @@ def spent(usage: Mapping[str, Any]) -> str:
     elif cost:
         parts.append(f"${cost:.4f}")
     return ", ".join(parts)
+
+
+def tallied(number: int, name: str) -> str:
+    """A number under the name of its field: 1 of `documents` is `1 document`."""
+    return counted(number, name.removesuffix("s")) if name.endswith("s") else f"{number:,} {name}"
 
 
 def ago(at: str) -> str:

@@ -31,6 +31,16 @@ def test_runs_are_listed_newest_first_with_their_state(atlas_mcp: Program, run_i
     assert [row["run_id"] for row in json.loads(atlas_mcp("runs", "list", "--json").stdout)] == [run_id]
 
 
+def test_a_question_that_is_too_long_for_the_line_leaves_the_state_readable(
+    atlas_mcp: Program, documents: Path
+) -> None:
+    atlas_mcp("run", "research", "How many tides a day? " * 20, "-d", documents, "-q")
+    listed = atlas_mcp("runs", "list").stdout
+    assert "done" in listed
+    assert "research" in listed
+    assert "3 calls" in listed
+
+
 def test_runs_can_be_listed_by_state(atlas_mcp: Program, run_id: str) -> None:
     assert json.loads(atlas_mcp("runs", "list", "--state", "failed", "--json").stdout) == []
     wrong = atlas_mcp("runs", "list", "--state", "lost")
