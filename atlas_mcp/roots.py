@@ -64,7 +64,8 @@ def _path(document: str, roots: Sequence[Path]) -> str:
     except (OSError, RuntimeError, ValueError) as error:
         # A loop of links, an unknown user's home, a null byte.
         raise UnreadableDocument(
-            f"{document!a} is no path: {error}.", remedy="Check the path; a text has a line break."
+            f"{document!a} is no path: {error}.",
+            remedy="Check the path. A text in the place of a path needs a line break in it.",
         ) from None
     allowed = [root.expanduser().resolve() for root in roots]
     if not any(resolved.is_relative_to(root) for root in allowed):
@@ -77,6 +78,7 @@ def _path(document: str, roots: Sequence[Path]) -> str:
         resolved.stat()
     except OSError as error:
         raise UnreadableDocument(
-            f"{document}: {error.strerror or error}.", remedy="Check the path; a text has a line break."
+            f"{document}: {error.strerror or error}.",
+            remedy="Check the path. A text in the place of a path needs a line break in it.",
         ) from None
     return str(resolved)

@@ -59,9 +59,11 @@ class Desk:
         scope = f"named:{self._user}" if self._named else "handbook"
         ingested = await self._ingest(scope, on_reading)
         if not ingested.document_ids:
-            why = "; ".join(f"{uri}: {reason}" for uri, reason in ingested.skipped) or "the folder is empty"
+            # What a reader says of a file names it; what is said of a link or a folder does not.
+            named = (reason if "/" in reason else f"{uri}: {reason}" for uri, reason in ingested.skipped)
+            why = " ".join(f"{reason.rstrip('.')}." for reason in named) or "the folder is empty."
             raise UnreadableDocument(
-                f"No document could be read: {why}.", remedy="Name text, Markdown, HTML or PDF."
+                f"No document could be read: {why}", remedy="Name text, Markdown, HTML or PDF."
             )
         self.library = {"scope": scope, "documents": list(ingested.document_ids)}
         return Counted(len(ingested.document_ids), tuple(ingested.skipped))

@@ -159,7 +159,10 @@ class RunStore:
             lambda connection: connection.execute("SELECT * FROM run WHERE run_id = ?", (run_id,)).fetchone()
         )
         if row is None or (user is not None and row["user"] != user):
-            raise UnknownRun(f"There is no run {run_id!r}.", remedy="run_list shows your runs, newest first.")
+            raise UnknownRun(
+                f"There is no run {run_id!r}.",
+                remedy="List your runs with run_list, or with atlas-mcp runs list.",
+            )
         return _row(row)
 
     async def newest(
