@@ -20,7 +20,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 run: $(MADE)/run ## answer a question about ATLAS from its handbook (QUESTION="…" asks another)
-	@$(BIN)/atlas-mcp run research "$$QUESTION"
+	@$(BIN)/atlas-mcp run research "$$QUESTION" --documents docs/handbook
 
 test: $(MADE)/dev ## run the tests
 	$(BIN)/python -m pytest -q
