@@ -24,8 +24,9 @@ async def main(question: str = QUESTION, *documents: str) -> None:
         async for event in run:
             if event.kind is Kind.WORK_STARTED:
                 print(f"{event.actor}: {event.data['goal']}", file=sys.stderr)
-        row = await atlas.get(run.id)
-    print(row.output["report"] if row.output else row.error)
+        if run.output is None:
+            sys.exit(str((await atlas.get(run.id)).error))
+    print(run.output["report"])
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from atlas_mcp.cli.terminal import leaving
+from atlas_mcp.errors import InvalidInput
 
 __all__ = ["serve"]
 
@@ -25,6 +26,8 @@ def serve(
     with leaving():
         from atlas_mcp.surface.server import run_http, run_stdio
 
+        if not (http or sse) and (host or port is not None):
+            raise InvalidInput("--host and --port are for HTTP.", remedy="Add --http or --sse.")
         if http or sse:
             run_http(streamable=http, sse=sse, host=host, port=port)
         else:

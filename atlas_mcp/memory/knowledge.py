@@ -110,7 +110,7 @@ class Knowledge:
                 on_progress(Progress("reading", number, len(work.items)))
             await self._take(uri, item, scope, known.get(uri), done)
         await self._remove_vanished(work, scope, known, done)
-        await self.embed(scope, on_progress=on_progress)
+        await self.embed(done.document_ids, on_progress=on_progress)
         return done
 
     async def documents(self, scope: str) -> list[KnownDocument]:
@@ -143,12 +143,17 @@ class Knowledge:
 
         return await self._database.write(write)
 
-    async def embed(self, scope: str | None = None, *, on_progress: OnProgress | None = None) -> int:
-        """Embed every passage, of `scope` or of all, that has no vector yet; gives how many there were."""
+    async def embed(
+        self, documents: Sequence[int] | None = None, *, on_progress: OnProgress | None = None
+    ) -> int:
+        """Embed every passage, of some documents or of all, that has no vector yet; gives how many.
+
+        What somebody else left unfinished in the same scope is not made up for here.
+        """
         if self._embedder is None:
             return 0
         embedder, model = self._embedder, self._embedder.name
-        missing = await self._database.read(lambda c: record.passages_without_vector(c, model, scope))
+        missing = await self._database.read(lambda c: record.passages_without_vector(c, model, documents))
         for start in range(0, len(missing), BATCH):
             batch = missing[start : start + BATCH]
             vectors = await embedder.embed([text for _, text in batch])

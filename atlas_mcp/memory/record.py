@@ -192,15 +192,16 @@ def record_model(connection: sqlite3.Connection, model: str) -> None:
 
 
 def passages_without_vector(
-    connection: sqlite3.Connection, model: str, scope: str | None = None
+    connection: sqlite3.Connection, model: str, documents: Sequence[int] | None = None
 ) -> list[tuple[int, str]]:
-    """Passages, of a scope or all, that have no vector of `model`: id and what to embed."""
+    """Passages, of some documents or of all, that have no vector of `model`: id and what to embed."""
     rows = connection.execute(
         "SELECT passage.id, title, heading, passage.text"
         " FROM passage JOIN document ON document.id = document_id"
         " LEFT JOIN vector ON passage_id = passage.id AND model = ?"
-        " WHERE passage_id IS NULL AND (? IS NULL OR scope = ?) ORDER BY passage.id",
-        (model, scope, scope),
+        " WHERE passage_id IS NULL AND (? IS NULL OR document_id IN (SELECT value FROM json_each(?)))"
+        " ORDER BY passage.id",
+        (model, *[None if documents is None else json.dumps(list(documents))] * 2),
     )
     return [(row["id"], "\n".join(filter(None, (row["title"], row["heading"], row["text"])))) for row in rows]
 

@@ -65,7 +65,11 @@ class Desk:
             raise UnreadableDocument(
                 f"No document could be read: {why}", remedy="Name text, Markdown, HTML or PDF."
             )
-        self.library = {"scope": scope, "documents": list(ingested.document_ids)}
+        self.library = {
+            "scope": scope,
+            "documents": list(ingested.document_ids),
+            "skipped": len(ingested.skipped),
+        }
         return Counted(len(ingested.document_ids), tuple(ingested.skipped))
 
     async def _ingest(self, scope: str, on_reading: OnReading) -> Ingested:
@@ -83,6 +87,11 @@ class Desk:
             return await ingesting
         finally:
             ingesting.cancel()
+
+    @property
+    def skipped(self) -> int:
+        """How many documents could not be read."""
+        return self.library.get("skipped", 0)
 
     async def snapshot(self, sha256: str) -> str:
         """The stored text of a source."""

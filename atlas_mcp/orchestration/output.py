@@ -23,12 +23,19 @@ UNSUPPORTED = "[unsupported]"
 
 
 def assemble(
-    context: RunContext, draft: dict[str, Any], found: Evidence, lost: Sequence[Finding], *, partial: bool
+    context: RunContext,
+    draft: dict[str, Any],
+    found: Evidence,
+    lost: Sequence[Finding],
+    *,
+    partial: bool,
+    skipped: int = 0,
 ) -> dict[str, Any]:
     """The team's output; it keeps of `draft` what is supported and adds what the run itself knows.
 
     `lost` are findings whose quote is not in the stored source; what cites one of them is unsupported.
-    Unsupported claims and disagreements are left out; a sentence of the answer stays, and is listed.
+    Unsupported claims and disagreements are left out; a sentence of the answer stays,
+    marked, and is listed. `skipped` documents could not be read.
     """
     gone = {finding.id for finding in lost}
     quotes = {finding.id: finding.quote for finding in found.findings if finding.id not in gone}
@@ -45,7 +52,9 @@ def assemble(
         "run_id": context.row.run_id,
     }
     # The report shows what the run knows, whether or not the team's own output has a place for it.
-    known["report"] = written(context.team, context.row.input, output | known, partial=partial)
+    known["report"] = written(
+        context.team, context.row.input, output | known, partial=partial, skipped=skipped
+    )
     computed = {
         name for name, shape in context.team.output_schema["properties"].items() if is_computed(shape)
     }

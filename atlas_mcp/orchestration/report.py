@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from atlas_mcp.observe.sentences import counted
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -29,8 +31,10 @@ _LOADS = re.compile(
 _NO_WORD = re.compile(r"\]\([^)]*\)|\b\d+\.\s|[^\w]|_")  # link targets, numbers of list items, markup
 
 
-def written(team: Team, given: Mapping[str, Any], output: Mapping[str, Any], *, partial: bool) -> str:
-    """The report of an output, under 20 KB."""
+def written(
+    team: Team, given: Mapping[str, Any], output: Mapping[str, Any], *, partial: bool, skipped: int = 0
+) -> str:
+    """The report of an output, under 20 KB; `skipped` documents could not be read."""
     title = _line(str(next(iter(given.values()))))
     if len(title) > _LONGEST_TITLE:
         title = f"{title[:_LONGEST_TITLE]}…"
@@ -44,7 +48,7 @@ def written(team: Team, given: Mapping[str, Any], output: Mapping[str, Any], *, 
             "Not supported", [f"{each['text']} ({each['reason']})" for each in output.get("unsupported", [])]
         ),
     ]
-    tail = [_sources(output), _made_with(team, output)]
+    tail = [_sources(output), _made_with(team, output, skipped)]
     text = _joined([*head, *body, *tail])
     if len(text.encode()) <= LONGEST:
         return text
@@ -122,7 +126,7 @@ def _sources(output: Mapping[str, Any]) -> str:
     )
 
 
-def _made_with(team: Team, output: Mapping[str, Any]) -> str:
+def _made_with(team: Team, output: Mapping[str, Any], skipped: int) -> str:
     made = output["made_with"]
     parts = [f"Confidence {output['confidence']:.2f}."] if "confidence" in output else []
     parts.append(
@@ -130,6 +134,8 @@ def _made_with(team: Team, output: Mapping[str, Any]) -> str:
     )
     if note := made.get("note"):
         parts.append(note)
+    if skipped:
+        parts.append(f"{counted(skipped, 'document')} could not be read; the run's events say which and why.")
     parts.append(f"Run `{output['run_id']}`.")
     return "---\n\n" + " ".join(parts)
 

@@ -263,7 +263,12 @@ class Steps:
         }
         lost = evidence.not_in_snapshot(found, snapshots)
         output = assemble(
-            self._context, state.get("draft", {}), found, lost, partial=state.get("partial", False)
+            self._context,
+            state.get("draft", {}),
+            found,
+            lost,
+            partial=state.get("partial", False),
+            skipped=self._desk.skipped,
         )
         unsupported = len(output.get("unsupported", []))
         await self._emit(

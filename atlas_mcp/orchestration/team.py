@@ -275,5 +275,8 @@ def pick_team(teams: Mapping[str, Team], name: str) -> Team:
         UnknownTeam: there is none; names those there are.
     """
     if name not in teams:
-        raise UnknownTeam(f"There is no team {name!r}.", remedy=f"Teams: {', '.join(teams)}.")
+        raise UnknownTeam(
+            f"There is no team {name!r}.",
+            remedy=f"Teams: {', '.join(teams)}. If it is your own, see `atlas-mcp teams check`.",
+        )
     return teams[name]

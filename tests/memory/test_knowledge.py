@@ -144,6 +144,14 @@ async def test_an_interrupted_ingestion_goes_on_where_it_stopped(home: Path) -> 
         assert embedder.embedded == 150 - 64
 
 
+async def test_what_somebody_else_left_unfinished_is_not_waited_for(home: Path) -> None:
+    async with open_memory(home, None) as memory:
+        await memory.ingest([Inline(f"Words of {number}.\n") for number in range(5)], scope="user")
+    async with open_memory(home, WordEmbedder()) as memory:
+        await memory.ingest([Inline("A small one.\n")], scope="user")
+        assert (await memory.stats()).vectors == 1
+
+
 async def test_progress_names_the_step_and_counts_to_all(home: Path, folder: Path) -> None:
     told: list[Progress] = []
     async with open_memory(home, WordEmbedder()) as memory:

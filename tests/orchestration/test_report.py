@@ -161,3 +161,17 @@ def test_a_team_may_do_without_a_part(name: str) -> None:
     whole = output()
     del whole[name]
     assert written(RESEARCH, ASKED, whole, partial=False).startswith("# Why are there tides?")
+
+
+def test_documents_that_could_not_be_read_are_told() -> None:
+    assert "2 documents could not be read" in written(RESEARCH, ASKED, output(), partial=False, skipped=2)
+    assert "could not be read" not in report()
+
+
+def test_a_quote_loads_nothing_when_the_report_is_shown() -> None:
+    shown = report(
+        findings=[finding("f1", 'See ![x](http://a.example/x.png) <img src="http://a.example"> now.')]
+    )
+    assert "](http://a.example/x.png)" in shown
+    assert " ![" not in shown
+    assert " <img" not in shown
