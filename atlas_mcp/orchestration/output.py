@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.orchestration.output_schema import is_computed
 from atlas_mcp.orchestration.report import written
-from atlas_mcp.quality.citations import judge_claims, judge_sentences
+from atlas_mcp.quality.citations import judge_claims, judge_sentences, sentence_place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +40,8 @@ def assemble(
     """
     gone = {finding.id for finding in lost}
     quotes = {finding.id: finding.quote for finding in found.findings if finding.id not in gone}
-    output, unsupported = _supported(draft, quotes, searched=bool(found.findings))
+    longest = context.team.output_schema["properties"].get("answer", {}).get("maxLength", sys.maxsize)
+    output, unsupported = _supported(draft, quotes, searched=bool(found.findings), longest=longest)
     unsupported += [{"text": quote, "reason": "not verbatim in any source"} for quote in found.dropped]
     unsupported += [
         {"text": finding.quote, "reason": "not verbatim in its stored source"} for finding in lost
@@ -62,7 +64,7 @@ def assemble(
 
 
 def _supported(
-    draft: dict[str, Any], quotes: dict[str, str], *, searched: bool
+    draft: dict[str, Any], quotes: dict[str, str], *, searched: bool, longest: int
 ) -> tuple[dict[str, Any], list[dict[str, str]]]:
     kept = dict(draft)
     unsupported: list[dict[str, str]] = []
@@ -75,8 +77,7 @@ def _supported(
     if searched and draft.get("answer"):
         bare = [v for v in judge_sentences(draft["answer"], quotes) if not v.supported]
         unsupported += [{"text": v.text, "reason": f"in the answer: {v.reason}"} for v in bare]
-        for verdict in bare:
-            kept["answer"] = kept["answer"].replace(verdict.text, f"{verdict.text} {UNSUPPORTED}", 1)
+        kept["answer"] = _marked(draft["answer"], [verdict.text for verdict in bare], longest)
     if "disagreements" in draft:
         kept["disagreements"] = [
             each for each in draft["disagreements"] if all(name in quotes for name in each["finding_ids"])
@@ -86,6 +87,23 @@ def _supported(
         share = len(kept.get("claims", [])) / claims if claims else float(bool(quotes))
         kept["confidence"] = round(min(1.0, draft["confidence"]) * share, 2)
     return kept, unsupported
+
+
+def _marked(answer: str, bare: Sequence[str], longest: int) -> str:
+    """The answer with a mark behind each of the sentences, given in their order, that nothing carries.
+
+    Where that would be longer than an answer may be, the mark takes the sentence's place.
+    """
+    at = 0
+    for sentence in bare:
+        if (place := sentence_place(sentence, answer, at)) is None:
+            continue
+        start, end = place
+        fits = len(answer) + len(UNSUPPORTED) < longest
+        before = f"{answer[:end]} " if fits else answer[:start]
+        answer = f"{before}{UNSUPPORTED}{answer[end:]}"
+        at = len(before) + len(UNSUPPORTED)
+    return answer
 
 
 def _finding(finding: Finding) -> dict[str, Any]:

@@ -20,12 +20,17 @@ if TYPE_CHECKING:
 
     from atlas_mcp.messages import Passage
 
-__all__ = ["LEAST_SUPPORT", "Verdict", "judge_claims", "judge_sentences", "misquoted", "quote_place"]
+__all__ = [
+    "LEAST_SUPPORT", "Verdict", "judge_claims", "judge_sentences", "misquoted", "quote_place",
+    "sentence_place",
+]  # fmt: skip
 
 LEAST_SUPPORT = 0.3
 """Share of a claim's content words that its quotes must have; true claims reworded by 70 % have 0.37."""
 
 _MARKERS = re.compile(r"\s*\[(f\d+(?:\s*,\s*f\d+)*)\]")
+_BETWEEN = r"(?:\s*\[f\d+(?:\s*,\s*f\d+)*\])*\s*"
+_TOKEN = re.compile(r"\w+|[^\w\s]")
 _AFTER_STOP = re.compile(r"""([.!?…]+["'\u201d\u2019)]*)((?:\s*\[f\d+(?:\s*,\s*f\d+)*\])+)""")
 
 
@@ -66,6 +71,13 @@ def judge_sentences(text: str, quotes: Mapping[str, str]) -> list[Verdict]:
             waiting.clear()
     verdicts.extend(Verdict(part, (), "it cites no finding") for part in waiting if part)
     return verdicts
+
+
+def sentence_place(sentence: str, text: str, after: int = 0) -> tuple[int, int] | None:
+    """Where a sentence that was judged stands in the text it was judged in, whatever markers stand in it."""
+    said = _BETWEEN.join(map(re.escape, _TOKEN.findall(sentence)))
+    found = re.compile(said).search(text, after)
+    return found.span() if found else None
 
 
 def _marked_sentences(text: str) -> list[str]:

@@ -111,6 +111,29 @@ def test_a_sentence_of_the_answer_that_nothing_carries_is_shown() -> None:
     assert reasons(output)["Cheese is made there."] == "in the answer: it cites no finding"
 
 
+@pytest.mark.parametrize(
+    ("said", "marked"),
+    [
+        ("Cheese is made there.", "Cheese is made there. [unsupported]"),
+        ("Cheese is made there [f9].", "Cheese is made there [f9]. [unsupported]"),
+        ("Cheese [f1] is made there. [f9]", "Cheese [f1] is made there. [unsupported] [f9]"),
+        (
+            "It has 99 metres [f2]. It has 99 metres [f2].",
+            "It has 99 metres [f2]. [unsupported] It has 99 metres [f2]. [unsupported]",
+        ),
+    ],
+)
+def test_a_sentence_that_nothing_carries_is_marked_where_it_stands(said: str, marked: str) -> None:
+    assert made(draft(answer=f"{MOON} [f1] {said}"))["answer"] == f"{MOON} [f1] {marked}"
+
+
+def test_a_mark_makes_no_answer_longer_than_it_may_be() -> None:
+    bare = " ".join(f"Cheese number {number} is made there [f9]." for number in range(60))[:1995]
+    output = made(draft(answer=bare))
+    assert misfits(TEAMS["research"].output_schema, output) == []
+    assert output["answer"].count("[unsupported]") == len(reasons(output)) - 1
+
+
 def test_a_dropped_quote_is_shown() -> None:
     assert reasons(made(draft()))["The Moon pushes."] == "not verbatim in any source"
 
