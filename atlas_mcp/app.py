@@ -25,6 +25,7 @@ from atlas_mcp.orchestration.run import Workshop
 from atlas_mcp.orchestration.runs import Runs
 from atlas_mcp.orchestration.store import MIGRATIONS, RunRow, RunState
 from atlas_mcp.orchestration.team import Budget, Team, load_teams, pick_team
+from atlas_mcp.providers.registry import default_provider_name, open_provider
 from atlas_mcp.roots import readable
 from atlas_mcp.settings import Settings
 
@@ -87,8 +88,9 @@ class Atlas:
         self._stack = stack
         self._opening: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._opened: dict[str, Any] = {"provider": provider} if provider else {}
+        self._answers = provider.info.name if provider else settings.models.default or default_provider_name()
         workshop = Workshop(
-            database, self.journal, leases, at_once=settings.runs.at_once,
+            database, self.journal, leases, at_once=settings.runs.at_once, answers=self._answers,
             memory=self.memory, checkpoints=self.checkpoints, provider=self.provider,
         )  # fmt: skip
         self._runs = Runs(workshop, teams, user)
@@ -109,7 +111,7 @@ class Atlas:
         """
         chosen = pick_team(self.teams, team)
         checked = chosen.check_input(given)
-        options: dict[str, Any] = {"priority": priority}
+        options: dict[str, Any] = {"priority": priority, "provider": self._answers}
         if documents:
             options["documents"] = readable(documents, self.roots)
         if budget:
@@ -190,6 +192,7 @@ class Atlas:
             UnknownRun: there is no such run of this user.
             InvalidInput: there is no such action, or the run has ended.
             TeamChanged: an interrupted run's team is no longer what it was.
+            ProviderChanged: another vendor would answer an interrupted run.
         """
         return await self._runs.control(run_id, action, reason)
 
@@ -245,10 +248,7 @@ class Atlas:
         return await self._stack.enter_async_context(open_memory(home, embedder))
 
     async def _open_provider(self) -> Provider:
-        from atlas_mcp.providers.registry import default_provider_name, open_provider
-
-        name = self.settings.models.default or default_provider_name()
-        provider = await asyncio.to_thread(open_provider, name)
+        provider = await asyncio.to_thread(open_provider, self._answers)
         self._stack.push_async_callback(provider.aclose)
         return provider
 

@@ -14,6 +14,7 @@ AtlasError
 ├── RunError
 │   ├── LeaseLost             another process owns the run
 │   ├── TeamChanged           the team's folder is not the one the run began with
+│   ├── ProviderChanged       another vendor would answer than the one the run was begun with
 │   └── NothingToShow         no worker succeeded, so there is no result
 ├── BudgetSpent               a limit of the run was reached
 ├── ToolFailed                a tool did not give a result
@@ -53,6 +54,7 @@ __all__ = [
     "Overloaded",
     "PermissionDenied",
     "PoolExhausted",
+    "ProviderChanged",
     "ProviderError",
     "ProviderTimeout",
     "QuotaExceeded",
@@ -166,6 +168,12 @@ class TeamChanged(RunError):
     """The team's folder differs from the one the run began with."""
 
     code = "team_changed"
+
+
+class ProviderChanged(RunError):
+    """Another vendor would answer the run's prompts than the one it was begun with."""
+
+    code = "provider_changed"
 
 
 class NothingToShow(RunError):

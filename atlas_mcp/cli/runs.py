@@ -220,15 +220,22 @@ async def _steer(run_id: str, action: str) -> Exit:
 
 
 @runs.command("resume")
-def resume_run(run_id: RunId = "last", plain: Plain = False, as_json: AsJson = False) -> None:
+def resume_run(
+    run_id: RunId = "last",
+    provider: Annotated[
+        str | None, typer.Option(help="Who answers prompts, where the run was begun with another provider.")
+    ] = None,
+    plain: Plain = False,
+    as_json: AsJson = False,
+) -> None:
     """Let a paused run go on; take up an interrupted one here, from where it was, and print its brief."""
-    perform(_resume(run_id, "plain" if plain else "live", as_json=as_json))
+    perform(_resume(run_id, "plain" if plain else "live", provider=provider, as_json=as_json))
 
 
-async def _resume(run_id: str, manner: Manner, *, as_json: bool) -> Exit:
+async def _resume(run_id: str, manner: Manner, *, provider: str | None, as_json: bool) -> Exit:
     from atlas_mcp.orchestration.store import RunState
 
-    async with opened() as atlas:
+    async with opened(provider=provider) as atlas:
         row = await _find(atlas, run_id)
         if row.final:
             return await give(atlas, row.run_id, as_json=as_json)

@@ -15,7 +15,7 @@ from datetime import datetime
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from atlas_mcp.errors import AtlasError, LeaseLost, TeamChanged
+from atlas_mcp.errors import AtlasError, LeaseLost, ProviderChanged, TeamChanged
 from atlas_mcp.events import Kind
 from atlas_mcp.orchestration.context import RunContext
 from atlas_mcp.orchestration.control import Controls, Verb
@@ -49,10 +49,13 @@ log = logging.getLogger(__name__)
 
 
 class Workshop:
-    """What every owner of this process works with; heavy parts are opened when the first run needs them."""
+    """What every owner of this process works with; heavy parts are opened when the first run needs them.
+
+    `answers` is who answers prompts here, as `vendor:model`.
+    """
 
     def __init__(
-        self, database: Database, journal: Journal, leases: Leases, *, at_once: int,
+        self, database: Database, journal: Journal, leases: Leases, *, at_once: int, answers: str,
         memory: Callable[[], Awaitable[Memory]], checkpoints: Callable[[], Awaitable[Checkpoints]],
         provider: Callable[[], Awaitable[Provider]],
     ) -> None:  # fmt: skip
@@ -62,6 +65,7 @@ class Workshop:
         self.store = RunStore(database)
         self.controls = Controls(database)
         self.places = Places(at_once)
+        self.answers = answers
         self.memory = memory
         self.checkpoints = checkpoints
         self.provider = provider
@@ -75,6 +79,13 @@ class Owner:
             raise TeamChanged(
                 f"The folder of team {team.name} changed since run {row.run_id} began.",
                 remedy="Start the run again, or bring the folder back to what it was.",
+            )
+        asked = row.options.get("provider", workshop.answers)
+        if asked.partition(":")[0] != workshop.answers.partition(":")[0]:
+            # Its documents must not go to somebody whom nobody named for it.
+            raise ProviderChanged(
+                f"Run {row.run_id} was begun with {asked}; here {workshop.answers} would answer.",
+                remedy=f"Take it up with atlas-mcp runs resume {row.run_id} --provider {asked}, or ask again.",
             )
         self._workshop = workshop
         self._row = row
@@ -121,17 +132,19 @@ class Owner:
 
         workshop, row, team = self._workshop, self._row, self._team
         async with workshop.places.taken(row.options.get("priority", "normal")):
-            await self._unpaused.wait()
             desk = Desk(await workshop.memory(), row.user, row.options.get("documents", []))
             provider = await workshop.provider()
             ledger = Ledger(workshop.database, self._lease)
             budget = Budget(**{**team.budget.model_dump(), **row.options.get("budget", {})})
+            seconds, replies = await self._worked_before(), await ledger.replies()
+            # Nothing is awaited between this and the context, which hears of a pause from then on.
+            await self._unpaused.wait()
             self._context = context = RunContext(
                 row, team, provider=provider, tools=desk.tools(), journal=workshop.journal, ledger=ledger,
-                limits=Limits(budget, seconds_before=await self._worked_before()),
+                limits=Limits(budget, seconds_before=seconds),
                 guard=lambda connection: assert_held(connection, self._lease),
             )  # fmt: skip
-            context.remember(await ledger.replies())
+            context.remember(replies)
             again = row.state is not RunState.QUEUED
             info = provider.info
             await workshop.store.move(self._lease, RunState.RUNNING)
@@ -242,7 +255,9 @@ class Owner:
 
     async def _interrupt(self, reason: str) -> None:
         with suppress(LeaseLost):
-            await self._workshop.store.move(self._lease, RunState.INTERRUPTED)
+            # What a person paused stays paused, so that no server takes it up unasked.
+            if self._unpaused.is_set():
+                await self._workshop.store.move(self._lease, RunState.INTERRUPTED)
             await self._note(Kind.RUN_INTERRUPTED, reason=reason)
         await self._workshop.leases.release(self._lease)
 

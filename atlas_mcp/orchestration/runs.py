@@ -58,6 +58,7 @@ class Runs:
         Raises:
             UnknownTeam: its team is gone.
             TeamChanged: its team is no longer the one it began with.
+            ProviderChanged: another vendor would answer than the one it was begun with.
         """
         team = pick_team(self._teams, row.team)
         lease = await self._workshop.leases.take(row.run_id)
@@ -115,6 +116,7 @@ class Runs:
             UnknownRun: there is no such run of this user.
             InvalidInput: there is no such action, or the run has ended.
             TeamChanged: an interrupted run's team is no longer what it was.
+            ProviderChanged: another vendor would answer an interrupted run.
         """
         if action not in set(Verb):
             raise InvalidInput(f"There is no action {action!r}.", remedy=f"Actions: {', '.join(Verb)}.")

@@ -125,15 +125,18 @@ class RunStore:
         *,
         fresh: bool,
     ) -> tuple[RunRow, bool]:
-        """Open a run, or find the one alive that asks the same; says which by `True` for a new one."""
+        """Open a run, or find the one alive that asks the same; says which by `True` for a new one.
+
+        A run of an earlier `version` of the team is another question.
+        """
         same = sameness(user, team, given, options)
 
         def write(connection: sqlite3.Connection) -> tuple[RunRow, bool]:
             if not fresh:
                 alive = connection.execute(
                     "SELECT * FROM run WHERE sameness = ? AND state NOT IN ('done', 'failed', 'cancelled')"
-                    " AND state <> 'interrupted' ORDER BY run_id DESC LIMIT 1",
-                    (same,),
+                    " AND state <> 'interrupted' AND team_version = ? ORDER BY run_id DESC LIMIT 1",
+                    (same, version),
                 ).fetchone()
                 if alive is not None:
                     return _row(alive), False

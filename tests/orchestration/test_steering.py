@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
 
-from atlas_mcp.errors import InvalidInput
+from atlas_mcp.errors import InvalidInput, ProviderChanged
 from atlas_mcp.events import Kind
 from atlas_mcp.orchestration.store import RunState
+from atlas_mcp.providers.extractive import ExtractiveProvider
 from tests.orchestration.talk import COMPOSE, PLAN, QUESTION, SCRIPT, SPRING, TABLE, gather, seen
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from atlas_mcp.memory.memory import Memory
     from tests.orchestration.conftest import OpenAtlas
 
 
@@ -72,6 +75,58 @@ async def test_leaving_an_atlas_interrupts_its_runs_and_the_next_one_goes_on(
     assert Kind.RUN_INTERRUPTED in kinds
     assert Kind.RUN_RESUMED in kinds
     assert kinds.count(Kind.PLAN_MADE) == 1
+
+
+async def test_a_paused_run_stays_paused_when_its_server_is_started_again(
+    atlas_with: OpenAtlas, documents: Path
+) -> None:
+    slow = gather("When do spring tides", SPRING, more="seconds = 60\ntokens = 40")
+    async with atlas_with(PLAN + slow) as atlas:
+        run = await atlas.start("research", question=QUESTION, documents=[str(documents)])
+        await seen(atlas, run.id, Kind.MODEL_STARTED, actor="documents#a1")
+        await atlas.control(run.id, "pause")
+        await seen(atlas, run.id, Kind.RUN_PAUSED)
+    async with atlas_with(SCRIPT, resume=True) as atlas:
+        assert (await atlas.get(run.id)).state is RunState.INTERRUPTED
+        assert Kind.RUN_RESUMED not in [event.kind for event in await atlas.events(run.id)]
+        await atlas.control(run.id, "resume")
+        assert (await atlas.result(run.id, wait_seconds=20))["state"] == "done"
+
+
+async def test_a_run_that_is_paused_while_its_parts_are_opened_does_not_begin(
+    atlas_with: OpenAtlas, documents: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with atlas_with(SCRIPT) as atlas:
+        paused = asyncio.Event()
+        memory = atlas.memory
+
+        async def late() -> Memory:
+            await paused.wait()
+            return await memory()
+
+        monkeypatch.setattr(atlas._runs._workshop, "memory", late)
+        run = await atlas.start("research", question=QUESTION, documents=[str(documents)])
+        await atlas.control(run.id, "pause")
+        await seen(atlas, run.id, Kind.RUN_PAUSED)
+        paused.set()
+        assert (await run.envelope(wait_seconds=0.5))["state"] == "paused"
+        await atlas.control(run.id, "resume")
+        assert (await run.envelope(wait_seconds=20))["state"] == "done"
+
+
+async def test_a_run_goes_on_with_the_vendor_it_was_begun_with_and_no_other(
+    atlas_with: OpenAtlas, documents: Path
+) -> None:
+    slow = gather("When do spring tides", SPRING, more="seconds = 60\ntokens = 40")
+    async with atlas_with(PLAN + slow) as atlas:
+        run = await atlas.start("research", question=QUESTION, documents=[str(documents)])
+        await seen(atlas, run.id, Kind.MODEL_STARTED, actor="documents#a1")
+    async with atlas_with(SCRIPT, provider=ExtractiveProvider(), resume=True) as atlas:
+        assert (await atlas.get(run.id)).state is RunState.INTERRUPTED
+        with pytest.raises(ProviderChanged, match="begun with scripted"):
+            await atlas.control(run.id, "resume")
+    async with atlas_with(SCRIPT, resume=True) as atlas:
+        assert (await atlas.result(run.id, wait_seconds=20))["state"] == "done"
 
 
 async def test_the_time_of_a_pause_does_not_count(atlas_with: OpenAtlas, documents: Path) -> None:

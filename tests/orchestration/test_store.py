@@ -99,6 +99,13 @@ async def test_the_same_call_attaches_to_the_run_alive(store: RunStore) -> None:
     assert again.run_id == first.run_id
 
 
+async def test_a_team_that_changed_is_asked_anew(store: RunStore) -> None:
+    first, _ = await store.begin("ada", "research", "v1", ASKED, {}, fresh=False)
+    changed, new = await store.begin("ada", "research", "v2", ASKED, {}, fresh=False)
+    assert new
+    assert changed.run_id != first.run_id
+
+
 @pytest.mark.parametrize(
     "other",
     [{"user": "bob"}, {"team": "analysis"}, {"fresh": True}, {"question": "Why is the sea salt?"}],
