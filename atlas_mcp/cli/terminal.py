@@ -42,17 +42,17 @@ PIPED_WIDTH = 160
 
 def stdout() -> Console:
     """Where results go."""
-    from rich.console import Console
+    from atlas_mcp.cli.console import PlainConsole
 
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=PIPED_WIDTH)
+    console = PlainConsole(highlight=False)
+    return console if console.is_terminal else PlainConsole(highlight=False, width=PIPED_WIDTH)
 
 
 def stderr() -> Console:
     """Where everything else goes."""
-    from rich.console import Console
+    from atlas_mcp.cli.console import PlainConsole
 
-    return Console(stderr=True, highlight=False)
+    return PlainConsole(stderr=True, highlight=False)
 
 
 def ask_utf8() -> None:

@@ -180,7 +180,7 @@ class Knowledge:
         try:
             read = await asyncio.to_thread(_read, uri, item, content)
         except UnreadableDocument as error:
-            done.skipped.append((uri, str(error)))
+            done.skipped.append((uri, _sound(str(error))))
             return
         if read is None:
             done.unchanged.append(uri)
@@ -255,7 +255,7 @@ def _read(uri: str, item: Path | Inline, known: str) -> tuple[NewDocument, list[
         uri=uri,
         content=content,
         sha256=text_hash(document.text),
-        title=(item.title if isinstance(item, Inline) else "") or document.title,
+        title=_sound((item.title if isinstance(item, Inline) else "") or document.title),
         media_type=document.media_type,
         text=document.text,
         retrieved_at=_iso(datetime.now(UTC).timestamp()),
@@ -272,7 +272,7 @@ def _modified(path: Path) -> str | None:
 
 
 def _sound(text: str) -> str:
-    """The text without lone surrogates, which cannot be stored."""
+    """The text without lone surrogates, which cannot be stored; a file's name may have them on Linux."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 

@@ -28,6 +28,7 @@ _LOADS = re.compile(
     r"!(?=\[)|<(?=/?(?:img|script|iframe|object|embed|link|style|svg|video|audio|meta|base|form|input)\b)",
     re.IGNORECASE,
 )
+_STEERS = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # a terminal, by escape sequences
 _NO_WORD = re.compile(r"\]\([^)]*\)|\b\d+\.\s|[^\w]|_")  # link targets, numbers of list items, markup
 
 
@@ -149,5 +150,6 @@ def _marks(ids: list[str]) -> str:
 
 
 def _line(text: str) -> str:
-    """A text on one line; what would load something from elsewhere when it is shown is disarmed."""
-    return _LOADS.sub(lambda found: "\\" + found[0], _SPACE.sub(" ", text).strip())
+    """A text on one line; what would load from elsewhere or steer a terminal when shown is disarmed."""
+    shown = _STEERS.sub("\N{REPLACEMENT CHARACTER}", _SPACE.sub(" ", text).strip())
+    return _LOADS.sub(lambda found: "\\" + found[0], shown)

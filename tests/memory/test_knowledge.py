@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -179,3 +180,16 @@ async def test_vectors_of_another_model_are_refused_until_all_is_embedded_again(
         assert "meaning" in (await memory.search("Danube", scope="ann"))[0].why
     async with open_memory(home, None) as memory:
         assert await memory.search("Danube", scope="ann")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there may a file's name be no Unicode")
+async def test_a_file_whose_name_is_no_unicode_is_read_and_may_be_skipped(home: Path, folder: Path) -> None:
+    (folder / os.fsdecode(b"sea\xff.txt")).write_text("The sea is salt.")
+    (folder / os.fsdecode(b"void\xff.txt")).write_bytes(b"\0")
+    async with open_memory(home, None) as memory:
+        done = await memory.ingest([folder], scope="ann")
+        (found,) = await memory.search("salt", scope="ann")
+    assert found.source.title == "sea?.txt"
+    reasons = " ".join(reason for _, reason in done.skipped)
+    assert "void?.txt is a binary file" in reasons
+    assert reasons.encode()

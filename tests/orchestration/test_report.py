@@ -163,6 +163,12 @@ def test_a_team_may_do_without_a_part(name: str) -> None:
     assert written(RESEARCH, ASKED, whole, partial=False).startswith("# Why are there tides?")
 
 
+def test_a_quote_does_not_steer_the_terminal_that_shows_it() -> None:
+    shown = report(findings=[finding("f1", "Tides \x1b]0;mine\x07 and \x9b31m more.")])
+    assert "Tides \N{REPLACEMENT CHARACTER}]0;mine" in shown
+    assert not {"\x1b", "\x07", "\x9b"} & set(shown)
+
+
 def test_documents_that_could_not_be_read_are_told() -> None:
     assert "2 documents could not be read" in written(RESEARCH, ASKED, output(), partial=False, skipped=2)
     assert "could not be read" not in report()
