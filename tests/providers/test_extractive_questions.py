@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from time import perf_counter
+
 import pytest
 
+from atlas_mcp.orchestration.team import LONGEST_INPUT
 from atlas_mcp.providers.extraction.planning import plan, tried_goals
 from atlas_mcp.providers.extraction.questions import Kind, read_question
 
@@ -116,3 +119,10 @@ def test_a_plan_is_never_shorter_than_it_may_be() -> None:
 def test_tried_goals_are_the_lines_below_their_heading_and_no_others() -> None:
     said = "- not this\nAlready tried:\n- what is a depot?\n- depots\n\nGo on.\n- nor this"
     assert tried_goals(said) == ("what is a depot?", "depots")
+
+
+@pytest.mark.parametrize("piece", ["x", "\u6f6e", "a, ", "[f1]", "a@b.", "between a and ", "what does "])
+def test_a_question_of_the_greatest_length_is_read_within_a_second(piece: str) -> None:
+    since = perf_counter()
+    assert read_question((piece * LONGEST_INPUT)[:LONGEST_INPUT]).facets
+    assert perf_counter() - since < 1

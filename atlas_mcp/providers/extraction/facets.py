@@ -65,6 +65,7 @@ _OTHER_FUNCTION = re.compile(
 )
 _LONGEST_ITEM = 3
 _FEW_WORDS = 2
+_LONGEST_CLAUSE = 1_000  # the patterns take the square of the length, and a question is seldom longer
 _MOST_PARTS = 8
 
 
@@ -114,6 +115,8 @@ def _standing_alone(clause: str, subject: list[str]) -> str:
 
 def _each(clause: str) -> list[str]:
     """The clause once for each thing it compares or enumerates; itself where it does neither."""
+    if len(clause) > _LONGEST_CLAUSE:
+        return [clause]
     return _pair(clause) or _versus(clause) or _enumeration(clause) or [clause]
 
 
