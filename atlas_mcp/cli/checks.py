@@ -14,11 +14,13 @@ import sys
 import tempfile
 import urllib.error
 import urllib.request
+from base64 import b64encode
 from contextlib import closing
 from dataclasses import dataclass
+from http.client import HTTPException
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal, TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from atlas_mcp.errors import AtlasError
 
@@ -154,19 +156,17 @@ async def _provider(settings: Settings) -> Check:
 
 
 def _reach_openai(name: str) -> Check:
-    """Whether the address answers, and the key is accepted: listing models costs nothing."""
-    url = (os.environ.get("OPENAI_BASE_URL") or OPENAI_URL).rstrip("/")
-    parts = urlsplit(url)
-    where = f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
-    if parts.scheme not in ("http", "https"):
-        return Check(
-            "Provider", "broken", f"OPENAI_BASE_URL is {where!r}", "Write http:// or https:// and a host."
-        )
-    key = os.environ.get("OPENAI_API_KEY", "")
+    """Whether the address, which is one, answers and accepts the key: listing models costs nothing."""
+    parts = urlsplit((os.environ.get("OPENAI_BASE_URL") or OPENAI_URL).rstrip("/"))
+    person, _, host = parts.netloc.rpartition("@")
+    where = f"{parts.scheme}://{host}{parts.path}"
+    key = os.environ.get("OPENAI_API_KEY", "").strip()
     with_key = "with a key" if key else "without a key"
     headers = {"Authorization": f"Bearer {key}"} if key else {}
-    request = urllib.request.Request(f"{url}/models", headers=headers)  # noqa: S310 - checked above
+    if person:  # A name and a password in the address come before a key, as in the SDK.
+        headers = {"Authorization": f"Basic {b64encode(unquote(person).encode()).decode()}"}
     try:
+        request = urllib.request.Request(f"{where}/models", headers=headers)  # noqa: S310 - it was checked
         with urllib.request.urlopen(request, timeout=REACH_SECONDS):  # noqa: S310
             return Check("Provider", "ok", f"{name} at {where}, {with_key}, answers")
     except urllib.error.HTTPError as error:
@@ -178,7 +178,7 @@ def _reach_openai(name: str) -> Check:
         return Check(
             "Provider", "ok", f"{name} at {where}, {with_key}, answers (models are not listed: {error.code})"
         )
-    except OSError as error:
+    except (OSError, HTTPException, ValueError) as error:
         reason = getattr(error, "reason", None) or error
         todo = "Check the network and OPENAI_BASE_URL; until then add --provider extractive."
         return Check(

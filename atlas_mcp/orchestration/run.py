@@ -85,7 +85,7 @@ class Owner:
             # Its documents must not go to somebody whom nobody named for it.
             raise ProviderChanged(
                 f"Run {row.run_id} was begun with {asked}; here {workshop.answers} would answer.",
-                remedy=f"Take it up with atlas-mcp runs resume {row.run_id} --provider {asked}, or ask again.",
+                remedy=f"Ask again, or atlas-mcp runs resume {row.run_id} --provider {asked}",
             )
         self._workshop = workshop
         self._row = row

@@ -351,14 +351,12 @@ def open_provider(
     `gpt-5.4-mini`, or with a base URL the first that the server lists.
 
     Raises:
-        InvalidConfiguration: there is neither a key nor a base URL, or the base URL is none.
+        InvalidConfiguration: there is neither a key nor a base URL, or one of them cannot be one.
     """
     base_url = base_url or os.environ.get("OPENAI_BASE_URL") or None
-    key = api_key or os.environ.get("OPENAI_API_KEY", "")
-    secret = key if isinstance(key, SecretStr) else SecretStr(key)
+    secret = _checked_key(api_key or os.environ.get("OPENAI_API_KEY", ""))
     if base_url is not None:
-        parts = urlsplit(base_url)
-        if parts.scheme not in {"http", "https"} or not parts.netloc:
+        if not _is_address(base_url):
             raise InvalidConfiguration(
                 f"OPENAI_BASE_URL is {redacted(base_url)!r}, which is no address.",
                 remedy="Write for example http://127.0.0.1:8080/v1.",
@@ -372,3 +370,25 @@ def open_provider(
     return OpenAIProvider(
         model=model or ("" if base_url else DEFAULT_MODEL), key=secret, base_url=base_url, patience=patience
     )
+
+
+def _checked_key(key: SecretStr | str) -> SecretStr:
+    """The key without the white space that files leave around it.
+
+    Raises:
+        InvalidConfiguration: it could not stand in a header.
+    """
+    text = (key.get_secret_value() if isinstance(key, SecretStr) else key).strip()
+    if not (text.isascii() and text.isprintable()):
+        raise InvalidConfiguration(
+            "The key for OpenAI has characters that no key has.", remedy="Copy OPENAI_API_KEY anew."
+        )
+    return SecretStr(text)
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False

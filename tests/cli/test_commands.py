@@ -92,6 +92,30 @@ def test_the_doctor_shows_no_secret(atlas_mcp: Program, monkeypatch: pytest.Monk
         assert secret not in done.output
 
 
+@pytest.mark.parametrize(
+    ("address", "key"),
+    [
+        ("http://me:password@127.0.0.1/v1", "sk-very-secret"),
+        ("http://me:password@[bad/v1", "sk-very-secret"),
+        ("http://me:password@127.0.0.1:99999/v1", "sk-very-secret"),
+        ("http://127.0.0.1:9/v1", "sk-very-secret\nand more"),
+        ("http://127.0.0.1:9/\u00e9", "sk-very-secret"),
+    ],
+)
+def test_the_doctor_survives_what_cannot_work_and_shows_no_secret_of_it(
+    atlas_mcp: Program, monkeypatch: pytest.MonkeyPatch, address: str, key: str
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    monkeypatch.setenv("OPENAI_BASE_URL", address)
+    monkeypatch.setenv("ATLAS_MODELS__DEFAULT", "openai:any")
+    done = atlas_mcp("doctor", "--json")
+    assert done.exit_code == Exit.FAILED
+    (broken,) = (each for each in json.loads(done.stdout)["checks"] if each["health"] == "broken")
+    assert broken["name"] == "Provider"
+    for secret in ("very-secret", "password"):
+        assert secret not in done.output
+
+
 @pytest.mark.parametrize("command", ["run", "runs", "teams", "ingest", "serve", "setup", "doctor"])
 def test_every_command_explains_itself(atlas_mcp: Program, command: str) -> None:
     done = atlas_mcp(command, "--help")

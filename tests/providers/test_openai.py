@@ -318,6 +318,26 @@ def test_what_cannot_work_is_said_before_the_first_prompt() -> None:
     assert caught.value.remedy
 
 
+@pytest.mark.parametrize("address", ["http://[bad/v1", "http://host:99999/v1", "http://:80/v1", "ftp://host"])
+def test_an_address_that_is_none_is_refused(address: str) -> None:
+    with pytest.raises(errors.InvalidConfiguration, match="no address"):
+        open_provider(base_url=address)
+
+
+async def test_white_space_around_a_key_is_not_part_of_it(server: FakeOpenAI) -> None:
+    provider = open_provider("m", api_key=f" {KEY}\r\n", base_url=server.url)
+    await complete(provider, prompt())
+    await provider.aclose()
+    assert server.exchanges[0].headers["authorization"] == f"Bearer {KEY}"
+
+
+@pytest.mark.parametrize("key", ["sk-one\nsk-two", "sk-\u00e9"])
+def test_a_key_that_no_header_can_carry_is_refused_and_not_shown(key: str) -> None:
+    with pytest.raises(errors.InvalidConfiguration, match="characters that no key has") as caught:
+        open_provider(api_key=key)
+    assert key not in str(caught.value)
+
+
 def test_the_sdk_is_not_imported_before_the_first_stream() -> None:
     script = (
         "import sys; from atlas_mcp.providers.openai import open_provider;"
