@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import getpass
 from collections import defaultdict
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
@@ -134,11 +134,17 @@ class Atlas:
     async def watch(self, run_id: str, *, after: int = 0) -> AsyncGenerator[Event]:
         """The events of a run with a `seq` above `after`, as they are written, by whichever process.
 
+        They end with the run, or when it is interrupted and nobody works on it.
+
         Raises:
             UnknownRun: there is no such run of this user.
         """
+
+        async def abandoned() -> bool:
+            return (await self.get(run_id)).state is RunState.INTERRUPTED
+
         await self.get(run_id)
-        async for event in self.journal.follow(run_id, after=after):
+        async for event in self.journal.follow(run_id, after=after, abandoned=abandoned):
             yield event
 
     async def events(self, run_id: str, *, after: int = 0) -> list[Event]:
@@ -172,12 +178,10 @@ class Atlas:
         """
         row = await self.get(run_id)
         if not row.final and wait_seconds > 0 and row.state is not RunState.INTERRUPTED:
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(wait_seconds):
-                    async for _ in self.journal.follow(run_id):
+                    async for _ in self.watch(run_id):
                         pass
-            except TimeoutError:
-                pass
             row = await self.get(run_id)
         return envelope(row)
 

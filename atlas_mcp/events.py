@@ -36,12 +36,12 @@ class Kind(StrEnum):
     WORK_FINISHED = "work.finished"  # assignment, worker, findings, dropped, seconds
     WORK_FAILED = "work.failed"  # assignment, worker, error
     MODEL_STARTED = "model.started"  # intent, provider, call
-    MODEL_FINISHED = "model.finished"  # provider, model, call, usage, seconds, replayed, stopped
+    MODEL_FINISHED = "model.finished"  # provider, model, call, usage, seconds, stopped; replayed
     MODEL_FAILED = "model.failed"  # provider, call, error
     TOOL_STARTED = "tool.started"  # tool, arguments
-    TOOL_FINISHED = "tool.finished"  # tool, seconds, passages, error, replayed
+    TOOL_FINISHED = "tool.finished"  # tool, seconds, passages, error
     OUTPUT_REPAIRED = "output.repaired"  # attempt, problems
-    CHECK_FINISHED = "check.finished"  # claims, supported, unsupported, quotes, problems
+    CHECK_FINISHED = "check.finished"  # claims, quotes, unsupported, problems
     BUDGET_SPENT = "budget.spent"  # limit, value
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from atlas_mcp.orchestration.store import RunRow
     from atlas_mcp.orchestration.team import Team
 
-__all__ = ["exit_code", "follow", "give", "run"]
+__all__ = ["abandoned", "exit_code", "follow", "give", "run"]
 
 CALL_OFF_SECONDS = 10.0
 """How long a cancelled run may take to end before we leave it to the next process."""
@@ -131,7 +131,15 @@ async def follow(atlas: Atlas, run_id: str, *, manner: Manner, as_json: bool, ou
         told = await _call_off(atlas, run_id) if ours else "goes on without us"
         stderr().print(f"Run {run_id} {told}. Look at it: atlas-mcp runs show {run_id}", soft_wrap=True)
         return Exit.INTERRUPTED
+    if not (await atlas.get(run_id)).final:
+        return abandoned(run_id)
     return await give(atlas, run_id, as_json=as_json)
+
+
+def abandoned(run_id: str) -> Exit:
+    """Say that nobody works on a run any more, and how to take it up."""
+    stderr().print(f"Nobody works on it now. Take it up: atlas-mcp runs resume {run_id}", soft_wrap=True)
+    return Exit.INTERRUPTED
 
 
 async def _call_off(atlas: Atlas, run_id: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from atlas_mcp.cli.opening import opened
-from atlas_mcp.cli.run import exit_code, follow, give
+from atlas_mcp.cli.run import abandoned, exit_code, follow, give
 from atlas_mcp.cli.terminal import Exit, give_json, perform, stderr, stdout
 from atlas_mcp.errors import InvalidInput
 
@@ -131,10 +131,7 @@ async def _watch(run_id: str, manner: Manner, *, as_json: bool) -> Exit:
     async with opened() as atlas:
         row = await _find(atlas, run_id)
         if row.state is RunState.INTERRUPTED:
-            stderr().print(
-                f"Nobody works on it now. Take it up: atlas-mcp runs resume {row.run_id}", soft_wrap=True
-            )
-            return Exit.INTERRUPTED
+            return abandoned(row.run_id)
         return await follow(atlas, row.run_id, manner=manner, as_json=as_json, ours=False)
 
 

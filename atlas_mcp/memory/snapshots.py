@@ -27,17 +27,19 @@ class Snapshots:
         self.folder = folder
 
     def put(self, text: str) -> str:
-        """Keep a text and give its name; what is kept already is left as it is."""
+        """Keep a text and give its name; what is kept already and whole is left as it is."""
         name = text_hash(text)
         path = self.folder / name
-        if path.exists():
+        data = text.encode()
+        # Of another size is what a loss of power left of it.
+        if path.exists() and path.stat().st_size == len(data):
             return name
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         # A temporary file of this module has mode 0600, and becomes the snapshot whole or not at all.
         handle, draft = tempfile.mkstemp(dir=self.folder, prefix=f"{name[:12]}-")
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(text.encode())
+                file.write(data)
             Path(draft).replace(path)
         except BaseException:
             Path(draft).unlink(missing_ok=True)
@@ -47,11 +49,13 @@ class Snapshots:
     def get(self, sha256: str) -> str:
         """The text of a snapshot, character for character.
 
-        :raises InvalidInput: there is none of that name.
+        :raises InvalidInput: there is none of that name, or it was changed.
         """
         try:
             if NAME.fullmatch(sha256):
-                return (self.folder / sha256).read_bytes().decode()
+                data = (self.folder / sha256).read_bytes()
+                if hashlib.sha256(data).hexdigest() == sha256:
+                    return data.decode()
         except FileNotFoundError:
             pass
         raise InvalidInput(

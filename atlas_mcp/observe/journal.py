@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from datetime import UTC, datetime
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
@@ -17,7 +19,7 @@ from atlas_mcp.redaction import redacted
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import AsyncGenerator, Callable, Mapping
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 
     from atlas_mcp.database import Database
 
@@ -40,6 +42,12 @@ CREATE TABLE event (
 
 POLL_SECONDS = 0.1
 """How often a reader looks for what another process wrote."""
+
+LOOK_SECONDS = 1.0
+"""How often a reader asks whether anybody writes still."""
+
+AT_ONCE = 1_000
+"""Events that a follower reads at once."""
 
 
 def now() -> str:
@@ -94,8 +102,8 @@ class Journal:
         if (waiting := self._written.pop(run_id, None)) is not None:
             waiting.set()
 
-    async def read(self, run_id: str, *, after: int = 0, limit: int = 10_000) -> list[Event]:
-        """The events of a run with a `seq` above `after`, in order.
+    async def read(self, run_id: str, *, after: int = 0, limit: int | None = None) -> list[Event]:
+        """The events of a run with a `seq` above `after`, in order; all, or the first `limit`.
 
         Raises:
             IncompatibleStore: a newer version of ATLAS wrote them.
@@ -103,7 +111,7 @@ class Journal:
         rows = await self._database.read(
             lambda connection: connection.execute(
                 "SELECT * FROM event WHERE run_id = ? AND seq > ? ORDER BY seq LIMIT ?",
-                (run_id, after, limit),
+                (run_id, after, -1 if limit is None else limit),
             ).fetchall()
         )
         return [_event(row) for row in rows]
@@ -117,24 +125,36 @@ class Journal:
         )
         return None if row is None else row["at"]
 
-    async def follow(self, run_id: str, *, after: int = 0) -> AsyncGenerator[Event]:
-        """The events of a run as they are written, past ones first, until the run has ended."""
+    async def follow(
+        self, run_id: str, *, after: int = 0, abandoned: Callable[[], Awaitable[bool]] | None = None
+    ) -> AsyncGenerator[Event]:
+        """The events of a run as they are written, past ones first, until the run has ended.
+
+        `abandoned` is asked now and then in silence, and ends it where nobody writes any more.
+        """
         if after and await self._ended(run_id, after):
             return
+        looked = monotonic()
+        last = False
         while True:
             written = self._written.setdefault(run_id, asyncio.Event())
-            events = await self.read(run_id, after=after)
+            events = await self.read(run_id, after=after, limit=AT_ONCE)
             for event in events:
                 after = event.seq
                 yield event
                 if event.kind is Kind.RUN_FINISHED:
                     return
-            if not events:
-                try:
-                    async with asyncio.timeout(POLL_SECONDS):
-                        await written.wait()
-                except TimeoutError:
-                    pass
+            if events:
+                continue
+            if last:
+                return
+            with suppress(TimeoutError):
+                async with asyncio.timeout(POLL_SECONDS):
+                    await written.wait()
+            if abandoned is not None and monotonic() - looked > LOOK_SECONDS:
+                # What was written before it was left is read still.
+                last = await abandoned()
+                looked = monotonic()
 
     async def _ended(self, run_id: str, by: int) -> bool:
         """Whether the last event of a run is among the first `by`."""

@@ -32,7 +32,7 @@ class _Drawn:
 class _Story:
     question: str = ""
     documents: int = 0
-    rounds: list[tuple[int, list[str]]] = field(default_factory=list[tuple[int, list[str]]])
+    rounds: dict[int, list[str]] = field(default_factory=dict[int, list[str]])
     work: dict[str, _Drawn] = field(default_factory=dict[str, _Drawn])
     composed: str = ""
     checked: str = ""
@@ -69,7 +69,7 @@ def _take_in(story: _Story, event: Event) -> None:
 
 
 def _take_in_plan(story: _Story, data: dict[str, Any]) -> None:
-    story.rounds.append((data["round"], [each["id"] for each in data["assignments"]]))
+    story.rounds[data["round"]] = [each["id"] for each in data["assignments"]]
     for each in data["assignments"]:
         story.work[each["id"]] = _Drawn(each["worker"], each["goal"], each["after"])
 
@@ -80,7 +80,9 @@ def _take_in_work(story: _Story, event: Event) -> None:
         return
     match event.kind:
         case Kind.WORK_STARTED:
+            # Work that is taken up again is told again from its beginning.
             drawn.outcome = "at work"
+            drawn.calls.clear()
         case Kind.WORK_FINISHED:
             drawn.outcome = counted(event.data["findings"], "finding")
         case Kind.WORK_FAILED:
@@ -104,7 +106,7 @@ class _Drawing:
         self._add("question", f"([{_label(story.question)}])")
         if story.documents:
             self._add("documents", f"[/{_label(counted(story.documents, 'document'))}/]")
-        for number, names in story.rounds:
+        for number, names in story.rounds.items():
             self._add(f"plan{number}", f"[{_label(f'plan, round {number}')}]")
             self._add_work({name: story.work[name] for name in names}, f"plan{number}")
         for name, text in (("compose", story.composed), ("check", story.checked)):

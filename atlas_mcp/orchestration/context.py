@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from atlas_mcp.agents.agent import Answered, Happened, Speaking
 from atlas_mcp.agents.model_agent import ModelAgent
 from atlas_mcp.downstream.toolbox import Toolbox
+from atlas_mcp.events import Kind
 from atlas_mcp.messages import TextDelta
 from atlas_mcp.orchestration.ledger import LedgeredProvider, LedgeredToolbox
 from atlas_mcp.orchestration.voice import Voice
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from atlas_mcp.agents.agent import Task
     from atlas_mcp.agents.card import Card
     from atlas_mcp.downstream.toolbox import Tool, Tools
-    from atlas_mcp.events import Kind
     from atlas_mcp.messages import Reply
     from atlas_mcp.observe.journal import Journal
     from atlas_mcp.orchestration.ledger import Ledger
@@ -99,7 +99,9 @@ class RunContext:
                             self.speaking[actor] = voice
                             voice.hear(step.text)
                         case Happened():
-                            await self.emit(step.kind, actor, path, **step.data)
+                            again = step.kind is Kind.MODEL_FINISHED and provider.replayed
+                            replayed = {"replayed": True} if again else {}
+                            await self.emit(step.kind, actor, path, **step.data, **replayed)
                         case Speaking():
                             self._steer(step.control)
                         case Answered():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from atlas_mcp.catalogue import shipped
@@ -24,6 +25,9 @@ OnReading: TypeAlias = "Callable[[str, int, int], Awaitable[None]]"
 
 SEARCH = "search_documents"
 HITS = 12
+
+TELL_SECONDS = 0.2
+"""The least time between two words on how far the reading is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +85,13 @@ class Desk:
             self._memory.ingest(named, scope=scope, on_progress=steps.put_nowait), name=f"ingest {scope}"
         )
         ingesting.add_done_callback(lambda _: steps.put_nowait(None))
+        told = 0.0
         try:
             while (step := await steps.get()) is not None:
-                await on_reading(str(step), step.done, step.of)
+                # Each is a row in the journal, and a folder may hold a hundred thousand files.
+                if step.done == step.of or monotonic() - told >= TELL_SECONDS:
+                    await on_reading(str(step), step.done, step.of)
+                    told = monotonic()
             return await ingesting
         finally:
             ingesting.cancel()

@@ -116,7 +116,7 @@ class LedgeredProvider:
     """A provider whose finished calls are kept, and answered from the ledger when a step is walked again.
 
     `on_reply` hears of each reply that was paid now; `gate` is awaited before a call that must be
-    paid, and may hold it or refuse it.
+    paid, and may hold it or refuse it. `replayed` says that the last answer was paid before.
     """
 
     def __init__(
@@ -133,6 +133,7 @@ class LedgeredProvider:
         self._position = 0
         self._on_reply = on_reply
         self._gate = gate
+        self.replayed = False
 
     @property
     def info(self) -> ProviderInfo:
@@ -146,7 +147,9 @@ class LedgeredProvider:
 
     async def _chunks(self, prompt: Prompt, position: int) -> AsyncGenerator[Chunk]:
         digest = prompt_hash(prompt)
-        if kept := await self._ledger.find(self._path, position, digest):
+        kept = await self._ledger.find(self._path, position, digest)
+        self.replayed = kept is not None
+        if kept is not None:
             reply = _replies().validate_json(kept)
             for chunk in _retold(reply):
                 yield chunk

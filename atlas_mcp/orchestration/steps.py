@@ -10,7 +10,15 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypeAlias, TypedDict
 
 from atlas_mcp.agents.agent import Task
-from atlas_mcp.errors import AtlasError, BudgetSpent, InvalidOutput, LeaseLost, NothingToShow, RunError
+from atlas_mcp.errors import (
+    AtlasError,
+    BudgetSpent,
+    InvalidInput,
+    InvalidOutput,
+    LeaseLost,
+    NothingToShow,
+    RunError,
+)
 from atlas_mcp.events import Kind
 from atlas_mcp.messages import Intent, Material, ToolCall
 from atlas_mcp.orchestration import evidence, prompts
@@ -258,9 +266,7 @@ class Steps:
         """
         since = await self._begin("check", "check: verifying quotes and citations")
         found = evidence.numbered(state["assignments"], state["results"])
-        snapshots = {
-            source.sha256: await self._desk.snapshot(source.sha256) for source in found.sources.values()
-        }
+        snapshots = {source.sha256: await self._stored(source.sha256) for source in found.sources.values()}
         lost = evidence.not_in_snapshot(found, snapshots)
         output = assemble(
             self._context,
@@ -284,6 +290,13 @@ class Steps:
                 remedy="Ask again with other documents, or relax output.schema.json.",
             )
         return {"output": output}
+
+    async def _stored(self, sha256: str) -> str:
+        """The stored text of a source; one that is gone or was changed carries nothing."""
+        try:
+            return await self._desk.snapshot(sha256)
+        except InvalidInput:
+            return ""
 
     async def _supervise(self, task: Task, path: str, *, last: bool = False) -> Answered:
         card = self._team.cards[self._team.supervisor]

@@ -14,7 +14,7 @@ import pytest
 from atlas_mcp.database import open_database
 from atlas_mcp.errors import IncompatibleStore
 from atlas_mcp.events import VERSION, Event, Kind
-from atlas_mcp.observe.journal import SCHEMA, Journal, now
+from atlas_mcp.observe.journal import SCHEMA, Journal, insert_event, now
 
 if TYPE_CHECKING:
     import sqlite3
@@ -178,3 +178,29 @@ async def test_events_of_a_newer_version_are_refused_with_a_way_out(database: Da
     await database.write(insert)
     with pytest.raises(IncompatibleStore, match="Update atlas-mcp"):
         await Journal(database).read("r_1")
+
+
+async def test_a_long_run_is_read_whole(database: Database) -> None:
+    def write(connection: sqlite3.Connection) -> None:
+        for number in range(10_050):
+            insert_event(connection, "r_1", Kind.STEP_STARTED, actor="research", data={"step": str(number)})
+
+    await database.write(write)
+    assert (await Journal(database).read("r_1"))[-1].data == {"step": "10049"}
+
+
+async def test_a_follower_of_a_run_that_nobody_works_on_ends_after_what_was_written(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("atlas_mcp.observe.journal.LOOK_SECONDS", 0.0)
+    journal = Journal(database)
+    await step(journal, "plan")
+
+    async def abandoned() -> bool:
+        # Its owner wrote once more before it died.
+        await step(journal, "last")
+        return True
+
+    async with asyncio.timeout(5):
+        followed = [event.data["step"] async for event in journal.follow("r_1", abandoned=abandoned)]
+    assert followed == ["plan", "last"]

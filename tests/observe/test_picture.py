@@ -21,6 +21,15 @@ def assignment(name: str, goal: str, after: list[str]) -> dict[str, Any]:
     return {"id": name, "worker": "documents", "goal": goal, "after": after}
 
 
+def test_what_is_taken_up_again_is_drawn_once() -> None:
+    plan = (Kind.PLAN_MADE, "research", {"round": 1, "assignments": [assignment("a1", "Moon", [])]})
+    began: tuple[Kind, str, dict[str, Any]] = (Kind.WORK_STARTED, "documents#a1", {})
+    search = (Kind.TOOL_STARTED, "documents#a1", {"tool": "search_documents"})
+    drawn = picture(story(plan, plan, began, search, began, search))
+    assert drawn.count('plan1["') == 1
+    assert "1 × search_documents" in drawn  # noqa: RUF001 - a label, read by people
+
+
 def test_a_run_is_drawn_from_its_question_to_its_end() -> None:
     drawn = picture(
         story(

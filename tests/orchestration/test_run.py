@@ -106,6 +106,35 @@ async def test_a_quote_that_stands_in_no_source_never_reaches_the_brief(
     ]
 
 
+async def test_a_quote_whose_stored_source_is_gone_never_reaches_the_brief(
+    atlas_with: OpenAtlas, documents: Path, home: Path
+) -> None:
+    late = COMPOSE + "tokens = 10\nseconds = 0.5\n"
+    script = PLAN + gather("When do spring tides", SPRING) + gather("Who publishes", TABLE) + late
+    async with atlas_with(script) as atlas:
+        run = await atlas.start("research", question=QUESTION, documents=[str(documents)])
+        async for event in atlas.watch(run.id):
+            if event.kind is Kind.STEP_STARTED and event.data["step"] == "compose":
+                break
+        for source in (home / "sources").iterdir():
+            source.unlink()
+        made = await run.envelope(wait_seconds=20)
+    assert made["state"] == "done"
+    assert (made["output"]["claims"], made["output"]["findings"]) == ([], [])
+    assert {"text": SPRING, "reason": "not verbatim in its stored source"} in made["output"]["unsupported"]
+
+
+async def test_reading_many_documents_is_told_in_few_events(atlas_with: OpenAtlas, documents: Path) -> None:
+    for number in range(300):
+        (documents / f"{number}.md").write_text(f"Harbour {number} has a tide.", "utf-8")
+    async with atlas_with(SCRIPT) as atlas:
+        run = await atlas.start("research", question=QUESTION, documents=[str(documents)])
+        await run.envelope(wait_seconds=30)
+        told = [event.data for event in await atlas.events(run.id) if event.kind is Kind.DOCUMENTS_READ]
+    assert len(told) < 60
+    assert told[-1]["done"] == told[-1]["total"] == 302
+
+
 async def test_a_run_at_its_call_limit_hands_back_what_there_is(
     atlas_with: OpenAtlas, documents: Path
 ) -> None:

@@ -129,6 +129,42 @@ async def test_a_run_goes_on_with_the_vendor_it_was_begun_with_and_no_other(
         assert (await atlas.result(run.id, wait_seconds=20))["state"] == "done"
 
 
+async def test_who_watches_a_run_that_nobody_works_on_is_let_go(
+    atlas_with: OpenAtlas, documents: Path
+) -> None:
+    async with atlas_with(PLAN + gather("When do", SPRING, more="seconds = 60\ntokens = 40")) as atlas:
+        run = await atlas.start("research", question=QUESTION, documents=[str(documents)])
+        await seen(atlas, run.id, Kind.MODEL_STARTED, actor="documents#a1")
+    async with atlas_with() as atlas, asyncio.timeout(10):
+        kinds = [event.kind async for event in atlas.watch(run.id)]
+    assert kinds[-1] is Kind.RUN_INTERRUPTED
+
+
+async def test_a_call_that_was_paid_before_is_told_as_replayed(
+    atlas_with: OpenAtlas, documents: Path
+) -> None:
+    goal = "Your goal: When do spring tides"
+    search = f"""
+[[reply]]
+when = {{ intent = "gather", contains = "{goal}", nth = 1 }}
+tool = {{ name = "search_documents", arguments = {{ query = "spring" }} }}
+"""
+    slow = gather("When do spring tides", SPRING, more="seconds = 60\ntokens = 40")
+    async with atlas_with(PLAN + search + slow + gather("Who publishes", TABLE)) as atlas:
+        run = await atlas.start("research", question=QUESTION, documents=[str(documents)])
+        await seen(atlas, run.id, Kind.TOOL_FINISHED, actor="documents#a1")
+        async with asyncio.timeout(20):
+            async for event in atlas.watch(run.id):
+                if event.kind is Kind.MODEL_STARTED and event.data["call"] == 2:
+                    break
+    async with atlas_with(PLAN + search + SCRIPT, resume=True) as atlas:
+        assert (await atlas.result(run.id, wait_seconds=20))["state"] == "done"
+        told = [event for event in await atlas.events(run.id) if event.kind is Kind.MODEL_FINISHED]
+    assert [(event.actor, event.data["call"]) for event in told if event.data.get("replayed")] == [
+        ("documents#a1", 1)
+    ]
+
+
 async def test_the_time_of_a_pause_does_not_count(atlas_with: OpenAtlas, documents: Path) -> None:
     slow = gather("When do spring tides", SPRING, more="seconds = 0.6\ntokens = 30") + gather(
         "Who publishes", TABLE
