@@ -48,6 +48,9 @@ class _WholeWrites(AsyncSqliteSaver):
     async def aput_writes(self, *args: Any, **kwargs: Any) -> None:
         await self._finish(super().aput_writes(*args, **kwargs))
 
+    async def adelete_thread(self, thread_id: str) -> None:
+        await self._finish(super().adelete_thread(thread_id))
+
     async def _finish(self, writing: Coroutine[Any, Any, Any]) -> Any:
         task = asyncio.create_task(writing)
         self._under_way.add(task)

@@ -67,7 +67,10 @@ class Limits:
             BudgetSpent: says which.
         """
         if reached := self.reached:
-            raise BudgetSpent(f"The run's limit of {reached} is reached.", remedy="Give it a larger budget.")
+            raise self._spent(reached)
+
+    def _spent(self, limit: str) -> BudgetSpent:
+        return BudgetSpent(f"The run's limit of {limit} is reached.", remedy="Give it a larger budget.")
 
     @asynccontextmanager
     async def within(self) -> AsyncGenerator[None]:
@@ -76,15 +79,18 @@ class Limits:
         Raises:
             BudgetSpent: the limit was reached inside.
         """
+        scope = asyncio.timeout(None if self._paused_at else self.seconds_left)
         try:
-            async with asyncio.timeout(None if self._paused_at else self.seconds_left) as scope:
+            async with scope:
                 self._scopes.add(scope)
                 try:
                     yield
                 finally:
                     self._scopes.discard(scope)
         except TimeoutError:
-            self.check()
+            # The clock is not asked: where it is coarse, a timer fires a little before its time.
+            if scope.expired():
+                raise self._spent(f"{self._budget.seconds:.0f} seconds") from None
             raise
 
     def pause(self) -> None:

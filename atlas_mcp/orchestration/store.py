@@ -235,7 +235,10 @@ class RunStore:
         await self._database.write(write)
 
     async def prune(self, before: str) -> list[str]:
-        """Forget every ended run not touched since `before` (ISO 8601 UTC); gives their ids."""
+        """Forget every ended run not touched since `before` (ISO 8601 UTC); gives their ids.
+
+        Checkpoints of any ended run go too: one that was being written when its run ended came too late.
+        """
 
         def write(connection: sqlite3.Connection) -> list[str]:
             ids = [
@@ -251,9 +254,22 @@ class RunStore:
                     f"DELETE FROM {table} WHERE run_id = ?",  # noqa: S608 - our own table names
                     [(run_id,) for run_id in ids],
                 )
+            for table in _theirs(connection):
+                connection.execute(
+                    f"DELETE FROM {table} WHERE thread_id NOT IN"  # noqa: S608 - the checkpointer's tables
+                    " (SELECT run_id FROM run WHERE state NOT IN ('done', 'failed', 'cancelled'))"
+                )
             return ids
 
         return await self._database.write(write)
+
+
+def _theirs(connection: sqlite3.Connection) -> list[str]:
+    """The tables of LangGraph's checkpointer, which makes them with the first run."""
+    rows = connection.execute(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name IN ('checkpoints', 'writes')"
+    )
+    return [row["name"] for row in rows]
 
 
 def _json(value: object) -> str:

@@ -43,6 +43,14 @@ async def test_a_scope_ends_at_the_time_limit() -> None:
             await asyncio.Event().wait()
 
 
+async def test_a_scope_ends_where_the_clock_is_coarse_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = Limits(Budget(seconds=0.05))
+    monkeypatch.setattr("atlas_mcp.orchestration.limits.monotonic", lambda: limits._began)
+    with pytest.raises(BudgetSpent, match="0 seconds"):
+        async with limits.within():
+            await asyncio.Event().wait()
+
+
 async def test_a_pause_stops_the_clock_of_scopes_that_are_open() -> None:
     limits = Limits(Budget(seconds=0.2))
     async with limits.within():

@@ -193,6 +193,9 @@ async def test_pruning_forgets_old_ended_runs_whole_and_nothing_else(
     ended, alive = await begin(store), await begin(store, question="Still at work?")
     await Controls(database).send(ended.run_id, Verb.PAUSE, "")
     await finish(store, ended)
+    await database.write(lambda c: c.execute("CREATE TABLE checkpoints (thread_id TEXT)"))
+    runs = [(ended.run_id,), (alive.run_id,)]
+    await database.write(lambda c: c.executemany("INSERT INTO checkpoints VALUES (?)", runs))
     assert await store.prune("2000-01-01") == []
     assert await store.prune("2999-01-01") == [ended.run_id]
     with pytest.raises(UnknownRun):
@@ -201,6 +204,8 @@ async def test_pruning_forgets_old_ended_runs_whole_and_nothing_else(
     assert await Controls(database).take(ended.run_id) == []
     assert (await store.get(alive.run_id)).state is RunState.QUEUED
     assert len(await Journal(database).read(alive.run_id)) == 1
+    kept = await database.read(lambda c: c.execute("SELECT thread_id FROM checkpoints").fetchall())
+    assert [row["thread_id"] for row in kept] == [alive.run_id]
 
 
 async def test_what_is_written_under_a_lease_that_was_lost_is_refused(store: RunStore) -> None:
