@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -103,7 +104,14 @@ def test_ctrl_c_cancels_the_run_and_says_how_to_look_at_it(
 ) -> None:
     script.write_text('[[reply]]\nwhen = { intent = "plan" }\nsay = "thinking"\nseconds = 60\n', "utf-8")
     command = [sys.executable, "-m", "atlas_mcp", "run", "research", QUESTION, "-d", documents]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Whoever runs the tests in the background may have handed down that Ctrl-C is ignored.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+    ) as process:
         assert process.stderr is not None
         for line in process.stderr:
             if "plan: breaking" in line:

@@ -114,7 +114,7 @@ BAD_INPUT: list[tuple[str, dict[str, Any], str]] = [
     ("research", {"question": QUESTION, "documents": ["DOCUMENTS/gone.md"]}, "Check the path"),
     ("research", {"question": QUESTION, "budget": {"seconds": -1}}, "$.budget.seconds"),
     ("run_team", {"team": "nobody", "input": {}}, "There is no team 'nobody'. Teams: research"),
-    ("run_result", {"run_id": "r_none"}, "There is no run 'r_none'. run_list shows"),
+    ("run_result", {"run_id": "r_none"}, "There is no run 'r_none'. List your runs with run_list"),
     ("run_control", {"run_id": "r_none", "action": "cancel"}, "There is no run 'r_none'."),
     ("run_control", {"run_id": "r_none", "action": "explode"}, "$.action"),
     ("ingest", {"documents": []}, "$.documents"),
