@@ -25,6 +25,7 @@ _SHAPES = re.compile(
     | \bAIza[A-Za-z0-9_-]{35}                      # Google
     | \btvly-[A-Za-z0-9-]{16,}                     # Tavily
     | \beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}   # JSON web tokens
+    | (?<=://)[^/\s:@]+:[^/\s@]+(?=@)              # a name and a password in an address
     | (?<=[Bb]earer\ )[A-Za-z0-9._~+/-]{16,}=*
     | -----BEGIN\ [A-Z ]*PRIVATE\ KEY-----.*?(?:-----END\ [A-Z ]*PRIVATE\ KEY-----|\Z)
     """,

@@ -8,6 +8,8 @@ from contextlib import suppress
 from logging.handlers import RotatingFileHandler
 from typing import TYPE_CHECKING
 
+from atlas_mcp.redaction import redacted
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -28,13 +30,16 @@ def log_file(home: Path) -> Path:
 def write_logs(home: Path, *, console: int = logging.WARNING) -> None:
     """Write what is logged from now on: INFO and above to the file, `console` and above to stderr.
 
-    A folder that cannot be written to costs the file alone.
+    Secrets are taken out, the file is its user's alone, and a folder that cannot be written to costs the file
+    alone.
     """
-    shape = logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s")
+    shape = _Redacting("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s")
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
     handlers[0].setLevel(console)
     with suppress(OSError):
-        log_file(home).parent.mkdir(parents=True, exist_ok=True)
+        # Each by itself: the mode that is given counts for the last folder of a path alone.
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        log_file(home).parent.mkdir(mode=0o700, exist_ok=True)
         handlers.append(_SharedFile(log_file(home), maxBytes=LARGEST, backupCount=KEPT, encoding="utf-8"))
     root = logging.getLogger()
     for handler in [*root.handlers]:
@@ -47,6 +52,13 @@ def write_logs(home: Path, *, console: int = logging.WARNING) -> None:
     root.setLevel(logging.INFO)
     for loud in ("httpx", "httpx2", "mcp", "uvicorn.access"):
         logging.getLogger(loud).setLevel(logging.WARNING)
+
+
+class _Redacting(logging.Formatter):
+    """Lines, tracebacks included, without secrets."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redacted(super().format(record))
 
 
 class _SharedFile(RotatingFileHandler):

@@ -22,6 +22,7 @@ from atlas_mcp.orchestration.control import SCHEMA as CONTROL_SCHEMA
 from atlas_mcp.orchestration.lease import SCHEMA as LEASE_SCHEMA
 from atlas_mcp.orchestration.lease import Lease, assert_held
 from atlas_mcp.orchestration.ledger import SCHEMA as LEDGER_SCHEMA
+from atlas_mcp.redaction import redacted
 
 if TYPE_CHECKING:
     import sqlite3
@@ -225,7 +226,7 @@ class RunStore:
                 " WHERE run_id = ? AND state NOT IN ('done', 'failed', 'cancelled')",
                 (
                     state, partial, None if output is None else _json(output),
-                    None if error is None else _json(error), _json(usage), now(), run_id,
+                    None if error is None else _json(redacted(error)), _json(usage), now(), run_id,
                 ),
             ).rowcount  # fmt: skip
             if changed:

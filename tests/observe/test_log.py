@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,6 +27,23 @@ def loggers() -> Generator[None]:
     for handler in handlers:
         root.addHandler(handler)
     root.setLevel(level)
+
+
+def test_no_secret_is_logged_not_even_in_a_traceback(home: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    write_logs(home)
+    try:
+        raise ValueError("Bearer abcdefghijklmnopqrstuvwxyz")  # noqa: TRY301
+    except ValueError:
+        logging.getLogger("atlas_mcp.x").exception("at http://me:password@host/v1")
+    for told in (log_file(home).read_text("utf-8"), capfd.readouterr().err):
+        assert "ValueError: Bearer [secret]" in told
+        assert "http://[secret]@host/v1" in told
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
+def test_logs_are_their_users_alone(home: Path) -> None:
+    write_logs(home)
+    assert [path.stat().st_mode & 0o777 for path in (home, log_file(home).parent)] == [0o700, 0o700]
 
 
 def test_what_is_logged_goes_to_the_file_and_warnings_to_stderr_but_nothing_to_stdout(
