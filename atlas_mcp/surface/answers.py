@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -15,6 +16,7 @@ from mcp_types import ResourceLink, TextContent
 from pydantic import PrivateAttr
 
 from atlas_mcp.errors import AtlasError, InvalidInput
+from atlas_mcp.orchestration.envelope import LARGEST
 from atlas_mcp.orchestration.store import RunState
 from atlas_mcp.shapes import misfits
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
     from atlas_mcp.surface.progress import Report
 
-__all__ = ["HandMade", "hand_made", "reporter", "run_answer"]
+__all__ = ["HandMade", "fitting", "hand_made", "reporter", "run_answer"]
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +78,16 @@ def reporter() -> Report:
             await context.report_progress(count, None, said)
 
     return report
+
+
+def fitting(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """As many entries from the first on as a result can show: clients cut or hide what is longer."""
+    room = LARGEST - 500  # for what stands around them
+    for count, entry in enumerate(entries):
+        room -= len(json.dumps(entry, ensure_ascii=False).encode()) + 2
+        if room < 0:
+            return entries[:count]
+    return entries
 
 
 def run_answer(envelope: dict[str, Any]) -> ToolResult:

@@ -9,7 +9,7 @@ from mcp_types import TextContent, ToolAnnotations
 
 from atlas_mcp.observe.sentences import counted
 from atlas_mcp.surface import schemas
-from atlas_mcp.surface.answers import hand_made, reporter
+from atlas_mcp.surface.answers import fitting, hand_made, reporter
 from atlas_mcp.surface.progress import Teller
 
 if TYPE_CHECKING:
@@ -51,10 +51,13 @@ def ingest(opening: Opening) -> HandMade:
 
 def _told(done: Ingested) -> ToolResult:
     counts = {name: len(getattr(done, name)) for name in schemas.INGESTED_COUNTS}
-    skipped = [{"uri": uri, "reason": reason} for uri, reason in done.skipped]
+    skipped = fitting([{"uri": uri, "reason": reason} for uri, reason in done.skipped])
+    unnamed = len(done.skipped) - len(skipped)
     lines = [f"{counted(len(done.document_ids), 'document')} can be searched now."]
     lines += [f"{count} {name}" for name, count in counts.items() if count]
     lines += [f"skipped {each['uri']}: {each['reason']}" for each in skipped]
+    lines += [f"skipped {unnamed:,} more"] if unnamed else []
     return ToolResult(
-        content=[TextContent(text="\n".join(lines))], structured_content={**counts, "skipped": skipped}
+        content=[TextContent(text="\n".join(lines))],
+        structured_content={**counts, "skipped": skipped, "skipped_in_all": len(done.skipped)},
     )

@@ -13,7 +13,7 @@ from atlas_mcp.events import Kind
 from atlas_mcp.observe.sentences import shortened
 from atlas_mcp.orchestration.store import RunState
 from atlas_mcp.surface import schemas
-from atlas_mcp.surface.answers import hand_made, run_answer
+from atlas_mcp.surface.answers import fitting, hand_made, run_answer
 from atlas_mcp.surface.team_tools import reads, watched
 
 if TYPE_CHECKING:
@@ -55,10 +55,10 @@ def run_list(opening: Opening) -> HandMade:
         atlas = await opening.atlas()
         limit = min(arguments.get("limit", schemas.LISTED), schemas.MOST_LISTED)
         rows = await atlas.list(limit=limit, team=arguments.get("team"))
-        text = "\n".join(f"{row.run_id} {row.team}, {row.state}: {_title(row)}" for row in rows)
+        runs = fitting([summary(row) for row in rows])
+        text = "\n".join(f"{run['run_id']} {run['team']}, {run['state']}: {run['title']}" for run in runs)
         return ToolResult(
-            content=[TextContent(text=text or "There are no runs yet.")],
-            structured_content={"runs": [summary(row) for row in rows]},
+            content=[TextContent(text=text or "There are no runs yet.")], structured_content={"runs": runs}
         )
 
     return hand_made(
@@ -119,13 +119,9 @@ def summary(row: RunRow) -> dict[str, Any]:
     return {
         "run_id": row.run_id,
         "team": row.team,
-        "title": _title(row),
+        "title": shortened(str(next(iter(row.input.values()), ""))),
         "state": row.state.value,
         "partial": row.partial,
         "created_at": row.created_at,
         "updated_at": row.updated_at,
     }
-
-
-def _title(row: RunRow) -> str:
-    return shortened(str(next(iter(row.input.values()), "")))

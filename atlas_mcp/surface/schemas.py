@@ -118,7 +118,11 @@ RUN_RESULT = _object(["run_id"], run_id=_RUN_ID, wait_seconds=_wait(RESULT_WAIT)
 
 RUN_LIST = _object(
     [],
-    limit={"type": "integer", "minimum": 1, "description": f"At most {MOST_LISTED} (default {LISTED})."},
+    limit={
+        "type": "integer",
+        "minimum": 1,
+        "description": f"At most {MOST_LISTED} (default {LISTED}), as far as they fit.",
+    },
     team={"type": "string", "description": "Only this team's."},
 )
 
@@ -167,4 +171,5 @@ INGESTED = _object(
         "type": "array",
         "items": _object(["uri", "reason"], uri={"type": "string"}, reason={"type": "string"}),
     },
+    skipped_in_all={"type": "integer", "description": "How many, where not all fit into `skipped`."},
 )

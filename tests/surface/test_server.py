@@ -123,6 +123,30 @@ async def test_every_schema_is_small_and_says_what_each_argument_is_for(server: 
         assert tool.annotations.read_only_hint is not None
 
 
+async def test_a_list_of_runs_stays_small_however_long_their_questions(
+    server: Served, documents: Path
+) -> None:
+    async with server() as dial, dial() as caller:
+        for number in range(45):
+            long = f"{number} " + "\u6f6e" * 200
+            await caller.call("research", question=long, documents=[str(documents)], wait_seconds=0)
+        listed = await caller.call("run_list", limit=100)
+    assert len(json.dumps(listed, ensure_ascii=False).encode()) <= 20_000
+    assert listed["runs"][0]["title"].startswith("44 ")
+
+
+async def test_what_was_skipped_is_counted_where_it_is_too_much_to_name(
+    server: Served, documents: Path
+) -> None:
+    for number in range(300):
+        (documents / f".hidden-{number:03}.md").write_text("A tide.", "utf-8")
+    async with server() as dial, dial() as caller:
+        answer = await caller.ask("ingest", {"documents": [str(documents)]})
+    assert len(json.dumps(answer.structured, ensure_ascii=False).encode()) <= 20_000
+    assert answer.structured["skipped_in_all"] == 300 > len(answer.structured["skipped"]) > 50
+    assert f"skipped {300 - len(answer.structured['skipped'])} more" in answer.text
+
+
 async def test_many_calls_at_once_are_each_answered(server: Served, documents: Path) -> None:
     async with server() as dial, dial() as caller:
         envelopes = await asyncio.gather(
