@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from atlas_mcp.cli.terminal import Exit, perform, stderr, stdout
+from atlas_mcp.observe.sentences import counted
 
 __all__ = ["setup"]
 
@@ -18,16 +19,23 @@ def _group() -> None:
 
 @setup.command("embeddings")
 def setup_embeddings() -> None:
-    """Fetch the weights of the local embedding model (80 MB): search then knows meaning, not words alone."""
+    """Fetch the weights of the local embedding model (80 MB): search then knows meaning, not words alone.
+
+    What was taken in before is embedded too; interrupted, it goes on where it was the next time.
+    """
     perform(_embeddings())
 
 
 async def _embeddings() -> Exit:
+    from atlas_mcp.memory.memory import open_memory
     from atlas_mcp.settings import Settings
-    from atlas_mcp.text.weights import install_weights
+    from atlas_mcp.text.embedding import find_embedder, install_weights
 
     settings = Settings.load()
-    with stderr().status("fetching the weights of all-MiniLM-L6-v2"):
+    with stderr().status("fetching the weights of all-MiniLM-L6-v2") as status:
         path = await install_weights(settings.home)
-    stdout().print(f"Embeddings are ready: {path}", soft_wrap=True)
+        async with open_memory(settings.home, find_embedder(settings.home)) as memory:
+            count = await memory.embed_again(on_progress=lambda progress: status.update(str(progress)))
+    told = f"; embedded {counted(count, 'passage')} of what was taken in" if count else ""
+    stdout().print(f"Embeddings are ready: {path}{told}", soft_wrap=True)
     return Exit.DONE

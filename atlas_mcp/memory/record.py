@@ -181,8 +181,8 @@ def check_model(connection: sqlite3.Connection, model: str) -> None:
     if known is not None and known != model:
         raise IncompatibleStore(
             f"The stored vectors were made by {known}, the embedding model in use is {model}.",
-            remedy="Run `atlas-mcp setup embeddings --again` to embed everything anew (it may be interrupted "
-            f"and goes on), or go back to {known}.",
+            remedy="Run `atlas-mcp setup embeddings` to embed everything anew (it may be interrupted and goes"
+            f" on), or go back to {known}.",
         )
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from atlas_mcp.catalogue import shipped
 from atlas_mcp.cli.terminal import Exit
+from tests.memory.word_embedder import WordEmbedder
 
 if TYPE_CHECKING:
     from conftest import Program
@@ -114,6 +115,25 @@ def test_the_doctor_survives_what_cannot_work_and_shows_no_secret_of_it(
     assert broken["name"] == "Provider"
     for secret in ("very-secret", "password"):
         assert secret not in done.output
+
+
+def test_setting_up_embeddings_embeds_what_was_taken_in_before(
+    atlas_mcp: Program, documents: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def installed(folder: Path) -> Path:
+        return folder / "weights"
+
+    def found(_home: Path) -> WordEmbedder:
+        return WordEmbedder()
+
+    assert atlas_mcp("ingest", documents).exit_code == Exit.DONE
+    monkeypatch.setattr("atlas_mcp.text.embedding.install_weights", installed)
+    monkeypatch.setattr("atlas_mcp.text.embedding.find_embedder", found)
+    done = atlas_mcp("setup", "embeddings")
+    assert "embedded 1 passage of" in done.stdout
+    assert str(home / "weights") in done.stdout
+    again = atlas_mcp("setup", "embeddings")
+    assert (again.exit_code, "embedded 1" in again.stdout) == (Exit.DONE, False)
 
 
 @pytest.mark.parametrize("command", ["run", "runs", "teams", "ingest", "serve", "setup", "doctor"])
