@@ -42,7 +42,6 @@ class Kind(StrEnum):
     TOOL_FINISHED = "tool.finished"  # tool, seconds, passages, error
     OUTPUT_REPAIRED = "output.repaired"  # attempt, problems
     CHECK_FINISHED = "check.finished"  # claims, quotes, unsupported, problems
-    BUDGET_SPENT = "budget.spent"  # limit, value
 
 
 @dataclass(frozen=True, slots=True)

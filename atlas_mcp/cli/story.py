@@ -182,10 +182,6 @@ def _checked(data: Data) -> list[Part]:
     return [(f"{counted(data['claims'], 'claim')}, {quotes}{aside}", "green")]
 
 
-def _limit(data: Data) -> list[Part]:
-    return [(f"the limit of {data['limit']} was reached", "yellow")]
-
-
 _DETAILS: dict[Kind, Callable[[Data], list[Part]]] = {
     Kind.DOCUMENT_SKIPPED: _skipped,
     Kind.STEP_FINISHED: _step,
@@ -197,6 +193,5 @@ _DETAILS: dict[Kind, Callable[[Data], list[Part]]] = {
     Kind.WORK_FINISHED: _worked,
     Kind.WORK_FAILED: _work_failed,
     Kind.CHECK_FINISHED: _checked,
-    Kind.BUDGET_SPENT: _limit,
 }
 """What a story tells of what happened within a step."""

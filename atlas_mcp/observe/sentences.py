@@ -63,7 +63,6 @@ _SENTENCES: dict[Kind, Callable[[Event], str]] = {
     Kind.TOOL_STARTED: lambda event: f"{event.actor}: {event.data['tool'].replace('_', ' ')}",
     Kind.OUTPUT_REPAIRED: lambda event: f"{event.actor}: corrects its answer",
     Kind.CHECK_FINISHED: _checked,
-    Kind.BUDGET_SPENT: lambda event: f"budget: the limit of {event.data['limit']} is reached",
 }
 
 PASSING = frozenset({Kind.DOCUMENTS_READ, Kind.TOOL_STARTED})
