@@ -23,7 +23,7 @@ from atlas_mcp.orchestration.desk import Desk
 from atlas_mcp.orchestration.lease import RENEW_SECONDS, Lease, Leases, assert_held
 from atlas_mcp.orchestration.ledger import Ledger
 from atlas_mcp.orchestration.limits import Limits
-from atlas_mcp.orchestration.places import Places
+from atlas_mcp.orchestration.places import Place, Places
 from atlas_mcp.orchestration.store import RunRow, RunState, RunStore
 from atlas_mcp.orchestration.team import Budget, Team
 
@@ -92,6 +92,7 @@ class Owner:
         self._team = team
         self._lease = lease
         self._context: RunContext | None = None
+        self._place: Place | None = None
         self._unpaused = asyncio.Event()
         self._unpaused.set()
         self._cancelled: str | None = None
@@ -131,7 +132,10 @@ class Owner:
         from atlas_mcp.orchestration.steps import Steps
 
         workshop, row, team = self._workshop, self._row, self._team
-        async with workshop.places.taken(row.options.get("priority", "normal")):
+        async with workshop.places.taken(row.options.get("priority", "normal")) as place:
+            self._place = place
+            if not self._unpaused.is_set():
+                place.lend()
             desk = Desk(await workshop.memory(), row.user, row.options.get("documents", []))
             provider = await workshop.provider()
             ledger = Ledger(workshop.database, self._lease)
@@ -192,11 +196,15 @@ class Owner:
                 pass
             case Verb.PAUSE:
                 self._unpaused.clear()
+                if self._place:
+                    self._place.lend()
                 if self._context:
                     self._context.pause()
                 await self._workshop.store.move(self._lease, RunState.PAUSED)
                 await self._note(Kind.RUN_PAUSED, reason=reason)
             case Verb.RESUME:
+                if self._place:
+                    self._place.take_back()
                 self._unpaused.set()
                 if self._context:
                     self._context.resume()

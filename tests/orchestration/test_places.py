@@ -37,3 +37,29 @@ async def test_one_who_stops_waiting_costs_nobody_a_place() -> None:
         await settle()
     async with asyncio.timeout(1), places.taken("normal"):
         pass
+
+
+async def test_a_place_that_is_lent_is_taken_by_the_next_and_taken_back_at_once() -> None:
+    places = Places(1)
+    async with places.taken("normal") as mine:
+        mine.lend()
+        async with asyncio.timeout(1), places.taken("normal"):
+            mine.take_back()
+            third = asyncio.create_task(places.taken("normal").__aenter__())
+        await settle()
+        assert not third.done(), "there was one more than there are places"
+    async with asyncio.timeout(1):
+        (await third).leave()
+
+
+async def test_however_it_is_lent_and_left_no_place_is_lost_or_made() -> None:
+    places = Places(1)
+    async with places.taken("normal") as mine:
+        mine.lend()
+        mine.lend()
+    mine.take_back()
+    async with asyncio.timeout(1), places.taken("normal"):
+        waiting = asyncio.create_task(places.taken("normal").__aenter__())
+        await settle()
+        assert not waiting.done()
+        waiting.cancel()

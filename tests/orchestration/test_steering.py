@@ -129,6 +129,17 @@ async def test_a_run_goes_on_with_the_vendor_it_was_begun_with_and_no_other(
         assert (await atlas.result(run.id, wait_seconds=20))["state"] == "done"
 
 
+async def test_a_paused_run_keeps_no_other_from_its_place(atlas_with: OpenAtlas, documents: Path) -> None:
+    slow = gather("When do spring tides", SPRING, more="seconds = 60\ntokens = 40")
+    async with atlas_with(PLAN + slow, at_once=1) as atlas:
+        paused = await atlas.start("research", question=QUESTION, documents=[str(documents)])
+        await seen(atlas, paused.id, Kind.MODEL_STARTED, actor="documents#a1")
+        await atlas.control(paused.id, "pause")
+        other = await atlas.start("research", question=QUESTION, documents=[str(documents)], fresh=True)
+        await seen(atlas, other.id, Kind.RUN_STARTED)
+        assert (await atlas.get(paused.id)).state is RunState.PAUSED
+
+
 async def test_who_watches_a_run_that_nobody_works_on_is_let_go(
     atlas_with: OpenAtlas, documents: Path
 ) -> None:
