@@ -167,7 +167,7 @@ def _reach_openai(name: str) -> Check:
         headers = {"Authorization": f"Basic {b64encode(unquote(person).encode()).decode()}"}
     try:
         request = urllib.request.Request(f"{where}/models", headers=headers)  # noqa: S310 - it was checked
-        with urllib.request.urlopen(request, timeout=REACH_SECONDS):  # noqa: S310
+        with urllib.request.urlopen(request, timeout=REACH_SECONDS):  # noqa: S310 - http or https
             return Check("Provider", "ok", f"{name} at {where}, {with_key}, answers")
     except urllib.error.HTTPError as error:
         if error.code in (401, 403):

@@ -76,7 +76,6 @@ class _TeamFile(_Table):
     supervisor: str
     workers: tuple[str, ...] = Field(min_length=1)
     rounds: int = Field(default=2, ge=1, le=10)
-    revisions: int = Field(default=2, ge=0, le=10)
     max_parallel: int = Field(default=4, ge=1, le=64)
     max_assignments: int = Field(default=4, ge=1, le=64)
     min_success: float = Field(default=0.5, ge=0, le=1)

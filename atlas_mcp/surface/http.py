@@ -126,5 +126,6 @@ def _announce(listening: socket.socket, *, streamable: bool, sse: bool) -> None:
     host, port = listening.getsockname()[:2]
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     paths = [path for path, there in (("/mcp", streamable), ("/sse", sse)) if there]
-    print(f"ATLAS listens at {' and '.join(address + path for path in paths)}", file=sys.stderr, flush=True)  # noqa: T201
+    where = " and ".join(address + path for path in paths)
+    print(f"ATLAS listens at {where}", file=sys.stderr, flush=True)  # noqa: T201 - for whoever started it
     log.info("listening on %s port %s", host, port)

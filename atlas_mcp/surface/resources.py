@@ -73,9 +73,7 @@ def _add_teams(server: FastMCP, teams: Mapping[str, Team]) -> None:
             raise _refused(error) from None
         return _json(
             _team(chosen)
-            | chosen.model_dump(
-                mode="json", include={"rounds", "revisions", "max_parallel", "budget", "version"}
-            )
+            | chosen.model_dump(mode="json", include={"rounds", "max_parallel", "budget", "version"})
             | {"output": chosen.output_schema}
         )
 

@@ -110,7 +110,7 @@ def test_ctrl_c_cancels_the_run_and_says_how_to_look_at_it(
         stderr=subprocess.PIPE,
         text=True,
         # Whoever runs the tests in the background may have handed down that Ctrl-C is ignored.
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - one thread here
     ) as process:
         assert process.stderr is not None
         for line in process.stderr:
