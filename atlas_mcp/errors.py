@@ -23,8 +23,9 @@ AtlasError
     ├── PermissionDenied      ├── Overloaded         ├── MalformedResponse
     ├── ModelNotFound         ├── ServerFailed       ├── ContextTooLong
     ├── InvalidRequest        ├── ConnectionFailed   ├── ContentRefused
-    ├── QuotaExceeded         ├── ProviderTimeout    ├── PoolExhausted
-    └── Unavailable           └── StreamBroken       └── Cancelled
+    ├── Unsupported           ├── ProviderTimeout    ├── PoolExhausted
+    ├── QuotaExceeded         ├── StreamBroken       └── Cancelled
+    └── Unavailable           everyone who could answer failed, or is cooling down
 ```
 """
 
@@ -69,6 +70,7 @@ __all__ = [
     "UnknownRun",
     "UnknownTeam",
     "UnreadableDocument",
+    "Unsupported",
 ]
 
 
@@ -268,6 +270,12 @@ class InvalidRequest(ProviderError):
     fall_back = False
 
 
+class Unsupported(ProviderError):
+    """The model cannot do what the prompt needs (tools, images, a parameter); another might."""
+
+    code = "unsupported"
+
+
 class ContextTooLong(ProviderError):
     """The prompt does not fit the model's window."""
 
@@ -345,9 +353,17 @@ class MalformedResponse(ProviderError):
 
 
 class Unavailable(ProviderError):
-    """No member can take the call now."""
+    """No member can take the call now: `failures` is what they met; one is ready in `retry_after` seconds."""
 
     code = "unavailable"
+
+    def __init__(self, message: str, *, failures: tuple[ProviderError, ...] = (), **more: Any) -> None:
+        super().__init__(message, **more)
+        self.failures = failures
+
+    def to_dict(self) -> dict[str, Any]:
+        """The error as JSON, with every member's failure."""
+        return {**super().to_dict(), "failures": [failure.to_dict() for failure in self.failures]}
 
 
 class Cancelled(ProviderError):

@@ -1,4 +1,4 @@
-"""What we say to a model and what it says to us: prompts, messages, sources, findings, chunks, usage.
+"""What we say to a model: prompts, messages, tools, images, and the sources and findings to work from.
 
 This module knows no vendor, no wire format, no store and no team. A prompt's material is typed (passages,
 findings), so that a provider with a citation feature, one that only knows text and one that is no model at
@@ -18,9 +18,8 @@ from typing import Any, Literal, TypeAlias
 from pydantic import TypeAdapter
 
 __all__ = [
-    "Chunk",
-    "Citation",
     "Finding",
+    "Image",
     "Intent",
     "Location",
     "Material",
@@ -29,18 +28,12 @@ __all__ = [
     "Passage",
     "Prompt",
     "Reasoning",
-    "ReasoningDelta",
-    "Reply",
-    "Retracted",
     "Source",
-    "Stopped",
-    "Switched",
+    "TaskType",
     "Text",
-    "TextDelta",
     "ToolCall",
     "ToolResult",
     "ToolSpec",
-    "Usage",
     "prompt_hash",
 ]
 
@@ -55,6 +48,30 @@ class Intent(StrEnum):
     REVIEW = "review"
     COMPOSE = "compose"
     RATE = "rate"
+
+
+class TaskType(StrEnum):
+    """What kind of work a prompt is; models differ in what they are good at."""
+
+    PLANNING = "planning"
+    EXTRACTION = "extraction"
+    ANALYSIS = "analysis"
+    WRITING = "writing"
+    RATING = "rating"
+    REASONING = "reasoning"
+    CODE = "code"
+    SUMMARISING = "summarising"
+    CLASSIFICATION = "classification"
+    CONVERSATION = "conversation"
+
+
+_TASKS = {
+    Intent.PLAN: TaskType.PLANNING,
+    Intent.GATHER: TaskType.EXTRACTION,
+    Intent.REVIEW: TaskType.ANALYSIS,
+    Intent.COMPOSE: TaskType.WRITING,
+    Intent.RATE: TaskType.RATING,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +131,16 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Reasoning:
-    """What a model thought before it spoke; `signature` is the vendor's seal, kept as it came."""
+    """What a model thought before it spoke.
+
+    `signature` is the vendor's seal, kept as it came, and `maker` the `vendor:model` that gave it, the only
+    one that may be sent it back. `redacted` says that the seal is all there is.
+    """
 
     text: str
     signature: str | None = None
+    maker: str = ""
+    redacted: bool = False
     kind: Literal["reasoning"] = "reasoning"
 
 
@@ -143,6 +166,15 @@ class ToolResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Image:
+    """A picture to look at: `data` is base64, `media_type` such as `image/png`."""
+
+    media_type: str
+    data: str
+    kind: Literal["image"] = "image"
+
+
+@dataclass(frozen=True, slots=True)
 class Material:
     """Typed material of a prompt: passages to quote from, findings to compose from."""
 
@@ -151,7 +183,7 @@ class Material:
     kind: Literal["material"] = "material"
 
 
-Part: TypeAlias = Text | Reasoning | ToolCall | ToolResult | Material
+Part: TypeAlias = Text | Image | Reasoning | ToolCall | ToolResult | Material
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +213,9 @@ class Prompt:
     """One request to a provider.
 
     `about` is what the work is about in the person's words (the question, or the assignment's goal); `agent`
-    is who asks. `schema` is the JSON Schema of the wished-for answer, None for free text. Limits default to
-    the provider's own.
+    is who asks. `schema` is the JSON Schema of the wished-for answer, None for free text. `tool_choice` is
+    `auto`, `required` or the name of the tool to call. `effort` is how hard a model that can reason should,
+    `task` what kind of work it is, if the intent does not say it. Limits default to the provider's own.
     """
 
     messages: tuple[Message, ...]
@@ -194,6 +227,19 @@ class Prompt:
     schema: JsonObject | None = None
     max_output_tokens: int | None = None
     sampling: JsonObject = field(default_factory=dict[str, Any])
+    tool_choice: str = "auto"
+    effort: Literal["none", "low", "medium", "high"] | None = None
+    task: TaskType | None = None
+
+    @property
+    def kind_of_task(self) -> TaskType:
+        """The task as it was given, else what the intent is."""
+        return self.task or _TASKS[self.intent]
+
+    @property
+    def images(self) -> tuple[Image, ...]:
+        """Every picture in the conversation, in order."""
+        return tuple(part for message in self.messages for part in message.parts if isinstance(part, Image))
 
     @property
     def passages(self) -> tuple[Passage, ...]:
@@ -216,110 +262,6 @@ class Prompt:
             if isinstance(part, Material)
             for finding in part.findings
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens and money of one call or of many.
-
-    `input_tokens` includes `cached_tokens`; `output_tokens` includes `reasoning_tokens`. `cost_usd` is None
-    where the price is not known. `estimated` says that at least one figure is ours, not the provider's.
-    """
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cached_tokens: int = 0
-    reasoning_tokens: int = 0
-    cost_usd: float | None = 0.0
-    estimated: bool = False
-    calls: int = 0
-
-    def __add__(self, other: Usage) -> Usage:
-        cost = None if self.cost_usd is None or other.cost_usd is None else self.cost_usd + other.cost_usd
-        return Usage(
-            self.input_tokens + other.input_tokens,
-            self.output_tokens + other.output_tokens,
-            self.cached_tokens + other.cached_tokens,
-            self.reasoning_tokens + other.reasoning_tokens,
-            cost,
-            self.estimated or other.estimated,
-            self.calls + other.calls,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class TextDelta:
-    """A piece of the answer's text."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class ReasoningDelta:
-    """A piece of the model's reasoning."""
-
-    text: str
-    signature: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Citation:
-    """A provider's own citation: `start` to `end` of the passage carry what was just said."""
-
-    passage_id: str
-    start: int
-    end: int
-    quote: str
-
-
-@dataclass(frozen=True, slots=True)
-class Switched:
-    """One member left in mid-answer and another joined."""
-
-    left: str
-    joined: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Retracted:
-    """The last `characters` of text no longer count; the next member says them anew."""
-
-    characters: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Stopped:
-    """The last chunk of a whole answer; exactly one, always last."""
-
-    reason: Literal["end", "tool_calls", "length", "refused"]
-    provider: str
-    model: str
-    language_model: bool = True
-
-
-Chunk: TypeAlias = TextDelta | ReasoningDelta | ToolCall | Citation | Usage | Switched | Retracted | Stopped
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A whole answer: the fold of one stream's chunks."""
-
-    message: Message
-    usage: Usage
-    stopped: Stopped
-    citations: tuple[Citation, ...] = ()
-
-    @property
-    def text(self) -> str:
-        """The answer's text."""
-        return self.message.text
-
-    @property
-    def calls(self) -> tuple[ToolCall, ...]:
-        """The tool calls the model asks for, in order."""
-        return tuple(part for part in self.message.parts if isinstance(part, ToolCall))
 
 
 @cache

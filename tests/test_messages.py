@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from atlas_mcp.chunks import Usage
 from atlas_mcp.messages import (
     Finding,
     Intent,
@@ -23,7 +24,6 @@ from atlas_mcp.messages import (
     Text,
     ToolCall,
     ToolResult,
-    Usage,
     prompt_hash,
 )
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from atlas_mcp.messages import Chunk, Intent, Material
+from atlas_mcp.chunks import Chunk
+from atlas_mcp.messages import Intent, Material
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, cast
 import jiter
 
 from atlas_mcp.agents.agent import Answered, Happened, Speaking
+from atlas_mcp.chunks import Stopped
 from atlas_mcp.errors import AtlasError, ContentRefused, InvalidOutput
 from atlas_mcp.events import Kind
-from atlas_mcp.messages import Message, Prompt, Stopped, Text, ToolResult
+from atlas_mcp.messages import Message, Prompt, Text, ToolResult
 from atlas_mcp.providers.provider import Fold
 from atlas_mcp.shapes import misfits
 
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 
     from atlas_mcp.agents.agent import Step, Task
     from atlas_mcp.agents.card import Card
+    from atlas_mcp.chunks import Reply
     from atlas_mcp.downstream.toolbox import Tools
-    from atlas_mcp.messages import Reply, ToolCall
+    from atlas_mcp.messages import ToolCall
     from atlas_mcp.providers.provider import Provider
 
 __all__ = ["REPAIRS", "ModelAgent"]

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.agents.agent import Answered, Happened, Speaking
 from atlas_mcp.agents.model_agent import ModelAgent
+from atlas_mcp.chunks import TextDelta
 from atlas_mcp.downstream.toolbox import Toolbox
 from atlas_mcp.events import Kind
-from atlas_mcp.messages import TextDelta
 from atlas_mcp.orchestration.ledger import LedgeredProvider, LedgeredToolbox
 from atlas_mcp.orchestration.voice import Voice
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from atlas_mcp.agents.agent import Task
     from atlas_mcp.agents.card import Card
+    from atlas_mcp.chunks import Reply
     from atlas_mcp.downstream.toolbox import Tool, Tools
-    from atlas_mcp.messages import Reply
     from atlas_mcp.observe.journal import Journal
     from atlas_mcp.orchestration.ledger import Ledger
     from atlas_mcp.orchestration.limits import Limits

@@ -15,30 +15,22 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import TypeAdapter
 
-from atlas_mcp.messages import (
-    Reasoning,
-    ReasoningDelta,
-    Reply,
-    Stopped,
-    Text,
-    TextDelta,
-    ToolCall,
-    ToolResult,
-    Usage,
-    prompt_hash,
-)
+from atlas_mcp.chunks import ReasoningDelta, Reply, Stopped, TextDelta, Usage
+from atlas_mcp.messages import Reasoning, Text, ToolCall, ToolResult, prompt_hash
 from atlas_mcp.observe.journal import now
 from atlas_mcp.orchestration.lease import Lease, assert_held
 from atlas_mcp.providers.provider import Fold, Provider, ProviderInfo
 from atlas_mcp.providers.stream import Stream
+from atlas_mcp.providers.terms import TERMS, Terms
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
+    from atlas_mcp.chunks import Chunk
     from atlas_mcp.database import Database
     from atlas_mcp.downstream.toolbox import Tools
-    from atlas_mcp.messages import Chunk, Prompt, ToolSpec
+    from atlas_mcp.messages import Prompt, ToolSpec
 
 __all__ = ["SCHEMA", "Ledger", "LedgeredProvider", "LedgeredToolbox"]
 
@@ -140,12 +132,12 @@ class LedgeredProvider:
         """Who answers behind the ledger."""
         return self._provider.info
 
-    def stream(self, prompt: Prompt) -> Stream:
+    def stream(self, prompt: Prompt, terms: Terms = TERMS) -> Stream:
         """The answer, from the ledger or from the provider and then committed."""
         self._position += 1
-        return Stream(self._chunks(prompt, self._position))
+        return Stream(self._chunks(prompt, terms, self._position))
 
-    async def _chunks(self, prompt: Prompt, position: int) -> AsyncGenerator[Chunk]:
+    async def _chunks(self, prompt: Prompt, terms: Terms, position: int) -> AsyncGenerator[Chunk]:
         digest = prompt_hash(prompt)
         kept = await self._ledger.find(self._path, position, digest)
         self.replayed = kept is not None
@@ -156,7 +148,7 @@ class LedgeredProvider:
             return
         await self._gate()
         fold = Fold()
-        async with self._provider.stream(prompt) as stream:
+        async with self._provider.stream(prompt, terms) as stream:
             async for chunk in stream:
                 fold.add(chunk)
                 if not isinstance(chunk, Usage | Stopped):
@@ -180,12 +172,12 @@ def _retold(reply: Reply) -> list[Chunk]:
             case Text():
                 chunks.append(TextDelta(part.text))
             case Reasoning():
-                chunks.append(ReasoningDelta(part.text, part.signature))
+                chunks.append(ReasoningDelta(part.text, part.signature, part.redacted))
             case ToolCall():
                 chunks.append(part)
             case _:
                 pass
-    return [*chunks, *reply.citations, reply.usage, reply.stopped]
+    return [*reply.choices, *reply.switches, *chunks, *reply.citations, reply.usage, reply.stopped]
 
 
 class LedgeredToolbox:

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from atlas_mcp.chunks import Usage
 from atlas_mcp.errors import BudgetSpent
-from atlas_mcp.messages import Usage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

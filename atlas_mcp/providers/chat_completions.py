@@ -11,21 +11,26 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 import jiter
 
+from atlas_mcp.chunks import ReasoningDelta, Stopped, TextDelta, Usage
 from atlas_mcp.errors import MalformedResponse
-from atlas_mcp.messages import ReasoningDelta, Stopped, Text, TextDelta, ToolCall, ToolResult, Usage
+from atlas_mcp.messages import Image, Text, ToolCall, ToolResult
 from atlas_mcp.providers.fence import render, render_parts
+from atlas_mcp.providers.markers import CITE, Markers
+from atlas_mcp.providers.tool_calls import finished_call
 from atlas_mcp.providers.wire_errors import error_in_stream
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from atlas_mcp.messages import Chunk, Message, Prompt
+    from atlas_mcp.chunks import Chunk
+    from atlas_mcp.messages import Message, Prompt
+    from atlas_mcp.providers.meter import Meter
 
-__all__ = ["Assembly", "request_body"]
+__all__ = ["ChatAssembly", "request_body"]
 
 JsonObject: TypeAlias = dict[str, Any]
 
-_CHARACTERS_PER_TOKEN = 4
+_DONE = b"[DONE]"
 _REASONS: dict[str, Literal["end", "tool_calls", "length", "refused"]] = {
     "length": "length",
     "max_tokens": "length",
@@ -35,19 +40,27 @@ _REASONS: dict[str, Literal["end", "tool_calls", "length", "refused"]] = {
 }
 
 
-def request_body(prompt: Prompt, model: str, *, without: Collection[str] = ()) -> JsonObject:
-    """The body of a streaming request.
+def request_body(
+    prompt: Prompt, model: str, *, without: Collection[str] = (), streaming: bool = True
+) -> JsonObject:
+    """The body of a request.
 
     `without` names parameters that the server is known to refuse. Where that is `response_format`, the schema
     is described in the system message instead; where it is `max_tokens`, its newer name is used.
     """
     system = prompt.system
+    if prompt.schema is None and prompt.passages:
+        system = "\n\n".join(part for part in (system, CITE) if part)
     if prompt.schema is not None and "response_format" in without:
         system = "\n\n".join(part for part in (system, _schema_in_words(prompt.schema)) if part)
     messages = [{"role": "system", "content": system}] if system else []
     for message in prompt.messages:
         messages.extend(_messages(message))
-    optional: JsonObject = {**prompt.sampling, "stream_options": {"include_usage": True}}
+    optional: JsonObject = dict(prompt.sampling)
+    if streaming:
+        optional["stream_options"] = {"include_usage": True}
+    if prompt.effort is not None:
+        optional["reasoning_effort"] = prompt.effort
     if prompt.schema is not None:
         form = {"name": prompt.intent.value, "schema": _without_marks(prompt.schema), "strict": False}
         optional["response_format"] = {"type": "json_schema", "json_schema": form}
@@ -67,7 +80,13 @@ def request_body(prompt: Prompt, model: str, *, without: Collection[str] = ()) -
             }
             for tool in prompt.tools
         ]
-    return {**body, "model": model, "messages": messages, "stream": True}
+        if prompt.tool_choice != "auto":
+            body["tool_choice"] = _tool_choice(prompt.tool_choice)
+    return {**body, "model": model, "messages": messages, "stream": streaming}
+
+
+def _tool_choice(wish: str) -> str | JsonObject:
+    return wish if wish == "required" else {"type": "function", "function": {"name": wish}}
 
 
 def _messages(message: Message) -> list[JsonObject]:
@@ -77,7 +96,16 @@ def _messages(message: Message) -> list[JsonObject]:
     if message.role == "assistant":
         return [_assistant(message), *said]
     rest = render_parts(part for part in message.parts if not isinstance(part, ToolResult))
+    pictures = [part for part in message.parts if isinstance(part, Image)]
+    if pictures:
+        shown = [_picture(picture) for picture in pictures]
+        words = [{"type": "text", "text": rest}] if rest else []
+        return [*said, {"role": "user", "content": [*words, *shown]}]
     return [*said, {"role": "user", "content": rest}] if rest or not results else said
+
+
+def _picture(image: Image) -> JsonObject:
+    return {"type": "image_url", "image_url": {"url": f"data:{image.media_type};base64,{image.data}"}}
 
 
 def _assistant(message: Message) -> JsonObject:
@@ -124,7 +152,7 @@ class _OpenCall:
         self.arguments: list[str] = []
 
 
-class Assembly:
+class ChatAssembly:
     """Makes one answer's chunks out of its events: `take` each event, then `end`.
 
     Raises while taking and ending:
@@ -132,36 +160,44 @@ class Assembly:
         MalformedResponse: an event is not what the protocol says, or a tool call's arguments are no JSON.
     """
 
-    def __init__(self, *, provider: str, body: JsonObject) -> None:
+    def __init__(self, *, provider: str, model: str, prompt: Prompt, meter: Meter) -> None:
         self._provider = provider
-        self._body = body
-        self._model: str = body["model"]
+        self._model = model
+        self._meter = meter
         self._finish: str | None = None
         self._refused = False
         self._calls: list[_OpenCall] = []
         self._by_index: dict[int, _OpenCall] = {}
         self._reported: JsonObject | None = None
-        self._characters = 0
+        self._cited = Markers(prompt)
+        self.over = False
 
     @property
     def whole(self) -> bool:
         """The model has said that it is done; only its usage may still come."""
         return self._finish is not None
 
-    @property
-    def spoke(self) -> bool:
-        """Something of an answer came."""
-        return self._characters > 0
-
-    def take(self, data: bytes) -> list[Chunk]:
+    def take(self, event: bytes) -> list[Chunk]:
         """The chunks of one event: text and reasoning at once, tool calls only when all is said."""
+        if event == _DONE:
+            self.over = True
+            return []
         try:
-            event = jiter.from_json(data)
+            fields = jiter.from_json(event)
         except ValueError as error:
             raise MalformedResponse(f"An event of the stream is not JSON: {error}.") from None
-        if not isinstance(event, dict):
+        if not isinstance(fields, dict):
             raise MalformedResponse("An event of the stream is not a JSON object.")
-        fields = cast("JsonObject", event)
+        return self._take(cast("JsonObject", fields), "delta")
+
+    def plain(self, answer: JsonObject) -> list[Chunk]:
+        """The chunks of an answer that came in one piece."""
+        chunks = self._take(answer, "message")
+        if self._finish is None:
+            raise MalformedResponse("The answer does not say why the model stopped.")
+        return [*chunks, *self.end()]
+
+    def _take(self, fields: JsonObject, where: str) -> list[Chunk]:
         if fields.get("error"):
             raise error_in_stream(fields["error"])
         if usage := fields.get("usage"):
@@ -172,7 +208,7 @@ class Assembly:
             choice = choices[0]
             if choice.get("index"):
                 return []
-            chunks = self._take_delta(delta) if (delta := choice.get("delta")) else []
+            chunks = self._take_delta(delta) if (delta := choice.get(where)) else []
         except (AttributeError, TypeError, KeyError):
             raise MalformedResponse("An event of the stream does not have the protocol's form.") from None
         if finish := choice.get("finish_reason"):
@@ -186,6 +222,8 @@ class Assembly:
             chunks.append(ReasoningDelta(self._counted(thought)))
         if text := delta.get("content"):
             chunks.append(TextDelta(self._counted(text)))
+            if self._cited.sought:
+                chunks.extend(self._cited.hear(text))
         if refusal := delta.get("refusal"):
             self._refused = True
             chunks.append(TextDelta(self._counted(refusal)))
@@ -196,8 +234,7 @@ class Assembly:
     def _counted(self, text: object) -> str:
         if not isinstance(text, str):
             raise TypeError
-        self._characters += len(text)
-        return text
+        return self._meter.hear(text)
 
     def _take_call(self, piece: JsonObject) -> None:
         """Add a piece to its call; some servers give no index, others index 0 for every call."""
@@ -223,50 +260,24 @@ class Assembly:
             reason = "refused"
         elif calls and reason == "end":
             reason = "tool_calls"
-        return [*calls, self.usage(), Stopped(reason, self._provider, self._model)]
+        return [*calls, self._usage(), Stopped(reason, self._provider, self._model)]
+
+    def _usage(self) -> Usage:
+        measured = _reported_usage(self._reported) if self._reported else None
+        return self._meter.usage() if measured is None else self._meter.report(measured)
 
     def _finished_calls(self) -> list[ToolCall]:
         if _REASONS.get(self._finish or "") != "length":
-            return [_finished(call) for call in self._calls]
+            return [finished_call(call.id, call.name, "".join(call.arguments)) for call in self._calls]
         # Cut off by its length, an answer may end within a call; half a call is none.
         whole: list[ToolCall] = []
         for call in self._calls:
             try:
                 if call.arguments:
-                    whole.append(_finished(call))
+                    whole.append(finished_call(call.id, call.name, "".join(call.arguments)))
             except MalformedResponse:
                 break
         return whole
-
-    def usage(self) -> Usage:
-        """What the answer cost so far: as the server reported it, else estimated at 4 characters a token."""
-        measured = _reported_usage(self._reported) if self._reported else None
-        if measured is not None:
-            return measured
-        asked = len(json.dumps(self._body, ensure_ascii=False))
-        return Usage(
-            input_tokens=-(-asked // _CHARACTERS_PER_TOKEN),
-            output_tokens=-(-self._characters // _CHARACTERS_PER_TOKEN),
-            cost_usd=None,
-            estimated=True,
-            calls=1,
-        )
-
-
-def _finished(call: _OpenCall) -> ToolCall:
-    text = "".join(call.arguments)
-    arguments: Any = {}
-    try:
-        if text.strip():
-            arguments = jiter.from_json(text.encode())
-    except ValueError:
-        arguments = None
-    if not isinstance(arguments, dict) or not call.name:
-        raise MalformedResponse(
-            f"The model's call of the tool {call.name!r} is not a name with a JSON object of arguments.",
-            remedy="Try again; a model that does this often cannot be used with tools.",
-        )
-    return ToolCall(call.id, call.name, cast("JsonObject", arguments))
 
 
 def _reported_usage(usage: JsonObject) -> Usage | None:
@@ -278,4 +289,5 @@ def _reported_usage(usage: JsonObject) -> Usage | None:
     cached, reasoned = asked_of.get("cached_tokens") or 0, said_of.get("reasoning_tokens") or 0
     # Some servers count reasoning beside the completion; `Usage` counts it within.
     output = said if reasoned <= said else said + reasoned
-    return Usage(asked, output, cached, reasoned, cost_usd=None, calls=1)
+    written = asked_of.get("cache_write_tokens") or 0
+    return Usage(asked, output, cached, reasoned, cost_usd=None, calls=1, cache_write_tokens=written)

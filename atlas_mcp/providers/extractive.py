@@ -12,16 +12,19 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, assert_never
 
+from atlas_mcp.chunks import Stopped, TextDelta, Usage
 from atlas_mcp.errors import Unavailable
-from atlas_mcp.messages import Intent, Stopped, TextDelta, ToolCall, Usage
+from atlas_mcp.messages import Intent, ToolCall
 from atlas_mcp.providers.provider import ProviderInfo
 from atlas_mcp.providers.stream import Stream
+from atlas_mcp.providers.terms import TERMS, Terms
 from atlas_mcp.text.embedding import find_embedder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
 
-    from atlas_mcp.messages import Chunk, JsonObject, Prompt
+    from atlas_mcp.chunks import Chunk
+    from atlas_mcp.messages import JsonObject, Prompt
     from atlas_mcp.providers.extraction.questions import Question
     from atlas_mcp.providers.extraction.relevance import Vectors
     from atlas_mcp.providers.extraction.units import Unit
@@ -64,7 +67,7 @@ class ExtractiveProvider:
             note="No language model wrote this: its sentences were selected from the sources, word for word.",
         )
 
-    def stream(self, prompt: Prompt) -> Stream:
+    def stream(self, prompt: Prompt, terms: Terms = TERMS) -> Stream:  # noqa: ARG002 - it never waits
         """The answer to a prompt, a sentence or so at a time.
 
         Raises while read:

@@ -11,7 +11,7 @@ import re
 from html import escape
 from typing import TYPE_CHECKING, assert_never
 
-from atlas_mcp.messages import Finding, Material, Passage, Reasoning, Text, ToolCall, ToolResult
+from atlas_mcp.messages import Finding, Image, Material, Passage, Reasoning, Text, ToolCall, ToolResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -66,7 +66,7 @@ def fence_result(result: ToolResult) -> str:
 
 
 def render(part: Part) -> str:
-    """One part of a message as text; reasoning and tool calls have no text and give the empty string."""
+    """One part of a message as text; empty for what is none: reasoning, tool calls, pictures."""
     match part:
         case Text():
             return part.text
@@ -76,7 +76,7 @@ def render(part: Part) -> str:
             return f"{NOTE}\n{text}" if text else ""
         case ToolResult():
             return fence_result(part)
-        case Reasoning() | ToolCall():
+        case Reasoning() | ToolCall() | Image():
             return ""
         case _:
             assert_never(part)

@@ -7,47 +7,63 @@ that stream (`complete`), so there is one path by which a model is asked.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, assert_never
+from typing import TYPE_CHECKING, Protocol, assert_never, runtime_checkable
 
-from atlas_mcp.errors import StreamBroken
-from atlas_mcp.messages import (
+from atlas_mcp.chunks import (
+    Chosen,
     Citation,
-    Message,
-    Reasoning,
     ReasoningDelta,
     Reply,
     Retracted,
     Stopped,
     Switched,
-    Text,
     TextDelta,
-    ToolCall,
     Usage,
 )
+from atlas_mcp.errors import StreamBroken
+from atlas_mcp.messages import Message, Reasoning, Text, ToolCall
+from atlas_mcp.providers.capabilities import Capabilities
+from atlas_mcp.providers.terms import TERMS, Terms
 
 if TYPE_CHECKING:
-    from atlas_mcp.messages import Chunk, Part, Prompt
+    from atlas_mcp.chunks import Chunk
+    from atlas_mcp.messages import Part, Prompt
     from atlas_mcp.providers.stream import Stream
 
-__all__ = ["Fold", "Provider", "ProviderInfo", "complete"]
+__all__ = ["AT_ONCE", "Checked", "Fold", "Health", "Provider", "ProviderInfo", "complete"]
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderInfo:
-    """Who answers: `name` is `vendor:model` as a person writes it."""
+    """Who answers: `name` is `vendor:model` as a person writes it.
+
+    `address` is where prompts go, without any secret, where that is not the vendor's own; `members` are those
+    behind a group.
+    """
 
     name: str
     vendor: str
     model: str
     language_model: bool = True
     note: str = ""
+    capabilities: Capabilities = field(default_factory=Capabilities)
+    address: str = ""
+    members: tuple[ProviderInfo, ...] = ()
+
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        """Everyone to whom a prompt may go, by vendor and address, sorted."""
+        if not self.members:
+            return (f"{self.vendor} at {self.address}" if self.address else self.vendor,)
+        return tuple(sorted({name for member in self.members for name in member.recipients}))
 
 
 class Provider(Protocol):
     """Something that answers prompts as a stream of chunks.
 
     `stream` opens nothing until the first chunk is asked for. The stream ends with exactly one `Stopped`, or
-    raises a `ProviderError`; a stream that ends without either is broken and says so.
+    raises a `ProviderError`; a stream that ends without either is broken and says so. A provider that waits
+    for a wire ends the wait by `terms.deadline`.
     """
 
     @property
@@ -55,7 +71,7 @@ class Provider(Protocol):
         """Who answers."""
         ...
 
-    def stream(self, prompt: Prompt) -> Stream:
+    def stream(self, prompt: Prompt, terms: Terms = TERMS) -> Stream:
         """The answer to a prompt, not yet begun."""
         ...
 
@@ -64,49 +80,126 @@ class Provider(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class Fold:
-    """Gathers a stream's chunks into one `Reply`; retracted text is taken back."""
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What a look at a provider found: it `answers` or not, within how many seconds, and what it `says`.
 
-    parts: list[Part] = field(default_factory=list["Part"])
-    usage: Usage = field(default_factory=Usage)
-    citations: list[Citation] = field(default_factory=list[Citation])
-    stopped: Stopped | None = None
-    _text: list[str] = field(default_factory=list[str])
-    _reasoning: list[str] = field(default_factory=list[str])
-    _signature: str | None = None
+    `capabilities` is what its own interface reports of the model, where it does.
+    """
+
+    answers: bool
+    seconds: float
+    says: str = ""
+    remedy: str = ""
+    capabilities: Capabilities | None = None
+
+
+@runtime_checkable
+class Checked(Protocol):
+    """A provider that can be looked at without paying for an answer."""
+
+    async def check(self) -> Health:
+        """Whether it is there and would take our prompts; never raises for what it finds."""
+        ...
+
+
+@dataclass(slots=True)
+class _Said:
+    """A stretch of text or of reasoning that is still growing."""
+
+    reasoning: bool
+    pieces: list[str] = field(default_factory=list[str])
+    signature: str | None = None
+    redacted: bool = False
+
+    @property
+    def text(self) -> str:
+        return "".join(self.pieces)
+
+    def cut(self, characters: int) -> int:
+        """Take back up to so many characters from the end; gives how many are left to take elsewhere."""
+        text = self.text
+        self.pieces = [text[: max(0, len(text) - characters)]]
+        return max(0, characters - len(text))
+
+
+class Fold:
+    """Gathers a stream's chunks into one `Reply`, in order; what is retracted is taken back."""
+
+    __slots__ = ("_growing", "_parts", "choices", "citations", "stopped", "switches", "usage")
+
+    def __init__(self) -> None:
+        self.usage = Usage()
+        self.citations: list[Citation] = []
+        self.choices: list[Chosen] = []
+        self.switches: list[Switched] = []
+        self.stopped: Stopped | None = None
+        self._parts: list[_Said | ToolCall] = []
+        self._growing: _Said | None = None
 
     def add(self, chunk: Chunk) -> None:
         """Take one chunk in."""
         match chunk:
             case TextDelta():
-                self._text.append(chunk.text)
+                self._say(chunk.text, reasoning=False)
             case ReasoningDelta():
-                self._reasoning.append(chunk.text)
-                self._signature = chunk.signature or self._signature
+                self._reason(chunk)
             case ToolCall():
-                self.parts.append(chunk)
+                self._parts.append(chunk)
+                self._growing = None
             case Citation():
                 self.citations.append(chunk)
             case Usage():
                 self.usage = self.usage + chunk
+            case Chosen():
+                self.choices.append(chunk)
+            case Switched():
+                self.switches.append(chunk)
             case Retracted():
-                self._take_back(chunk.characters)
+                self._take_back(chunk)
             case Stopped():
                 self.stopped = chunk
-            case Switched():
-                pass
             case _:
                 assert_never(chunk)
 
-    def _take_back(self, characters: int) -> None:
-        text = "".join(self._text)
-        self._text = [text[: max(0, len(text) - characters)]]
+    def _say(self, text: str, *, reasoning: bool) -> _Said:
+        growing = self._growing
+        if growing is None or growing.reasoning is not reasoning:
+            self._growing = growing = _Said(reasoning)
+            self._parts.append(growing)
+        growing.pieces.append(text)
+        return growing
+
+    def _reason(self, chunk: ReasoningDelta) -> None:
+        if chunk.redacted:
+            self._growing = None
+        said = self._say(chunk.text, reasoning=True)
+        if chunk.signature is not None:
+            said.signature, said.redacted = chunk.signature, chunk.redacted
+            self._growing = None
+
+    def _take_back(self, chunk: Retracted) -> None:
+        text, reasoning = chunk.characters, chunk.reasoning
+        for part in reversed(self._parts):
+            if isinstance(part, _Said):
+                if part.reasoning:
+                    reasoning = part.cut(reasoning)
+                else:
+                    text = part.cut(text)
+        # Whoever retracts reasoning retracts its seals with it.
+        self._parts = [
+            part for part in self._parts
+            if not isinstance(part, _Said) or part.text or (part.reasoning and not chunk.reasoning)
+        ]  # fmt: skip
+        open_ones = (part for part in self._parts[-1:] if isinstance(part, _Said) and part.signature is None)
+        self._growing = next(open_ones, None)
+        if chunk.citations:
+            del self.citations[-chunk.citations :]
 
     @property
     def text(self) -> str:
-        """The text said so far."""
-        return "".join(self._text)
+        """The text that stands so far."""
+        return "".join(part.text for part in self._parts if isinstance(part, _Said) and not part.reasoning)
 
     def reply(self) -> Reply:
         """The whole answer.
@@ -116,23 +209,37 @@ class Fold:
         """
         if self.stopped is None:
             raise StreamBroken("The answer ended without its terminal event.", remedy="Try again.")
+        maker = f"{self.stopped.provider}:{self.stopped.model}"
         parts: list[Part] = []
-        if self._reasoning:
-            parts.append(Reasoning("".join(self._reasoning), self._signature))
-        if text := self.text:
-            parts.append(Text(text))
-        message = Message("assistant", (*parts, *self.parts))
-        return Reply(message, self.usage, self.stopped, tuple(self.citations))
+        for part in self._parts:
+            if isinstance(part, ToolCall):
+                parts.append(part)
+            elif part.reasoning:
+                parts.append(Reasoning(part.text, part.signature, maker, part.redacted))
+            elif part.text:
+                parts.append(Text(part.text))
+        return Reply(
+            Message("assistant", tuple(parts)),
+            self.usage,
+            self.stopped,
+            tuple(self.citations),
+            tuple(self.choices),
+            tuple(self.switches),
+        )
 
 
-async def complete(provider: Provider, prompt: Prompt) -> Reply:
-    """The whole answer to a prompt: the fold of its stream.
+AT_ONCE = Terms(streaming=False)
+"""The terms of a call of which nobody watches the answer come."""
+
+
+async def complete(provider: Provider, prompt: Prompt, terms: Terms = AT_ONCE) -> Reply:
+    """The whole answer to a prompt, by default asked for in one piece: the fold of its stream.
 
     Raises:
         ProviderError: the provider failed, or the stream broke.
     """
     fold = Fold()
-    async with provider.stream(prompt) as stream:
+    async with provider.stream(prompt, terms) as stream:
         async for chunk in stream:
             fold.add(chunk)
     return fold.reply()

@@ -10,23 +10,29 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from atlas_mcp.chunks import ReasoningDelta, Stopped, TextDelta, Usage
 from atlas_mcp.errors import InvalidConfiguration, Unavailable
-from atlas_mcp.messages import Stopped, TextDelta, ToolCall, Usage, prompt_hash
+from atlas_mcp.messages import ToolCall, prompt_hash
 from atlas_mcp.providers.fence import render_parts
+from atlas_mcp.providers.meter import Meter
 from atlas_mcp.providers.provider import ProviderInfo
 from atlas_mcp.providers.script import FAILURES, Script, ScriptedReply, turn_of
 from atlas_mcp.providers.smallest import smallest
 from atlas_mcp.providers.stream import Stream
+from atlas_mcp.providers.terms import TERMS, Patience, Terms
+from atlas_mcp.providers.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+    from atlas_mcp.chunks import Chunk
     from atlas_mcp.errors import ProviderError
-    from atlas_mcp.messages import Chunk, Prompt
+    from atlas_mcp.messages import Prompt
 
 __all__ = ["Script", "ScriptedProvider", "ScriptedReply", "open_provider", "smallest"]
 
@@ -55,30 +61,38 @@ class ScriptedProvider:
         """Who answers."""
         return self._info
 
-    def stream(self, prompt: Prompt) -> Stream:
+    def stream(self, prompt: Prompt, terms: Terms = TERMS) -> Stream:
         """The answer to a prompt, not yet begun."""
-        return Stream(self._chunks(prompt))
+        meter = Meter(prompt)
+        return Stream(self._chunks(prompt, terms, meter), meter=meter)
 
     async def aclose(self) -> None:
         """Further streams fail."""
         self._closed = True
 
-    async def _chunks(self, prompt: Prompt) -> AsyncGenerator[Chunk, None]:
+    async def _chunks(self, prompt: Prompt, terms: Terms, meter: Meter) -> AsyncGenerator[Chunk, None]:
         if self._closed:
             raise Unavailable("The provider was closed.", provider=_VENDOR, model=self._info.model)
         reply = self._reply(prompt)
-        pieces = [] if reply.tool else _pieces(_text(reply, prompt), reply.tokens)
+        pieces = [] if reply.tool else _pieces(_text(reply, prompt), reply.tokens if terms.streaming else 1)
         pause = reply.seconds / max(1, len(pieces))
         said = pieces if reply.fail is None else pieces[: reply.after]
-        for piece in said:
-            await asyncio.sleep(pause)
-            yield TextDelta(piece)
-        if not pieces or reply.fail is not None:
-            await asyncio.sleep(pause)
+        patience = terms.patience(Patience())
+        watchdog = Watchdog(first_token=patience.first_token, idle=patience.idle, deadline=terms.deadline)
+        with closing(watchdog):
+            await _wait(watchdog, reply.first_token)
+            meter.began = reply.fail is None or bool(said)
+            if reply.reasoning:
+                yield ReasoningDelta(meter.hear(reply.reasoning))
+            for piece in said:
+                await _wait(watchdog, pause)
+                yield TextDelta(meter.hear(piece))
+            if not pieces or reply.fail is not None:
+                await _wait(watchdog, pause)
         for number, tool in enumerate(reply.tool, start=1):
             yield ToolCall(f"call_{turn_of(prompt)}_{number}", tool.name, dict(tool.arguments))
         if said or reply.fail is None:
-            yield Usage(_asked(prompt), len(said) + len(reply.tool), calls=1)
+            yield meter.report(Usage(_asked(prompt), len(said) + len(reply.tool), calls=1))
         if reply.fail is not None:
             raise self._failure(reply.fail, reply)
         yield Stopped("tool_calls" if reply.tool else "end", _VENDOR, self._info.model, language_model=False)
@@ -103,6 +117,13 @@ class ScriptedProvider:
             model=self._info.model,
             retry_after=reply.retry_after,
         )
+
+
+async def _wait(watchdog: Watchdog, seconds: float) -> None:
+    """Take time, as a wire would, but no longer than one waits for a wire."""
+    with watchdog:
+        await asyncio.sleep(seconds)
+    watchdog.heard()
 
 
 def _text(reply: ScriptedReply, prompt: Prompt) -> str:

@@ -2,26 +2,18 @@
 
 Follows the event-stream grammar of the HTML standard (section 9.2): lines end with CR, LF or CRLF, `data`
 lines of one event are joined, comments keep the connection alive, an event that no blank line ends is
-dropped. It knows no transport and no vendor: bytes go in, events come out.
+dropped. An event is its data; the names that some servers give beside it say nothing that the data does not.
+It knows no transport and no vendor.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from atlas_mcp.errors import MalformedResponse
 
-__all__ = ["EventDecoder", "ServerEvent"]
+__all__ = ["EventDecoder"]
 
 _LARGEST_EVENT = 8 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
-
-
-class ServerEvent(NamedTuple):
-    """One event: its `name` (empty where the server gave none) and its `data`, both as bytes."""
-
-    name: bytes
-    data: bytes
 
 
 class EventDecoder:
@@ -31,18 +23,17 @@ class EventDecoder:
         MalformedResponse: an event grew beyond `largest` bytes, so this is no event stream.
     """
 
-    __slots__ = ("_after_cr", "_data", "_fresh", "_largest", "_name", "_rest", "_size")
+    __slots__ = ("_after_cr", "_data", "_fresh", "_largest", "_rest", "_size")
 
     def __init__(self, *, largest: int = _LARGEST_EVENT) -> None:
         self._largest = largest
         self._rest: bytes = b""
-        self._name: bytes = b""
         self._data: list[bytes] = []
         self._size = 0
         self._after_cr = False
         self._fresh = True
 
-    def feed(self, piece: bytes) -> list[ServerEvent]:
+    def feed(self, piece: bytes) -> list[bytes]:
         """The events that `piece` completes, often none or one."""
         if self._after_cr and piece:
             piece = piece.removeprefix(b"\n")
@@ -60,7 +51,7 @@ class EventDecoder:
         self._guard(len(self._rest))
         return [event for line in lines if (event := self._take(line.rstrip(b"\r\n"))) is not None]
 
-    def _take(self, line: bytes) -> ServerEvent | None:
+    def _take(self, line: bytes) -> bytes | None:
         if not line:
             return self._dispatch()
         name, _, value = line.partition(b":")
@@ -69,13 +60,10 @@ class EventDecoder:
             self._data.append(value)
             self._size += len(value)
             self._guard(self._size)
-        elif name == b"event":
-            self._name = value
         return None
 
-    def _dispatch(self) -> ServerEvent | None:
-        event = ServerEvent(self._name, b"\n".join(self._data)) if self._data else None
-        self._name = b""
+    def _dispatch(self) -> bytes | None:
+        event = b"\n".join(self._data) if self._data else None
         self._data.clear()
         self._size = 0
         return event

@@ -7,6 +7,7 @@ or works on what it got is never timed out.
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING, Self
 
 from atlas_mcp.errors import ProviderTimeout, Stalled
@@ -21,10 +22,10 @@ class Watchdog:
     """A context manager around each wait of one stream.
 
     `first_token` seconds may pass, over all waits together, until `heard()` is called for the first time,
-    then `idle` seconds in each wait.
+    then `idle` seconds in each wait; none lasts beyond `deadline`, a reading of the event loop's clock.
 
     Raises on leaving a wait that took too long:
-        ProviderTimeout: nothing was heard at all.
+        ProviderTimeout: nothing was heard at all, or the deadline passed.
         Stalled: the stream went silent.
     """
 
@@ -36,15 +37,17 @@ class Watchdog:
         "_loop",
         "_reader",
         "_timer",
+        "deadline",
         "first_token",
         "idle",
     )
 
-    def __init__(self, *, first_token: float, idle: float) -> None:
+    def __init__(self, *, first_token: float, idle: float, deadline: float | None = None) -> None:
         self.first_token = first_token
         self.idle = idle
+        self.deadline = math.inf if deadline is None else deadline
         self._loop = asyncio.get_running_loop()
-        self._deadline = self._loop.time() + first_token
+        self._deadline = min(self._loop.time() + first_token, self.deadline)
         self._heard = False
         self._expired = False
         self._timer: asyncio.TimerHandle | None = None
@@ -59,7 +62,7 @@ class Watchdog:
         self._reader = reader = asyncio.current_task()
         self._cancelled_before = reader.cancelling() if reader is not None else 0
         if self._heard:
-            self._deadline = self._loop.time() + self.idle
+            self._deadline = min(self._loop.time() + self.idle, self.deadline)
         if self._timer is None or self._timer.when() > self._deadline:
             self._arm()
         return self
@@ -95,6 +98,11 @@ class Watchdog:
             self._reader.cancel()
 
     def _verdict(self) -> ProviderTimeout | Stalled:
+        if self._deadline >= self.deadline:
+            return ProviderTimeout(
+                "The answer was not whole by the time limit of the call.",
+                remedy="Ask for less, or allow more time.",
+            )
         if self._heard:
             return Stalled(
                 f"The stream went silent for {self.idle:g} seconds.",

@@ -11,29 +11,22 @@ import pytest
 from atlas_mcp.agents.agent import Answered, Happened, Speaking, Task
 from atlas_mcp.agents.card import Card
 from atlas_mcp.agents.model_agent import REPAIRS, ModelAgent
+from atlas_mcp.chunks import Stopped, TextDelta
 from atlas_mcp.downstream.toolbox import Found, Tool, Toolbox
 from atlas_mcp.errors import ContentRefused, InvalidOutput, Overloaded, ToolFailed
 from atlas_mcp.events import Kind
-from atlas_mcp.messages import (
-    Intent,
-    Material,
-    Passage,
-    Source,
-    Stopped,
-    TextDelta,
-    ToolCall,
-    ToolResult,
-    ToolSpec,
-)
+from atlas_mcp.messages import Intent, Material, Passage, Source, ToolCall, ToolResult, ToolSpec
 from atlas_mcp.providers.provider import ProviderInfo
 from atlas_mcp.providers.scripted import Script, ScriptedProvider
 from atlas_mcp.providers.stream import Stream, StreamControl, StreamState
+from atlas_mcp.providers.terms import TERMS, Terms
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
     from atlas_mcp.agents.agent import Step
-    from atlas_mcp.messages import Chunk, Prompt
+    from atlas_mcp.chunks import Chunk
+    from atlas_mcp.messages import Prompt
 
 SOURCE = Source("ab", "file:///t", "T", "2026-01-01")
 SHOWN = Passage("p1", SOURCE, "The Moon pulls.", 0)
@@ -53,9 +46,9 @@ class Watched(ScriptedProvider):
         super().__init__(Script.parse(script))
         self.asked: list[Prompt] = []
 
-    def stream(self, prompt: Prompt) -> Stream:
+    def stream(self, prompt: Prompt, terms: Terms = TERMS) -> Stream:
         self.asked.append(prompt)
-        return super().stream(prompt)
+        return super().stream(prompt, terms)
 
 
 class Calling:
@@ -66,7 +59,7 @@ class Calling:
         self.asked: list[Prompt] = []
         self.info = ProviderInfo("test:calling", "test", "calling")
 
-    def stream(self, prompt: Prompt) -> Stream:
+    def stream(self, prompt: Prompt, terms: Terms = TERMS) -> Stream:  # noqa: ARG002 - it takes any
         self.asked.append(prompt)
         return Stream(self._chunks())
 

@@ -20,12 +20,14 @@ from atlas_mcp.errors import InvalidInput
 from atlas_mcp.messages import prompt_hash
 from atlas_mcp.providers.scripted import open_provider
 from atlas_mcp.providers.stream import Stream
+from atlas_mcp.providers.terms import TERMS, Terms
 from atlas_mcp.settings import MemorySettings, Settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from atlas_mcp.messages import Chunk, Prompt
+    from atlas_mcp.chunks import Chunk
+    from atlas_mcp.messages import Prompt
     from atlas_mcp.providers.provider import Provider, ProviderInfo
 
 QUESTION = "What do the documents say of the tides?"
@@ -42,12 +44,12 @@ class Noting:
     def info(self) -> ProviderInfo:
         return self._provider.info
 
-    def stream(self, prompt: Prompt) -> Stream:
-        return Stream(self._chunks(prompt))
+    def stream(self, prompt: Prompt, terms: Terms = TERMS) -> Stream:
+        return Stream(self._chunks(prompt, terms))
 
-    async def _chunks(self, prompt: Prompt) -> AsyncGenerator[Chunk]:
+    async def _chunks(self, prompt: Prompt, terms: Terms) -> AsyncGenerator[Chunk]:
         self._note(prompt_hash(prompt))
-        async with self._provider.stream(prompt) as stream:
+        async with self._provider.stream(prompt, terms) as stream:
             async for chunk in stream:
                 yield chunk
 

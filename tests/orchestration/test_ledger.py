@@ -10,39 +10,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from atlas_mcp.chunks import Citation, ReasoningDelta, Reply, Retracted, Stopped, Switched, TextDelta, Usage
 from atlas_mcp.database import Database, open_database
 from atlas_mcp.downstream.toolbox import Found, Tool, Toolbox
 from atlas_mcp.errors import BudgetSpent, LeaseLost, Overloaded
-from atlas_mcp.messages import (
-    Citation,
-    Intent,
-    Message,
-    Passage,
-    Prompt,
-    ReasoningDelta,
-    Reply,
-    Retracted,
-    Source,
-    Stopped,
-    Switched,
-    Text,
-    TextDelta,
-    ToolCall,
-    ToolSpec,
-    Usage,
-)
+from atlas_mcp.messages import Intent, Message, Passage, Prompt, Source, Text, ToolCall, ToolSpec
 from atlas_mcp.orchestration.lease import Lease, Leases
 from atlas_mcp.orchestration.ledger import Ledger, LedgeredProvider, LedgeredToolbox
 from atlas_mcp.orchestration.store import MIGRATIONS
 from atlas_mcp.providers.provider import ProviderInfo, complete
 from atlas_mcp.providers.scripted import Script, ScriptedProvider
 from atlas_mcp.providers.stream import Stream
+from atlas_mcp.providers.terms import TERMS, Terms
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
     from pathlib import Path
 
-    from atlas_mcp.messages import Chunk
+    from atlas_mcp.chunks import Chunk
     from atlas_mcp.providers.provider import Provider
 
 PASSAGE = Passage("p1", Source("ab", "file:///t", "T", "2026-01-01"), "The Moon pulls.", 0, heading="Tides")
@@ -75,7 +60,7 @@ class Saying:
         self.asked = 0
         self.info = ProviderInfo("test:saying", "test", "saying")
 
-    def stream(self, prompt: Prompt) -> Stream:  # noqa: ARG002 - it says the same to all
+    def stream(self, prompt: Prompt, terms: Terms = TERMS) -> Stream:  # noqa: ARG002 - it says the same to all
         return Stream(self._said())
 
     async def _said(self) -> AsyncGenerator[Chunk]:

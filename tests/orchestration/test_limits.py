@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
+from atlas_mcp.chunks import Usage
 from atlas_mcp.errors import BudgetSpent
-from atlas_mcp.messages import Usage
 from atlas_mcp.orchestration.limits import Limits
 from atlas_mcp.orchestration.team import Budget
 

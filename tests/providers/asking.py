@@ -9,14 +9,15 @@ import pytest
 
 from atlas_mcp import errors
 from atlas_mcp.messages import Intent, Message, Prompt, Text
-from atlas_mcp.providers.openai import Patience
-from atlas_mcp.providers.provider import Fold
+from atlas_mcp.providers.provider import Fold, complete
+from atlas_mcp.providers.terms import TERMS, Patience
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from atlas_mcp.providers.openai import OpenAIProvider
+    from atlas_mcp.chunks import Reply
     from atlas_mcp.providers.stream import Stream
+    from atlas_mcp.providers.vendor import VendorProvider
     from tests.fakes.openai_server import FakeOpenAI
 
 KEY = "sk-very-secret-0123456789"
@@ -33,6 +34,11 @@ async def drain(stream: Stream, fold: Fold) -> None:
         fold.add(chunk)
 
 
+async def streamed(provider: VendorProvider, asked: Prompt) -> Reply:
+    """The answer, streamed to its end."""
+    return await complete(provider, asked, TERMS)
+
+
 async def until(true: Callable[[], object]) -> None:
     """Let the others run until something is so; five seconds are more than enough."""
     async with asyncio.timeout(5):
@@ -40,7 +46,7 @@ async def until(true: Callable[[], object]) -> None:
             await asyncio.sleep(0)
 
 
-async def failure(provider: OpenAIProvider, asked: Prompt | None = None) -> tuple[errors.ProviderError, Fold]:
+async def failure(provider: VendorProvider, asked: Prompt | None = None) -> tuple[errors.ProviderError, Fold]:
     """How the provider fails, and what it said before."""
     fold = Fold()
     async with provider.stream(asked or prompt()) as stream:

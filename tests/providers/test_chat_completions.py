@@ -10,26 +10,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from atlas_mcp.chunks import Chunk, ReasoningDelta, Stopped, TextDelta, Usage
 from atlas_mcp.errors import MalformedResponse, Overloaded, RateLimited
 from atlas_mcp.messages import (
-    Chunk,
     Intent,
     Material,
     Message,
     Passage,
     Prompt,
     Reasoning,
-    ReasoningDelta,
     Source,
-    Stopped,
     Text,
-    TextDelta,
     ToolCall,
     ToolResult,
     ToolSpec,
-    Usage,
 )
-from atlas_mcp.providers.chat_completions import Assembly, request_body
+from atlas_mcp.providers.chat_completions import ChatAssembly, request_body
+from atlas_mcp.providers.meter import Meter
 
 SCHEMA = {
     "type": "object",
@@ -43,8 +40,15 @@ def prompt(*messages: Message, **fields: Any) -> Prompt:
     return Prompt(messages or (Message("user", (Text("hello"),)),), Intent.PLAN, "hello", **fields)
 
 
-def assembled(*events: Any, body: dict[str, Any] | None = None) -> list[Chunk]:
-    assembly = Assembly(provider="openai", body=body or {"model": "m", "messages": []})
+def assembly_for(asked: Prompt | None = None) -> ChatAssembly:
+    asked = asked or prompt()
+    meter = Meter(asked)
+    meter.began = True
+    return ChatAssembly(provider="openai", model="m", prompt=asked, meter=meter)
+
+
+def assembled(*events: Any, asked: Prompt | None = None) -> list[Chunk]:
+    assembly = assembly_for(asked)
     chunks = [chunk for event in events for chunk in assembly.take(json.dumps(event).encode())]
     return [*chunks, *assembly.end()]
 
@@ -70,8 +74,9 @@ def test_a_prompt_becomes_a_streaming_request_that_asks_for_its_usage() -> None:
 
 def test_material_is_fenced_in_the_turn_it_stands_in() -> None:
     body = request_body(prompt(Message("user", (Text("Quote."), Material((PASSAGE,))))), "m")
-    assert body["messages"][0]["content"].startswith("Quote.\n\nWhat stands between <source>")
-    assert "\nThe moon pulls.\n</source>" in body["messages"][0]["content"]
+    assert body["messages"][0]["role"] == "system"  # where it is asked to cite
+    assert body["messages"][1]["content"].startswith("Quote.\n\nWhat stands between <source>")
+    assert "\nThe moon pulls.\n</source>" in body["messages"][1]["content"]
 
 
 def test_a_conversation_with_tools_keeps_calls_and_results_together() -> None:
@@ -171,8 +176,8 @@ def test_reasoning_counted_beside_the_completion_is_counted_within() -> None:
 
 @pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": None, "completion_tokens": None}, "many"])
 def test_usage_that_never_comes_is_estimated_and_says_so(usage: Any) -> None:
-    body = {"model": "m", "messages": [{"role": "user", "content": "x" * 400}]}
-    *_, estimate, _stopped = assembled(said(content="y" * 41), said("stop"), {"usage": usage}, body=body)
+    asked = prompt(Message("user", (Text("x" * 400),)))
+    *_, estimate, _stopped = assembled(said(content="y" * 41), said("stop"), {"usage": usage}, asked=asked)
     assert isinstance(estimate, Usage)
     assert estimate.estimated
     assert estimate.output_tokens == 11
@@ -258,7 +263,7 @@ def test_half_a_call_at_the_length_limit_is_dropped() -> None:
     ],
 )
 def test_what_does_not_have_the_protocols_form_is_malformed(event: bytes) -> None:
-    assembly = Assembly(provider="openai", body={"model": "m"})
+    assembly = assembly_for()
     with pytest.raises(MalformedResponse):
         assembly.take(event)
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from atlas_mcp.chunks import Stopped, TextDelta, Usage
 from atlas_mcp.errors import Cancelled, InvalidRequest, Unavailable
-from atlas_mcp.messages import Intent, Material, Stopped, TextDelta, Usage
+from atlas_mcp.messages import Intent, Material
 from atlas_mcp.providers.extractive import ExtractiveProvider, open_provider
 from atlas_mcp.providers.provider import complete
 from tests.providers.parcels import PASSAGES, WordVectors, answer, asked, gathering

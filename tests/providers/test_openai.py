@@ -13,31 +13,22 @@ import openai
 import pytest
 
 from atlas_mcp import errors
-from atlas_mcp.messages import (
-    Intent,
-    Material,
-    Message,
-    Passage,
-    Prompt,
-    Source,
-    Stopped,
-    TextDelta,
-    ToolCall,
-    Usage,
-)
-from atlas_mcp.providers.openai import DEFAULT_MODEL, OpenAIProvider, open_provider
-from atlas_mcp.providers.provider import Fold, complete
+from atlas_mcp.chunks import Stopped, TextDelta, Usage
+from atlas_mcp.messages import Intent, Material, Message, Passage, Prompt, Source, ToolCall
+from atlas_mcp.providers.openai import DEFAULT_MODEL, open_provider
+from atlas_mcp.providers.provider import Fold
 from tests.fakes.openai_server import FakeOpenAI, Turn
-from tests.providers.asking import KEY, PATIENCE, closed_after, drain, failure, prompt, until
+from tests.providers.asking import KEY, PATIENCE, closed_after, drain, failure, prompt, streamed, until
 
 if TYPE_CHECKING:
     from atlas_mcp.providers.stream import Stream
+    from atlas_mcp.providers.vendor import VendorProvider
 
 SCHEMA = {"type": "object", "properties": {"answer": {"type": "string"}}, "required": ["answer"]}
 
 
 async def test_an_answer_streams_in_and_ends_with_its_measured_usage(
-    server: FakeOpenAI, provider: OpenAIProvider
+    server: FakeOpenAI, provider: VendorProvider
 ) -> None:
     async with provider.stream(prompt()) as stream:
         chunks = [chunk async for chunk in stream]
@@ -52,11 +43,11 @@ async def test_an_answer_streams_in_and_ends_with_its_measured_usage(
 
 
 async def test_the_sdks_own_reading_of_the_wire_is_the_same(
-    server: FakeOpenAI, provider: OpenAIProvider
+    server: FakeOpenAI, provider: VendorProvider
 ) -> None:
     text = 'Wörter, 語, \U0001f30a and\r\nlines\u2028with \\ every "quirk" ' * 5
     server.turns.extend([Turn(text=text), Turn(text=text)])
-    ours = await complete(provider, prompt())
+    ours = await streamed(provider, prompt())
     async with openai.AsyncOpenAI(api_key=KEY, base_url=server.url, max_retries=0) as client:
         stream = await client.chat.completions.create(
             model="fake-model",
@@ -76,20 +67,20 @@ async def test_the_sdks_own_reading_of_the_wire_is_the_same(
 
 
 async def test_connections_are_reused_after_whole_answers(
-    server: FakeOpenAI, provider: OpenAIProvider
+    server: FakeOpenAI, provider: VendorProvider
 ) -> None:
     for _ in range(3):
-        await complete(provider, prompt())
+        await streamed(provider, prompt())
     assert server.connections == 1
 
 
 async def test_structured_output_and_material_reach_the_server(
-    server: FakeOpenAI, provider: OpenAIProvider
+    server: FakeOpenAI, provider: VendorProvider
 ) -> None:
     source = Source("0" * 64, "u", "Tides", "2026-01-01T00:00:00Z")
     material = Material((Passage("p7", source, "The moon pulls the sea twice a day.", 0),))
     asked = Prompt((Message("user", (material,)),), Intent.GATHER, "tides", schema=FINDINGS)
-    reply = await complete(provider, asked)
+    reply = await streamed(provider, asked)
     assert '"passage": "p7", "quote": "The moon pulls the sea twice a day."' in reply.text
 
 
@@ -107,19 +98,19 @@ FINDINGS: dict[str, Any] = {
 }
 
 
-async def test_tool_calls_arrive_whole(server: FakeOpenAI, provider: OpenAIProvider) -> None:
+async def test_tool_calls_arrive_whole(server: FakeOpenAI, provider: VendorProvider) -> None:
     halves: list[dict[str, Any]] = [
         {"tool_calls": [{"index": 0, "id": "c1", "function": {"name": "search", "arguments": '{"q":'}}]},
         {"tool_calls": [{"index": 0, "function": {"arguments": ' "tides"}'}}]},
     ]
     server.turns.append(Turn(deltas=halves))
-    reply = await complete(provider, prompt())
+    reply = await streamed(provider, prompt())
     assert reply.calls == (ToolCall("c1", "search", {"q": "tides"}),)
     assert reply.stopped.reason == "tool_calls"
 
 
 async def test_a_broken_tool_call_is_a_malformed_response(
-    server: FakeOpenAI, provider: OpenAIProvider
+    server: FakeOpenAI, provider: VendorProvider
 ) -> None:
     half: dict[str, Any] = {
         "tool_calls": [{"index": 0, "id": "c", "function": {"name": "s", "arguments": '{"q"'}}]
@@ -129,32 +120,32 @@ async def test_a_broken_tool_call_is_a_malformed_response(
     assert isinstance(error, errors.MalformedResponse)
 
 
-async def test_usage_that_never_comes_is_estimated(server: FakeOpenAI, provider: OpenAIProvider) -> None:
+async def test_usage_that_never_comes_is_estimated(server: FakeOpenAI, provider: VendorProvider) -> None:
     server.turns.append(Turn(text="x" * 80, usage=None))
-    reply = await complete(provider, prompt())
+    reply = await streamed(provider, prompt())
     assert reply.usage.estimated
     assert reply.usage.output_tokens == 20
 
 
 @pytest.mark.parametrize("turn", [Turn(done=False), Turn(usage=None, done=False)])
 async def test_an_answer_is_whole_without_the_done_marker(
-    server: FakeOpenAI, provider: OpenAIProvider, turn: Turn
+    server: FakeOpenAI, provider: VendorProvider, turn: Turn
 ) -> None:
     server.turns.append(turn)
-    assert (await complete(provider, prompt())).stopped.reason == "end"
+    assert (await streamed(provider, prompt())).stopped.reason == "end"
 
 
 @pytest.mark.parametrize("after_the_end", ["drop", "stall"])
 async def test_trouble_after_a_whole_answer_does_no_harm(
-    server: FakeOpenAI, hasty: OpenAIProvider, after_the_end: Any
+    server: FakeOpenAI, hasty: VendorProvider, after_the_end: Any
 ) -> None:
     server.turns.append(Turn(text="whole", ending=after_the_end, after=20, finish="stop"))
-    reply = await complete(hasty, prompt())
+    reply = await streamed(hasty, prompt())
     assert reply.text.strip() == "whole"
     assert reply.usage.estimated
 
 
-async def test_a_paused_stream_does_not_time_out(server: FakeOpenAI, hasty: OpenAIProvider) -> None:
+async def test_a_paused_stream_does_not_time_out(server: FakeOpenAI, hasty: VendorProvider) -> None:
     async with hasty.stream(prompt()) as stream:
         fold = Fold()
         fold.add(await anext(stream))
@@ -168,7 +159,7 @@ async def test_a_server_that_refuses_response_format_is_asked_in_words_from_then
     async with FakeOpenAI(tokens=5, refuse_schema=True) as server:
         provider = open_provider("fake-model", base_url=server.url, patience=PATIENCE)
         for _ in range(2):
-            assert (await complete(provider, prompt(schema=SCHEMA))).stopped.reason == "end"
+            assert (await streamed(provider, prompt(schema=SCHEMA))).stopped.reason == "end"
         first, second, third = server.requests
         assert "response_format" in first
         assert second["messages"] == third["messages"]
@@ -185,10 +176,10 @@ async def test_a_server_that_refuses_response_format_is_asked_in_words_from_then
     ],
 )
 async def test_other_parameters_that_a_server_refuses_by_name_are_left_out(
-    server: FakeOpenAI, provider: OpenAIProvider, message: str, gone: str
+    server: FakeOpenAI, provider: VendorProvider, message: str, gone: str
 ) -> None:
     server.turns.append(Turn(status=400, body={"error": {"message": message}}))
-    await complete(provider, prompt(max_output_tokens=9, sampling={"temperature": 0.2}))
+    await streamed(provider, prompt(max_output_tokens=9, sampling={"temperature": 0.2}))
     first, second = server.requests
     assert gone in first
     assert gone not in second
@@ -196,7 +187,7 @@ async def test_other_parameters_that_a_server_refuses_by_name_are_left_out(
 
 
 async def test_a_bad_value_is_not_mistaken_for_an_unknown_parameter(
-    server: FakeOpenAI, provider: OpenAIProvider
+    server: FakeOpenAI, provider: VendorProvider
 ) -> None:
     said = {"error": {"message": "temperature must be at most 2", "param": "temperature"}}
     server.turns.append(Turn(status=400, body=said))
@@ -208,8 +199,8 @@ async def test_without_a_model_the_first_the_server_lists_is_used() -> None:
     async with FakeOpenAI(tokens=5, models=("llama", "mistral")) as server:
         provider = open_provider(base_url=server.url, patience=PATIENCE)
         assert provider.info.name == "openai"
-        assert (await complete(provider, prompt())).stopped.model == "llama"
-        await complete(provider, prompt())
+        assert (await streamed(provider, prompt())).stopped.model == "llama"
+        await streamed(provider, prompt())
         assert provider.info.name == "openai:llama"
         assert [exchange.path for exchange in server.exchanges].count("/v1/models") == 1
         await provider.aclose()
@@ -219,7 +210,7 @@ async def test_a_server_without_models_says_what_to_do() -> None:
     async with FakeOpenAI(models=()) as server:
         provider = open_provider(base_url=server.url, patience=PATIENCE)
         with pytest.raises(errors.ModelNotFound, match=r"has no model.*openai:MODEL"):
-            await complete(provider, prompt())
+            await streamed(provider, prompt())
         await provider.aclose()
 
 
@@ -235,7 +226,7 @@ async def cancelled_while_waiting(stream: Stream) -> float:
 
 
 async def test_cancelling_closes_the_socket_within_20_milliseconds(
-    server: FakeOpenAI, provider: OpenAIProvider
+    server: FakeOpenAI, provider: VendorProvider
 ) -> None:
     took: list[float] = []
     for _ in range(3):
@@ -246,7 +237,7 @@ async def test_cancelling_closes_the_socket_within_20_milliseconds(
 
 
 async def test_cancelling_before_the_headers_closes_the_socket(
-    server: FakeOpenAI, provider: OpenAIProvider
+    server: FakeOpenAI, provider: VendorProvider
 ) -> None:
     server.turns.append(Turn(ending="silent"))
     stream = provider.stream(prompt())
@@ -261,7 +252,7 @@ async def test_cancelling_before_the_headers_closes_the_socket(
 
 @pytest.mark.parametrize("way", ["leave", "cancel task", "cancel idle", "drop"])
 async def test_however_a_reader_goes_the_socket_is_closed(
-    server: FakeOpenAI, provider: OpenAIProvider, way: str
+    server: FakeOpenAI, provider: VendorProvider, way: str
 ) -> None:
     server.turns.append(Turn(ending="stall", after=3))
     stream = provider.stream(prompt())
@@ -287,19 +278,19 @@ async def test_however_a_reader_goes_the_socket_is_closed(
 
 
 async def test_thirty_streams_at_once_each_get_their_own_answer(
-    server: FakeOpenAI, provider: OpenAIProvider
+    server: FakeOpenAI, provider: VendorProvider
 ) -> None:
     server.turns.extend(Turn(text=f"answer {number:02}") for number in range(30))
-    replies = await asyncio.gather(*(complete(provider, prompt()) for _ in range(30)))
+    replies = await asyncio.gather(*(streamed(provider, prompt()) for _ in range(30)))
     assert {reply.text.strip() for reply in replies} == {f"answer {number:02}" for number in range(30)}
     assert server.most_connections <= 30
 
 
-async def test_a_closed_provider_takes_no_more_prompts(server: FakeOpenAI, provider: OpenAIProvider) -> None:
-    await complete(provider, prompt())
+async def test_a_closed_provider_takes_no_more_prompts(server: FakeOpenAI, provider: VendorProvider) -> None:
+    await streamed(provider, prompt())
     await provider.aclose()
     with pytest.raises(errors.Unavailable, match="closed"):
-        await complete(provider, prompt())
+        await streamed(provider, prompt())
 
 
 def test_what_is_not_given_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -326,7 +317,7 @@ def test_an_address_that_is_none_is_refused(address: str) -> None:
 
 async def test_white_space_around_a_key_is_not_part_of_it(server: FakeOpenAI) -> None:
     provider = open_provider("m", api_key=f" {KEY}\r\n", base_url=server.url)
-    await complete(provider, prompt())
+    await streamed(provider, prompt())
     await provider.aclose()
     assert server.exchanges[0].headers["authorization"] == f"Bearer {KEY}"
 

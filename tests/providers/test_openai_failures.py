@@ -5,17 +5,19 @@ from __future__ import annotations
 import socket
 import time
 import traceback
+from typing import TYPE_CHECKING
 
 import pytest
 from pydantic import SecretStr
 
 from atlas_mcp import errors
-from atlas_mcp.messages import (
-    Usage,
-)
-from atlas_mcp.providers.openai import OpenAIProvider, open_provider
+from atlas_mcp.chunks import Usage
+from atlas_mcp.providers.openai import open_provider
 from tests.fakes.openai_server import FakeOpenAI, Turn
 from tests.providers.asking import KEY, PATIENCE, closed_after, failure
+
+if TYPE_CHECKING:
+    from atlas_mcp.providers.vendor import VendorProvider
 
 
 @pytest.mark.parametrize(
@@ -29,7 +31,7 @@ from tests.providers.asking import KEY, PATIENCE, closed_after, failure
     ],
 )
 async def test_a_stream_that_dies_is_typed_and_what_it_cost_is_estimated(
-    server: FakeOpenAI, provider: OpenAIProvider, turn: Turn, leaf: type[errors.ProviderError]
+    server: FakeOpenAI, provider: VendorProvider, turn: Turn, leaf: type[errors.ProviderError]
 ) -> None:
     server.turns.append(turn)
     error, fold = await failure(provider)
@@ -41,7 +43,7 @@ async def test_a_stream_that_dies_is_typed_and_what_it_cost_is_estimated(
     assert fold.stopped is None
 
 
-async def test_a_stream_that_goes_silent_is_stalled(server: FakeOpenAI, hasty: OpenAIProvider) -> None:
+async def test_a_stream_that_goes_silent_is_stalled(server: FakeOpenAI, hasty: VendorProvider) -> None:
     server.turns.append(Turn(ending="stall", after=5))
     since = time.perf_counter()
     error, fold = await failure(hasty)
@@ -50,7 +52,7 @@ async def test_a_stream_that_goes_silent_is_stalled(server: FakeOpenAI, hasty: O
     assert await closed_after(server, since) < 2
 
 
-async def test_a_server_that_never_answers_is_a_timeout(server: FakeOpenAI, hasty: OpenAIProvider) -> None:
+async def test_a_server_that_never_answers_is_a_timeout(server: FakeOpenAI, hasty: VendorProvider) -> None:
     server.turns.append(Turn(ending="silent"))
     since = time.perf_counter()
     error, fold = await failure(hasty)
@@ -60,7 +62,7 @@ async def test_a_server_that_never_answers_is_a_timeout(server: FakeOpenAI, hast
 
 
 async def test_a_stream_that_begins_and_says_nothing_is_a_timeout(
-    server: FakeOpenAI, hasty: OpenAIProvider
+    server: FakeOpenAI, hasty: VendorProvider
 ) -> None:
     server.turns.append(Turn(ending="stall", after=0))
     error, _ = await failure(hasty)
@@ -82,7 +84,7 @@ async def test_a_stream_that_begins_and_says_nothing_is_a_timeout(
 )
 async def test_a_status_is_a_leaf_and_nothing_is_retried(
     server: FakeOpenAI,
-    provider: OpenAIProvider,
+    provider: VendorProvider,
     status: int,
     code: str | None,
     leaf: type[errors.ProviderError],
@@ -94,7 +96,7 @@ async def test_a_status_is_a_leaf_and_nothing_is_retried(
     assert len(server.exchanges) == 1
 
 
-async def test_rate_limits_say_when_to_come_back(server: FakeOpenAI, provider: OpenAIProvider) -> None:
+async def test_rate_limits_say_when_to_come_back(server: FakeOpenAI, provider: VendorProvider) -> None:
     server.turns.append(Turn(status=429, body={"error": {"message": "slow"}}, headers={"retry-after": "7"}))
     error, _ = await failure(provider)
     assert isinstance(error, errors.RateLimited)
@@ -102,7 +104,7 @@ async def test_rate_limits_say_when_to_come_back(server: FakeOpenAI, provider: O
 
 
 async def test_json_where_a_stream_was_asked_for_is_malformed(
-    server: FakeOpenAI, provider: OpenAIProvider
+    server: FakeOpenAI, provider: VendorProvider
 ) -> None:
     server.turns.append(Turn(body={"choices": [{"message": {"content": "hi"}}]}))
     error, _ = await failure(provider)

@@ -8,29 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from atlas_mcp.chunks import Citation, ReasoningDelta, Retracted, Stopped, Switched, TextDelta, Usage
 from atlas_mcp.errors import StreamBroken
-from atlas_mcp.messages import (
-    Citation,
-    Intent,
-    Message,
-    Prompt,
-    Reasoning,
-    ReasoningDelta,
-    Retracted,
-    Stopped,
-    Switched,
-    Text,
-    TextDelta,
-    ToolCall,
-    Usage,
-)
+from atlas_mcp.messages import Intent, Message, Prompt, Reasoning, Text, ToolCall
 from atlas_mcp.providers.provider import Fold, ProviderInfo, complete
 from atlas_mcp.providers.stream import Stream
+from atlas_mcp.providers.terms import TERMS, Terms
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from atlas_mcp.messages import Chunk
+    from atlas_mcp.chunks import Chunk
 
 END = Stopped("end", "test", "test")
 PROMPT = Prompt((Message("user", (Text("hello"),)),), Intent.COMPOSE, "hello")
@@ -44,7 +32,7 @@ class Canned:
     def __init__(self, *chunks: Chunk) -> None:
         self._chunks = chunks
 
-    def stream(self, prompt: Prompt) -> Stream:  # noqa: ARG002  whatever it is asked
+    def stream(self, prompt: Prompt, terms: Terms = TERMS) -> Stream:  # noqa: ARG002 - whatever it is asked
         async def say() -> AsyncGenerator[Chunk, None]:
             for chunk in self._chunks:
                 yield chunk
@@ -55,7 +43,7 @@ class Canned:
         pass
 
 
-async def test_an_answer_holds_reasoning_then_text_then_tool_calls() -> None:
+async def test_an_answer_holds_what_was_said_in_order_and_who_thought_it() -> None:
     call = ToolCall("c1", "search", {"query": "tides"})
     citation = Citation("p1", 0, 3, "The")
     reply = await complete(
@@ -71,7 +59,9 @@ async def test_an_answer_holds_reasoning_then_text_then_tool_calls() -> None:
         ),
         PROMPT,
     )
-    assert reply.message.parts == (Reasoning("I think", "seal"), Text("Hello"), call)
+    thought = Reasoning("I think", "seal", "test:test")
+    assert reply.message.parts == (thought, Text("Hel"), call, Text("lo"))
+    assert reply.text == "Hello"
     assert reply.calls == (call,)
     assert reply.citations == (citation,)
     assert reply.usage == Usage(3, 2, calls=1)

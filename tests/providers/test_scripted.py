@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from atlas_mcp.chunks import Stopped, TextDelta, Usage
 from atlas_mcp.errors import (
     InvalidConfiguration,
     Overloaded,
@@ -16,7 +17,7 @@ from atlas_mcp.errors import (
     StreamBroken,
     Unavailable,
 )
-from atlas_mcp.messages import Intent, Message, Prompt, Stopped, Text, TextDelta, ToolCall, Usage
+from atlas_mcp.messages import Intent, Message, Prompt, Text, ToolCall
 from atlas_mcp.providers.provider import Fold, complete
 from atlas_mcp.providers.script import FAILURES
 from atlas_mcp.providers.scripted import Script, ScriptedProvider, open_provider
@@ -24,7 +25,7 @@ from atlas_mcp.providers.scripted import Script, ScriptedProvider, open_provider
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from atlas_mcp.messages import Chunk
+    from atlas_mcp.chunks import Chunk
     from atlas_mcp.providers.stream import Stream
 
 

@@ -9,41 +9,41 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atlas_mcp.errors import MalformedResponse
-from atlas_mcp.providers.sse import EventDecoder, ServerEvent
+from atlas_mcp.providers.sse import EventDecoder
 
 
-def decode(*pieces: bytes) -> list[ServerEvent]:
+def decode(*pieces: bytes) -> list[bytes]:
     decoder = EventDecoder()
     return [event for piece in pieces for event in decoder.feed(piece)]
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
 def test_every_line_ending_of_the_standard_ends_a_line(end: bytes) -> None:
-    assert decode(b"event: hi" + end + b"data: 1" + end + end) == [ServerEvent(b"hi", b"1")]
+    assert decode(b"event: hi" + end + b"data: 1" + end + end) == [b"1"]
 
 
 def test_data_lines_of_one_event_are_joined_by_line_feeds() -> None:
-    assert decode(b"data: one\ndata:two\ndata\ndata:  four\n\n") == [ServerEvent(b"", b"one\ntwo\n\n four")]
+    assert decode(b"data: one\ndata:two\ndata\ndata:  four\n\n") == [b"one\ntwo\n\n four"]
 
 
 def test_comments_and_unknown_fields_are_passed_over() -> None:
-    assert decode(b": keep-alive\n\nid: 7\nretry: 9\nx\ndata: 1\n\n") == [ServerEvent(b"", b"1")]
+    assert decode(b": keep-alive\n\nid: 7\nretry: 9\nx\ndata: 1\n\n") == [b"1"]
 
 
 def test_an_event_without_data_is_none_and_its_name_does_not_leak() -> None:
-    assert decode(b"event: ping\n\ndata: 1\n\n") == [ServerEvent(b"", b"1")]
+    assert decode(b"event: ping\n\ndata: 1\n\n") == [b"1"]
 
 
 def test_a_byte_order_mark_at_the_start_is_dropped_even_when_split() -> None:
-    assert decode(b"\xef\xbb", b"\xbfdata: 1\n\n") == [ServerEvent(b"", b"1")]
+    assert decode(b"\xef\xbb", b"\xbfdata: 1\n\n") == [b"1"]
 
 
 def test_an_event_that_no_blank_line_ends_is_dropped() -> None:
-    assert decode(b"data: 1\n\ndata: 2\n") == [ServerEvent(b"", b"1")]
+    assert decode(b"data: 1\n\ndata: 2\n") == [b"1"]
 
 
 def test_a_carriage_return_at_the_end_of_a_piece_does_not_end_two_lines() -> None:
-    assert decode(b"data: 1\r", b"\ndata: 2\r", b"\n\r\n") == [ServerEvent(b"", b"1\n2")]
+    assert decode(b"data: 1\r", b"\ndata: 2\r", b"\n\r\n") == [b"1\n2"]
 
 
 def test_an_endless_line_is_refused() -> None:
@@ -80,4 +80,4 @@ def test_law_any_split_of_the_bytes_gives_the_same_events(stream: bytes, cuts: l
 )
 def test_law_what_is_encoded_is_decoded(events: list[list[str]]) -> None:
     encoded = "".join("".join(f"data: {line}\n" for line in event) + "\n" for event in events).encode()
-    assert [event.data.decode() for event in decode(encoded)] == ["\n".join(event) for event in events]
+    assert [event.decode() for event in decode(encoded)] == ["\n".join(event) for event in events]

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from atlas_mcp.chunks import Stopped, TextDelta, Usage
 from atlas_mcp.errors import Cancelled, Overloaded, StreamBroken
-from atlas_mcp.messages import Stopped, TextDelta, Usage
 from atlas_mcp.providers.stream import Stream, StreamState
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from atlas_mcp.messages import Chunk
+    from atlas_mcp.chunks import Chunk
 
 END = Stopped("end", "test", "test")
 

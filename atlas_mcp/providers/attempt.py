@@ -1,0 +1,169 @@
+"""One try at one member: its stream, what it takes of the budget, and what it tells of the member.
+
+However a try ends (answered, failed, left, cut off), its wire is closed, its reservation settled, and breaker
+and records hear of it, once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from atlas_mcp.chunks import Usage
+from atlas_mcp.errors import Stalled
+from atlas_mcp.providers.breaker import blames
+from atlas_mcp.providers.meter import Meter
+from atlas_mcp.providers.reliability import Outcome
+
+if TYPE_CHECKING:
+    from atlas_mcp.errors import ProviderError
+    from atlas_mcp.messages import Prompt
+    from atlas_mcp.providers.budget import Hold
+    from atlas_mcp.providers.member import Member
+    from atlas_mcp.providers.reliability import Reliability
+    from atlas_mcp.providers.terms import Terms
+
+__all__ = ["Attempt"]
+
+PACE_SECONDS = 5.0
+"""How long a member's speed is looked at before it is judged, in seconds of waiting for it."""
+
+_TRUSTED = 10.0
+"""Calls after which a member's usual speed is known."""
+
+
+class Attempt:
+    """A try that has just begun.
+
+    Raises on making:
+        BudgetSpent: the budget has no room for it.
+    """
+
+    __slots__ = (
+        "_hold", "_mark_tokens", "_mark_waited", "_open", "_own_meter", "_probe", "_reliability", "_reported",
+        "_task", "_untold", "member", "meter", "prompt", "stream", "usual",
+    )  # fmt: skip
+
+    def __init__(
+        self, member: Member, prompt: Prompt, terms: Terms, reliability: Reliability, *, crawl: float
+    ) -> None:
+        self.member = member
+        self.prompt = prompt
+        self._reliability = reliability
+        self._task = prompt.kind_of_task
+        self.stream = member.provider.stream(prompt, terms)
+        metered = self.stream.meter
+        self._own_meter = not isinstance(metered, Meter) and not member.nested
+        self.meter = metered if isinstance(metered, Meter) else Meter(prompt, member.calibration)
+        self._reported = Usage()
+        self._hold: Hold | None = None
+        if terms.budget is not None and not member.nested:
+            self._hold = terms.budget.reserve(
+                self.meter.prompt_tokens, price=member.price, closing=terms.closing
+            )
+        self._open = True
+        self._probe = member.breaker.begin()
+        member.at_once += 1
+        usual = reliability.record(member.name, self._task) if crawl > 0 else None
+        known = usual is not None and usual.calls >= _TRUSTED and usual.tokens_per_second is not None
+        self.usual = usual.tokens_per_second or 0.0 if usual and known else 0.0
+        self._untold = True
+        self._mark_tokens = 0
+        self._mark_waited = 0.0
+
+    @property
+    def spoke(self) -> bool:
+        """Whether it said anything."""
+        return self.stream.control.metrics.first_token is not None
+
+    def hear(self, text: str) -> None:
+        """Count a piece of its text or reasoning.
+
+        Raises:
+            BudgetSpent: it takes more than there is.
+        """
+        if self._own_meter:
+            self.meter.began = True
+            self.meter.hear(text)
+        if self._hold is not None:
+            self._hold.count(self.meter.prompt_tokens, self.meter.answer_tokens)
+        if self._untold:
+            self._untold = False
+            metrics = self.stream.control.metrics
+            self._reliability.heard(self.member.name, self._task, metrics.last_chunk_at - metrics.started_at)
+
+    def pace(self, crawl: float) -> Stalled | None:
+        """What is to be said of a member that fell far below its usual speed; None while it keeps it."""
+        waited = self.stream.control.metrics.waited - self._mark_waited
+        if waited < PACE_SECONDS:
+            return None
+        tokens = self.meter.answer_tokens
+        speed = (tokens - self._mark_tokens) / waited
+        self._mark_tokens, self._mark_waited = tokens, self._mark_waited + waited
+        self._reliability.paced(self.member.name, self._task, speed)
+        if speed >= crawl * self.usual:
+            return None
+        return Stalled(
+            f"The stream fell to {speed:.1f} tokens a second; usually it is {self.usual:.0f}.",
+            provider=self.member.provider.info.vendor,
+            model=self.member.provider.info.model,
+            remedy="Try again, or allow it to be slow (crawl = 0).",
+        )
+
+    def priced(self, usage: Usage) -> Usage:
+        """A usage that the member reported, with its cost where the price is known."""
+        usage = self._with_cost(usage)
+        self._reported = self._reported + usage
+        if self._own_meter:
+            self.meter.report(self._reported)
+        return usage
+
+    def usage(self) -> Usage:
+        """What the try took until now, as reported or estimated."""
+        return self._with_cost(self.meter.usage() if self._own_meter else self.stream.usage)
+
+    def unreported(self) -> Usage | None:
+        """What it took beyond what the member said; None if that is nothing."""
+        rest = self.usage().less(self._reported)
+        return rest if rest.tokens or rest.calls else None
+
+    def _with_cost(self, usage: Usage) -> Usage:
+        price = self.member.price
+        if usage.cost_usd is None and price is not None and not self.member.nested:
+            return replace(usage, cost_usd=price.cost(usage))
+        return usage
+
+    def answered(self) -> None:
+        """It gave a whole answer."""
+        if self._settled():
+            metrics = self.stream.control.metrics
+            usage = self.usage()
+            speed = metrics.tokens_per_second or (
+                usage.output_tokens / metrics.seconds if metrics.seconds > 0 and usage.output_tokens else None
+            )
+            outcome = Outcome("", metrics.seconds, speed, usage.cost_usd)
+            self._reliability.observe(self.member.name, self._task, outcome)
+            self.member.breaker.succeeded(probe=self._probe)
+
+    def failed(self, error: ProviderError) -> None:
+        """It failed; the member is blamed as far as the failure is its own."""
+        if self._settled():
+            if blames(error):
+                outcome = Outcome(error.code, cost_usd=self.usage().cost_usd)
+                self._reliability.observe(self.member.name, self._task, outcome)
+            self.member.breaker.failed(error, probe=self._probe)
+
+    def left(self) -> None:
+        """It ended through no doing of the member: cancelled, cut off, its reader gone."""
+        if self._settled():
+            self.member.breaker.left(probe=self._probe)
+
+    def _settled(self) -> bool:
+        """Settle what it took; False if that was done before."""
+        if not self._open:
+            return False
+        self._open = False
+        self.member.at_once -= 1
+        if self._hold is not None:
+            self._hold.settle(self.usage())
+        return True

@@ -1,0 +1,182 @@
+"""What may still be spent: limits of tokens, money and calls that bind while an answer streams.
+
+Budgets form a tree (day, run, team, agent, call); spending counts in a budget and in all above it. A call
+first reserves what its prompt takes, then counts what streams, and settles for what the provider says at the
+end. Since calls under way count at once, workers side by side cannot together take more than there is, but
+for the chunk that each of them was just given. It knows no provider and no clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from atlas_mcp.chunks import Usage
+from atlas_mcp.errors import BudgetSpent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from atlas_mcp.providers.prices import Price
+
+__all__ = ["Budget", "Hold", "Limit"]
+
+LEAST_ANSWER = 64
+"""A prompt is not sent where not even so many tokens of an answer would fit behind it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The most that may be spent; None is no limit."""
+
+    tokens: int | None = None
+    cost_usd: float | None = None
+    calls: int | None = None
+
+
+class Budget:
+    """A limit and what counts against it.
+
+    `name` is how errors call it. `held_back` is the share of tokens and money that only a closing turn may
+    take. Money binds only where a price is known; `blind` says that some was spent at an unknown one.
+    """
+
+    def __init__(
+        self, limit: Limit, *, name: str = "run", parent: Budget | None = None, held_back: float = 0.0
+    ) -> None:
+        self.limit = limit
+        self.name = name
+        self.parent = parent
+        self.held_back = held_back
+        self.spent = Usage()
+        self.blind = False
+        self._tokens = 0
+        self._usd = 0.0
+        self._calls = 0
+
+    def child(self, limit: Limit, *, name: str) -> Budget:
+        """A budget below this one."""
+        return Budget(limit, name=name, parent=self)
+
+    def reserve(
+        self, prompt_tokens: int, *, answer_tokens: int | None = None, price: Price | None = None,
+        closing: bool = False,
+    ) -> Hold:  # fmt: skip
+        """Count a call that is about to be made.
+
+        `answer_tokens` is given for an answer that comes at once: all of it must fit, and is reserved. One
+        that streams can be cut off, so little of it must fit. `closing` may take what is held back, and may
+        be one call more than the limit.
+
+        Raises:
+            BudgetSpent: it does not fit, here or in a budget above.
+        """
+        least = LEAST_ANSWER if answer_tokens is None else answer_tokens
+        need_usd = price.estimate(prompt_tokens, least) if price else 0.0
+        for budget in self._chain():
+            budget._refuse(prompt_tokens + least, need_usd, 1, closing=closing)
+        tokens = prompt_tokens + (answer_tokens or 0)
+        usd = price.estimate(prompt_tokens, answer_tokens or 0) if price else 0.0
+        return Hold(self, price, tokens, usd, closing=closing)
+
+    def reached(self, *, closing: bool = False) -> str:
+        """The limit that leaves no room for another call, in words; empty while none does."""
+        for budget in self._chain():
+            if limit := budget._beyond(1, 1e-9, 1, closing=closing):
+                return limit
+        return ""
+
+    def left(self, *, closing: bool = False) -> tuple[int | None, float | None]:
+        """Tokens and dollars that are left, here and above; None is no limit."""
+        tokens: int | None = None
+        usd: float | None = None
+        for budget in self._chain():
+            share = 1.0 if closing else 1.0 - budget.held_back
+            if (cap := budget.limit.tokens) is not None:
+                here = max(0, int(cap * share) - budget._tokens)
+                tokens = here if tokens is None else min(tokens, here)
+            if (most := budget.limit.cost_usd) is not None:
+                remains = max(0.0, most * share - budget._usd)
+                usd = remains if usd is None else min(usd, remains)
+        return tokens, usd
+
+    def add(self, usage: Usage) -> None:
+        """Count what was spent by a call that was not reserved here, such as before this process."""
+        self._move(usage.tokens, usage.cost_usd or 0.0, usage.calls)
+        self._report(usage)
+
+    def _chain(self) -> Iterator[Budget]:
+        budget: Budget | None = self
+        while budget is not None:
+            yield budget
+            budget = budget.parent
+
+    def _move(self, tokens: int, usd: float, calls: int) -> None:
+        for budget in self._chain():
+            budget._tokens += tokens
+            budget._usd += usd
+            budget._calls += calls
+
+    def _report(self, usage: Usage) -> None:
+        for budget in self._chain():
+            budget.spent = budget.spent + usage
+            budget.blind = budget.blind or (usage.cost_usd is None and usage.tokens > 0)
+
+    def _beyond(self, tokens: int, usd: float, calls: int, *, closing: bool) -> str:
+        """The limit that so much more would go beyond, in words; empty if it fits."""
+        limit = self.limit
+        share = 1.0 if closing else 1.0 - self.held_back
+        if limit.calls is not None and not closing and self._calls + calls > limit.calls:
+            return f"{limit.calls} calls"
+        if limit.tokens is not None and self._tokens + tokens > limit.tokens * share:
+            return f"{limit.tokens:,} tokens"
+        if limit.cost_usd is not None and self._usd + usd > limit.cost_usd * share:
+            return f"${limit.cost_usd:.2f}"
+        return ""
+
+    def _refuse(self, tokens: int, usd: float, calls: int, *, closing: bool) -> None:
+        if limit := self._beyond(tokens, usd, calls, closing=closing):
+            raise BudgetSpent(
+                f"The {self.name}'s limit of {limit} is reached.", remedy="Give it a larger budget."
+            )
+
+
+class Hold:
+    """What one call under way counts for, until it is settled."""
+
+    __slots__ = ("_budget", "_closing", "_open", "_price", "_tokens", "_usd")
+
+    def __init__(
+        self, budget: Budget, price: Price | None, tokens: int, usd: float, *, closing: bool
+    ) -> None:
+        self._budget = budget
+        self._price = price
+        self._closing = closing
+        self._tokens = tokens
+        self._usd = usd
+        self._open = True
+        budget._move(tokens, usd, 1)
+
+    def count(self, prompt_tokens: int, answer_tokens: int) -> None:
+        """The call took so much until now.
+
+        Raises:
+            BudgetSpent: that is more than there is; the call must stop.
+        """
+        tokens = prompt_tokens + answer_tokens
+        usd = self._price.estimate(prompt_tokens, answer_tokens) if self._price else 0.0
+        more_tokens, more_usd = tokens - self._tokens, usd - self._usd
+        if more_tokens <= 0 and more_usd <= 0.0:
+            return
+        self._tokens, self._usd = tokens, usd
+        self._budget._move(more_tokens, more_usd, 0)
+        for budget in self._budget._chain():
+            budget._refuse(0, 0.0, 0, closing=self._closing)
+
+    def settle(self, usage: Usage) -> None:
+        """The call has ended and took this; what was only reserved is free again. It counts once."""
+        if self._open:
+            self._open = False
+            calls = usage.calls - 1
+            self._budget._move(usage.tokens - self._tokens, (usage.cost_usd or 0.0) - self._usd, calls)
+            self._budget._report(usage)

@@ -1,0 +1,113 @@
+"""What a model can do and how well: strengths by capability, and the limits of its window.
+
+Declared in `models.toml`, corrected by what a provider's own interface reports and by what was observed. It
+knows no vendor; what it does not know counts as possible, so that an unknown model is tried, not refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from atlas_mcp.messages import Prompt, TaskType
+
+__all__ = ["Capabilities", "Capability", "Strength"]
+
+
+class Strength(IntEnum):
+    """How well something is done."""
+
+    NONE = 0
+    LIMITED = 1
+    MODERATE = 2
+    STRONG = 3
+    EXCEPTIONAL = 4
+
+
+class Capability(StrEnum):
+    """What a model may be able to do; every `TaskType` is a capability of the same name."""
+
+    STREAMING = "streaming"
+    TOOLS = "tools"
+    STRUCTURED_OUTPUT = "structured_output"
+    VISION = "vision"
+    DOCUMENTS = "documents"
+    LONG_CONTEXT = "long_context"
+    PREFILL = "prefill"
+    PLANNING = "planning"
+    EXTRACTION = "extraction"
+    ANALYSIS = "analysis"
+    WRITING = "writing"
+    RATING = "rating"
+    REASONING = "reasoning"
+    CODE = "code"
+    SUMMARISING = "summarising"
+    CLASSIFICATION = "classification"
+    CONVERSATION = "conversation"
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What one model can do.
+
+    `window` is how many tokens a prompt and its answer may have together, `output` the most of an answer;
+    `sampling` names the sampling parameters that may be set. None is unknown.
+    """
+
+    strengths: Mapping[Capability, Strength] = field(default_factory=dict[Capability, Strength])
+    window: int | None = None
+    output: int | None = None
+    sampling: frozenset[str] | None = None
+
+    def strength(self, capability: Capability | TaskType) -> Strength | None:
+        """How well the model does something; None where nobody said."""
+        return self.strengths.get(Capability(capability))
+
+    def has(self, capability: Capability) -> bool:
+        """Whether it is known to do it at all."""
+        return bool(self.strengths.get(capability))
+
+    def lacking(self, prompt: Prompt, tokens: int) -> list[str]:
+        """What a prompt of so many tokens needs and this model is known not to have, in words."""
+        needs = {
+            "tools": (Capability.TOOLS, bool(prompt.tools)),
+            "images": (Capability.VISION, bool(prompt.images)),
+        }
+        lacks = [
+            name for name, (capability, needed) in needs.items()
+            if needed and self.strengths.get(capability) is Strength.NONE
+        ]  # fmt: skip
+        if self.window is not None and tokens > self.window:
+            lacks.append(f"a window of {tokens:,} tokens (it has {self.window:,})")
+        return lacks
+
+    def corrected(
+        self,
+        strengths: Mapping[Capability, Strength] | None = None,
+        *,
+        window: int | None = None,
+        output: int | None = None,
+    ) -> Capabilities:
+        """These capabilities with what became known of them since."""
+        return replace(
+            self,
+            strengths={**self.strengths, **(strengths or {})},
+            window=window or self.window,
+            output=output or self.output,
+        )
+
+    @classmethod
+    def best_of(cls, several: Iterable[Capabilities]) -> Capabilities:
+        """What a group of models can do together: the best of each, and the largest window."""
+        strengths: dict[Capability, Strength] = {}
+        window = output = None
+        for one in several:
+            for capability, strength in one.strengths.items():
+                strengths[capability] = max(strength, strengths.get(capability, Strength.NONE))
+            window = max(window or 0, one.window or 0) or None
+            output = max(output or 0, one.output or 0) or None
+        return cls(strengths, window, output)

@@ -1,0 +1,204 @@
+"""Who is tried next for one prompt, after whom, and when nobody is left to try.
+
+Retries and fallbacks are one thing here: after a failure a member may be tried again from some moment on, and
+whoever is free meanwhile is not kept waiting for it. When everybody is cooling down the first to be ready is
+waited for, within the deadline.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import Counter
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from atlas_mcp import errors
+from atlas_mcp.errors import ProviderError, Unavailable
+from atlas_mcp.providers.continuation import way_on
+from atlas_mcp.providers.strategies import Ask
+from atlas_mcp.providers.terms import Attempts, Way
+from atlas_mcp.providers.tokens import tokens_of_prompt
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from atlas_mcp.messages import Prompt
+    from atlas_mcp.providers.member import Member
+    from atlas_mcp.providers.roster import Roster
+    from atlas_mcp.providers.terms import Policy, Terms
+
+__all__ = ["Choosing"]
+
+
+class Choosing:
+    """The choices of one call."""
+
+    def __init__(self, roster: Roster, prompt: Prompt, terms: Terms, policy: Policy) -> None:
+        self._roster = roster
+        self._prompt = prompt
+        self._policy = policy
+        self._terms = terms
+        self._attempts = terms.attempts or Attempts(policy.attempts)
+        self._tries: Counter[Member] = Counter()
+        self._lost: dict[Member, ProviderError] = {}
+        self._not_before: dict[Member, float] = {}
+        self._failures: list[ProviderError] = []
+        self._waited = 0.0
+        self._prefer: Member | None = None
+        self.ways = set(policy.ways)
+        self.reason = ""
+        self.others: tuple[str, ...] = ()
+
+    async def pick(self, said: str) -> Member:
+        """The next member to try; waits for one where all are cooling down.
+
+        Raises:
+            Unavailable: nobody can answer, and nobody will be ready in time.
+            ProviderError: the only failure there was, where nobody is left to try.
+        """
+        while True:
+            there = [member for member in self._roster.members if self._may(member, said)]
+            if not there:
+                raise self._nobody(None)
+            now = self._roster.circumstances.clock()
+            free = [m for m in there if m.breaker.free and self._not_before.get(m, 0.0) <= now]
+            if free:
+                return self._first_of(free)
+            await self._wait_for(there, now)
+
+    def has_another(self, member: Member, said: str) -> bool:
+        """Whether somebody else could take over now."""
+        now = self._roster.circumstances.clock()
+        return any(
+            other is not member and other.breaker.free and self._may(other, said)
+            and self._not_before.get(other, 0.0) <= now
+            for other in self._roster.members
+        )  # fmt: skip
+
+    def stay_with(self, member: Member) -> None:
+        """Try the same member next, if it is free: it was not at fault."""
+        self._prefer = member
+
+    def survive(self, member: Member, failure: ProviderError, *, told: Way | None) -> None:
+        """Take in that a member failed; `told` is how it was asked to go on, if it was.
+
+        Raises:
+            ProviderError: nobody else may be tried after such a failure, or no try is left.
+        """
+        self._failures.append(failure)
+        self._tries[member] += 1
+        if isinstance(failure, errors.InvalidRequest) and told is not None:
+            # It may be our way of asking to go on that it refuses.
+            self.ways.discard(told)
+        elif isinstance(failure, errors.ContentRefused):
+            if not self._policy.refusals:
+                raise failure
+            self.ways &= {Way.RESTART}
+            self._lost[member] = failure
+        elif not (failure.retryable or failure.fall_back):
+            raise failure
+        else:
+            member.learn(failure, self._prompt, self.prompt_tokens)
+            circumstances = self._roster.circumstances
+            wait = self._roster.retry.wait(failure, self._tries[member], circumstances.chance)
+            if wait is None:
+                self._lost[member] = failure
+            else:
+                self._not_before[member] = circumstances.clock() + wait
+        if not self._attempts.take():
+            raise self._nobody(None)
+
+    def _may(self, member: Member, said: str) -> bool:
+        """Whether a member could answer, as far as one can tell beforehand."""
+        if member in self._lost:
+            return False
+        capabilities = member.capabilities
+        if said and way_on(self._prompt, said, capabilities, self.ways) is None:
+            return False
+        return not capabilities.lacking(self._prompt, self.prompt_tokens)
+
+    @cached_property
+    def prompt_tokens(self) -> int:
+        """About how many tokens the prompt has."""
+        return tokens_of_prompt(self._prompt)
+
+    def _first_of(self, free: list[Member]) -> Member:
+        prefer, self._prefer = self._prefer, None
+        if prefer in free:
+            self.reason, self.others = "it had begun", ()
+            return prefer
+        roster, task = self._roster, self._prompt.kind_of_task
+        if len(free) == 1:
+            places: Sequence[int] = (0,)
+            self.reason = "the only member" if len(roster.members) == 1 else "the only one that is free"
+        else:
+            ask = Ask(task, self.prompt_tokens, self._prompt.max_output_tokens or Ask(task).answer_tokens)
+            views = [member.view(task, roster.circumstances.reliability) for member in free]
+            places, self.reason = roster.strategy(ask, views, roster.circumstances.chance)
+        self.others = tuple(free[place].name for place in places[1:])
+        chosen = free[places[0]]
+        roster.take_turn(chosen)
+        return chosen
+
+    async def _wait_for(self, there: list[Member], now: float) -> None:
+        """Wait until somebody may be free.
+
+        Raises:
+            Unavailable: that would take longer than one may wait.
+        """
+        soonest = min(self._ready_at(member) for member in there)
+        room = self._policy.wait - self._waited
+        if self._terms.deadline is not None:
+            room = min(room, self._terms.deadline - asyncio.get_running_loop().time())
+        # Where all are being tried by others, one of those will tell how it went.
+        seconds = room if math.isinf(soonest) else soonest - now
+        if room <= 0 or seconds > room:
+            raise self._nobody(None if math.isinf(soonest) else seconds)
+        changed = self._roster.changed
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, seconds)):
+                await changed.wait()
+        self._waited += self._roster.circumstances.clock() - now
+
+    def _ready_at(self, member: Member) -> float:
+        ready = member.breaker.ready_at
+        return math.inf if ready is None else max(ready, self._not_before.get(member, 0.0))
+
+    def _nobody(self, seconds: float | None) -> ProviderError:
+        """Why nobody can answer; `seconds` until somebody can."""
+        roster = self._roster
+        if self._failures and len(roster.members) == 1:
+            return self._failures[-1]
+        said = [f"{member.name}: {self._why_not(member)}" for member in roster.members]
+        remedies = [failure.remedy for failure in self._blamed() if failure.remedy]
+        return Unavailable(
+            f"Nobody in {roster.name} can answer. {' '.join(said)}",
+            provider="group",
+            model=roster.name,
+            failures=tuple(self._blamed()),
+            retry_after=seconds,
+            remedy=remedies[0] if remedies else "Try again later, or add a member.",
+        )
+
+    def _blamed(self) -> list[ProviderError]:
+        """What the members met: in this call, else when they were last called."""
+        earlier = (m.breaker.last for m in self._roster.members if m.breaker.opens and m.breaker.last)
+        return self._failures or list(earlier)
+
+    def _why_not(self, member: Member) -> str:
+        if failure := self._lost.get(member):
+            return f"{failure.code} ({failure.message})"
+        if lacking := member.capabilities.lacking(self._prompt, self.prompt_tokens):
+            return f"lacks {', '.join(lacking)}."
+        breaker = member.breaker
+        if breaker.opens:
+            ready = breaker.ready_at
+            if ready is None:
+                return f"is being tried after {breaker.reason}."
+            left = max(0.0, ready - self._roster.circumstances.clock())
+            until = datetime.now(UTC) + timedelta(seconds=left)
+            return f"is left alone until {until:%H:%M:%S} UTC after {breaker.reason}."
+        return "could not go on with what was said." if self._failures else "is busy."

@@ -1,0 +1,118 @@
+"""Several providers that answer as one: a provider over providers.
+
+It chooses who answers by a strategy, keeps calls away from members that fail, and when one dies in the
+middle of an answer lets another go on, so that whoever reads sees one stream with visible seams. What happens
+to a single prompt is in `call`. Groups nest, and know no vendor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from atlas_mcp.providers.call import Call
+from atlas_mcp.providers.capabilities import Capabilities
+from atlas_mcp.providers.provider import Checked, Health, ProviderInfo
+from atlas_mcp.providers.retry import Retry
+from atlas_mcp.providers.roster import Circumstances, Roster
+from atlas_mcp.providers.strategies import failover
+from atlas_mcp.providers.stream import Stream
+from atlas_mcp.providers.terms import TERMS, Attempts, Policy, Terms
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from atlas_mcp.chunks import Chosen
+    from atlas_mcp.messages import Prompt, TaskType
+    from atlas_mcp.providers.breaker import Tripwire
+    from atlas_mcp.providers.member import Member
+    from atlas_mcp.providers.provider import Provider
+    from atlas_mcp.providers.strategies import Strategy
+
+__all__ = ["Circumstances", "ProviderGroup"]
+
+
+class ProviderGroup:
+    """A group of members, each a provider, or a provider with its weight.
+
+    Raises on making:
+        InvalidConfiguration: there is no member, or one of them is no language model's.
+    """
+
+    def __init__(
+        self,
+        members: Sequence[Provider | tuple[Provider, float]],
+        strategy: Strategy = failover,
+        *,
+        name: str = "group",
+        policy: Policy | None = None,
+        retry: Retry | None = None,
+        tripwire: Tripwire | None = None,
+        circumstances: Circumstances | None = None,
+    ) -> None:
+        self._name = name
+        self._policy = policy or Policy()
+        self._roster = Roster(
+            name, members, strategy, retry=retry or Retry(), tripwire=tripwire,
+            circumstances=circumstances or Circumstances.fresh(),
+        )  # fmt: skip
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """The members, in the order in which they were given."""
+        return self._roster.members
+
+    @property
+    def choices(self) -> tuple[Chosen, ...]:
+        """The last choices, newest last, and why."""
+        return tuple(self._roster.choices)
+
+    @property
+    def info(self) -> ProviderInfo:
+        """The group; what it can do is the best of what its members can."""
+        members = tuple(member.provider.info for member in self.members)
+        return ProviderInfo(
+            self._roster.name,
+            "group",
+            self._name,
+            language_model=any(info.language_model for info in members),
+            note=members[0].note if len(members) == 1 else "",
+            capabilities=Capabilities.best_of(member.capabilities for member in self.members),
+            members=members,
+        )
+
+    def stream(self, prompt: Prompt, terms: Terms = TERMS) -> Stream:
+        """The answer to a prompt, by whoever can give it.
+
+        Raises while read:
+            Unavailable: nobody could answer; says what each met and when one is ready again.
+            BudgetSpent: the budget does not allow it, or it was reached in mid-answer.
+            ProviderError: the only member failed, or no other may be asked after such a failure.
+        """
+        policy = terms.policy or self._policy
+        terms = replace(terms, policy=policy, attempts=terms.attempts or Attempts(policy.attempts))
+        call = Call(self._roster, prompt, terms, policy)
+        stream = Stream(call.chunks(), meter=call, hold=policy.hold, on_hold=call.held_long)
+        call.control = stream.control
+        return stream
+
+    async def aclose(self) -> None:
+        """Close every member."""
+        await asyncio.gather(*(member.provider.aclose() for member in self.members))
+
+    async def check(self) -> Health:
+        """Whether anybody in the group would answer."""
+        found = await asyncio.gather(*(_checked(member) for member in self.members))
+        said = "; ".join(f"{m.name}: {h.says}" for m, h in zip(self.members, found, strict=True))
+        return Health(any(health.answers for health in found), max(health.seconds for health in found), said)
+
+    def rate(self, member: str, task: TaskType, quality: float) -> None:
+        """Feed back how good an answer of a member was, from 0 to 5."""
+        self._roster.circumstances.reliability.rate(member, task, quality)
+
+
+async def _checked(member: Member) -> Health:
+    if isinstance(member.provider, Checked):
+        return await member.provider.check()
+    return Health(answers=True, seconds=0.0, says="cannot be looked at without paying for an answer")

@@ -1,0 +1,118 @@
+"""Counts what a call takes while it streams, and learns from each provider how far its counts are from ours.
+
+Providers say what an answer took only at its end, and not at all when it is cancelled or breaks. Until then,
+and then, a meter's estimate stands in, and says that it is one.
+"""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import TYPE_CHECKING
+
+from atlas_mcp.chunks import Usage
+from atlas_mcp.providers.tokens import CHARACTERS_PER_TOKEN, tokens_of_prompt
+
+if TYPE_CHECKING:
+    from atlas_mcp.messages import Prompt
+
+__all__ = ["Calibration", "Meter"]
+
+_REMEMBERED = 20
+_SHORTEST = 8
+"""Answers of fewer pieces teach nothing about their size."""
+
+
+class Calibration:
+    """How many tokens a model counts for a piece of its stream, a character, and our estimate of a prompt."""
+
+    __slots__ = ("character", "piece", "prompt", "seen")
+
+    def __init__(self) -> None:
+        self.prompt = 1.0
+        self.character = 1.0 / CHARACTERS_PER_TOKEN
+        self.piece = 1.0
+        self.seen = 0
+
+    def learn(self, usage: Usage, meter: Meter) -> None:
+        """Take in what a provider reported of an answer that was metered."""
+        answered = usage.output_tokens
+        if usage.estimated or answered < _SHORTEST or meter.pieces < _SHORTEST:
+            return
+        self.seen += 1
+        share = 1.0 / min(self.seen, _REMEMBERED)
+        self.character += share * (answered / meter.characters - self.character)
+        self.piece += share * (answered / meter.pieces - self.piece)
+        if (estimated := meter.uncalibrated_prompt) and usage.input_tokens:
+            self.prompt += share * (usage.input_tokens / estimated - self.prompt)
+
+
+class Meter:
+    """Counts one call: `hear` each piece of text or reasoning, `report` what the provider says."""
+
+    __slots__ = (
+        "_calibration", "_estimated", "_prompt", "_reported", "_told", "began", "characters", "pieces",
+    )  # fmt: skip
+
+    def __init__(self, prompt: Prompt, calibration: Calibration | None = None) -> None:
+        self._prompt = prompt
+        self._calibration = calibration or Calibration()
+        self._estimated: int | None = None
+        self._told: Usage | None = None
+        self._reported: Usage | None = None
+        self.began = False
+        self.pieces = 0
+        self.characters = 0
+
+    def hear(self, text: str) -> str:
+        """Count a piece, and give it back."""
+        self.pieces += 1
+        self.characters += len(text)
+        return text
+
+    def told_of_prompt(self, usage: Usage) -> None:
+        """The provider said what the prompt took, ahead of the answer."""
+        self._told = usage
+
+    def report(self, usage: Usage) -> Usage:
+        """The provider said what the whole call took; gives it back."""
+        self._reported = usage
+        self._calibration.learn(usage, self)
+        return usage
+
+    @property
+    def uncalibrated_prompt(self) -> int:
+        """Our own estimate of the prompt's tokens."""
+        if self._estimated is None:
+            self._estimated = tokens_of_prompt(self._prompt)
+        return self._estimated
+
+    @property
+    def prompt_tokens(self) -> int:
+        """The prompt's tokens: as told, else estimated."""
+        if self._told is not None:
+            return self._told.input_tokens
+        return round(self.uncalibrated_prompt * self._calibration.prompt)
+
+    @property
+    def answer_tokens(self) -> int:
+        """The answer's tokens until now, estimated on the safe side."""
+        calibration = self._calibration
+        by_pieces, by_characters = self.pieces * calibration.piece, self.characters * calibration.character
+        return ceil(max(by_pieces, by_characters))
+
+    def usage(self) -> Usage:
+        """What the call took: as reported, else estimated; nothing before the provider accepted it."""
+        if self._reported is not None:
+            return self._reported
+        if not self.began:
+            return Usage()
+        told = self._told or Usage(self.prompt_tokens)
+        return Usage(
+            told.input_tokens,
+            self.answer_tokens,
+            told.cached_tokens,
+            cost_usd=None,
+            estimated=True,
+            calls=1,
+            cache_write_tokens=told.cache_write_tokens,
+        )
