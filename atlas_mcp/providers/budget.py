@@ -9,6 +9,7 @@ for the chunk that each of them was just given. It knows no provider and no cloc
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING
 
 from atlas_mcp.chunks import Usage
@@ -88,17 +89,12 @@ class Budget:
 
     def left(self, *, closing: bool = False) -> tuple[int | None, float | None]:
         """Tokens and dollars that are left, here and above; None is no limit."""
-        tokens: int | None = None
-        usd: float | None = None
+        tokens = usd = inf
         for budget in self._chain():
-            share = 1.0 if closing else 1.0 - budget.held_back
-            if (cap := budget.limit.tokens) is not None:
-                here = max(0, int(cap * share) - budget._tokens)
-                tokens = here if tokens is None else min(tokens, here)
-            if (most := budget.limit.cost_usd) is not None:
-                remains = max(0.0, most * share - budget._usd)
-                usd = remains if usd is None else min(usd, remains)
-        return tokens, usd
+            most_tokens, most_usd = budget._caps(closing=closing)
+            tokens = min(tokens, max(0.0, most_tokens - budget._tokens))
+            usd = min(usd, max(0.0, most_usd - budget._usd))
+        return (None if tokens == inf else int(tokens)), (None if usd == inf else usd)
 
     def add(self, usage: Usage) -> None:
         """Count what was spent by a call that was not reserved here, such as before this process."""
@@ -122,15 +118,26 @@ class Budget:
             budget.spent = budget.spent + usage
             budget.blind = budget.blind or (usage.cost_usd is None and usage.tokens > 0)
 
+    @property
+    def binds(self) -> bool:
+        """Whether it limits tokens or money."""
+        return self.limit.tokens is not None or self.limit.cost_usd is not None
+
+    def _caps(self, *, closing: bool) -> tuple[float, float]:
+        """The most tokens and dollars, for a closing turn or for any other."""
+        share = 1.0 if closing else 1.0 - self.held_back
+        tokens, usd = self.limit.tokens, self.limit.cost_usd
+        return (inf if tokens is None else tokens * share), (inf if usd is None else usd * share)
+
     def _beyond(self, tokens: int, usd: float, calls: int, *, closing: bool) -> str:
         """The limit that so much more would go beyond, in words; empty if it fits."""
         limit = self.limit
-        share = 1.0 if closing else 1.0 - self.held_back
+        most_tokens, most_usd = self._caps(closing=closing)
         if limit.calls is not None and not closing and self._calls + calls > limit.calls:
             return f"{limit.calls} calls"
-        if limit.tokens is not None and self._tokens + tokens > limit.tokens * share:
+        if self._tokens + tokens > most_tokens:
             return f"{limit.tokens:,} tokens"
-        if limit.cost_usd is not None and self._usd + usd > limit.cost_usd * share:
+        if self._usd + usd > most_usd:
             return f"${limit.cost_usd:.2f}"
         return ""
 
@@ -144,7 +151,7 @@ class Budget:
 class Hold:
     """What one call under way counts for, until it is settled."""
 
-    __slots__ = ("_budget", "_closing", "_open", "_price", "_tokens", "_usd")
+    __slots__ = ("_answer", "_budget", "_caps", "_chain", "_closing", "_open", "_price", "_tokens", "_usd")
 
     def __init__(
         self, budget: Budget, price: Price | None, tokens: int, usd: float, *, closing: bool
@@ -154,7 +161,10 @@ class Hold:
         self._closing = closing
         self._tokens = tokens
         self._usd = usd
+        self._answer = 0
         self._open = True
+        self._chain = tuple(budget._chain())
+        self._caps = tuple((each, *each._caps(closing=closing)) for each in self._chain if each.binds)
         budget._move(tokens, usd, 1)
 
     def count(self, prompt_tokens: int, answer_tokens: int) -> None:
@@ -163,15 +173,21 @@ class Hold:
         Raises:
             BudgetSpent: that is more than there is; the call must stop.
         """
-        tokens = prompt_tokens + answer_tokens
-        usd = self._price.estimate(prompt_tokens, answer_tokens) if self._price else 0.0
-        more_tokens, more_usd = tokens - self._tokens, usd - self._usd
-        if more_tokens <= 0 and more_usd <= 0.0:
+        if answer_tokens == self._answer:
             return
-        self._tokens, self._usd = tokens, usd
-        self._budget._move(more_tokens, more_usd, 0)
-        for budget in self._budget._chain():
-            budget._refuse(0, 0.0, 0, closing=self._closing)
+        self._answer = answer_tokens
+        more = prompt_tokens + answer_tokens - self._tokens
+        more_usd = self._price.estimate(prompt_tokens, answer_tokens) - self._usd if self._price else 0.0
+        if more <= 0 and more_usd <= 0.0:
+            return
+        self._tokens += more
+        self._usd += more_usd
+        for budget in self._chain:
+            budget._tokens += more
+            budget._usd += more_usd
+        for budget, tokens, usd in self._caps:
+            if budget._tokens > tokens or budget._usd > usd:
+                budget._refuse(0, 0.0, 0, closing=self._closing)
 
     def settle(self, usage: Usage) -> None:
         """The call has ended and took this; what was only reserved is free again. It counts once."""

@@ -50,13 +50,15 @@ class Meter:
     """Counts one call: `hear` each piece of text or reasoning, `report` what the provider says."""
 
     __slots__ = (
-        "_calibration", "_estimated", "_prompt", "_reported", "_told", "began", "characters", "pieces",
+        "_calibration", "_estimated", "_prompt", "_prompt_tokens", "_reported", "_told", "began", "characters",
+        "pieces",
     )  # fmt: skip
 
     def __init__(self, prompt: Prompt, calibration: Calibration | None = None) -> None:
         self._prompt = prompt
         self._calibration = calibration or Calibration()
         self._estimated: int | None = None
+        self._prompt_tokens: int | None = None
         self._told: Usage | None = None
         self._reported: Usage | None = None
         self.began = False
@@ -72,6 +74,7 @@ class Meter:
     def told_of_prompt(self, usage: Usage) -> None:
         """The provider said what the prompt took, ahead of the answer."""
         self._told = usage
+        self._prompt_tokens = usage.input_tokens
 
     def report(self, usage: Usage) -> Usage:
         """The provider said what the whole call took; gives it back."""
@@ -89,9 +92,9 @@ class Meter:
     @property
     def prompt_tokens(self) -> int:
         """The prompt's tokens: as told, else estimated."""
-        if self._told is not None:
-            return self._told.input_tokens
-        return round(self.uncalibrated_prompt * self._calibration.prompt)
+        if self._prompt_tokens is None:
+            self._prompt_tokens = round(self.uncalibrated_prompt * self._calibration.prompt)
+        return self._prompt_tokens
 
     @property
     def answer_tokens(self) -> int:
