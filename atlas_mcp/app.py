@@ -11,6 +11,7 @@ import getpass
 from collections import defaultdict
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,7 +26,9 @@ from atlas_mcp.orchestration.run import Workshop
 from atlas_mcp.orchestration.runs import Runs
 from atlas_mcp.orchestration.store import MIGRATIONS, RunRow, RunState
 from atlas_mcp.orchestration.team import Budget, Team, load_teams, pick_team
-from atlas_mcp.providers.registry import default_provider_name, open_provider
+from atlas_mcp.providers.accounts import Accounts
+from atlas_mcp.providers.group import ProviderGroup
+from atlas_mcp.providers.registry import Registry, default_provider_name
 from atlas_mcp.roots import readable
 from atlas_mcp.settings import Settings
 
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from atlas_mcp.memory.memory import Memory
     from atlas_mcp.orchestration.graph import Checkpoints
     from atlas_mcp.orchestration.voice import Voice
+    from atlas_mcp.providers.endpoint import ModelEndpoint
     from atlas_mcp.providers.provider import Provider
 
 __all__ = ["Atlas", "Priority", "Run", "open_atlas"]
@@ -78,7 +82,8 @@ class Atlas:
 
     def __init__(
         self, settings: Settings, teams: Mapping[str, Team], database: Database, leases: Leases,
-        stack: AsyncExitStack, *, user: str, roots: Sequence[Path], provider: Provider | None,
+        stack: AsyncExitStack, *, accounts: Accounts, user: str, roots: Sequence[Path],
+        provider: Provider | None,
     ) -> None:  # fmt: skip
         self.settings = settings
         self.teams = teams
@@ -87,11 +92,18 @@ class Atlas:
         self.journal = Journal(database)
         self._stack = stack
         self._opening: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._opened: dict[str, Any] = {"provider": provider} if provider else {}
+        self.providers = Registry(
+            settings.group, models=accounts.models, circumstances=accounts.circumstances,
+            aiohttp=settings.models.transport == "aiohttp",
+        )  # fmt: skip
+        self._accounts = accounts
+        self._given = provider
+        self._opened: dict[str, Any] = {}
         self._answers = provider.info.name if provider else settings.models.default or default_provider_name()
         workshop = Workshop(
             database, self.journal, leases, at_once=settings.runs.at_once, answers=self._answers,
             memory=self.memory, checkpoints=self.checkpoints, provider=self.provider,
+            day=accounts.day.budget,
         )  # fmt: skip
         self._runs = Runs(workshop, teams, user)
 
@@ -108,10 +120,14 @@ class Atlas:
             UnknownTeam: there is no such team.
             InvalidInput: the input, a document or the budget is not as it must be.
             OutsideRoots: a path may not be read.
+            InvalidConfiguration: who should answer cannot be used as it is configured.
         """
         chosen = pick_team(self.teams, team)
         checked = chosen.check_input(given)
-        options: dict[str, Any] = {"priority": priority, "provider": self._answers}
+        recipients = (await self.provider()).info.recipients
+        options: dict[str, Any] = {
+            "priority": priority, "provider": self._answers, "recipients": list(recipients),
+        }  # fmt: skip
         if documents:
             options["documents"] = readable(documents, self.roots)
         if budget:
@@ -225,9 +241,23 @@ class Atlas:
         """The documents and what is known of them, opened on first use."""
         return await self._once("memory", self._open_memory)
 
-    async def provider(self) -> Provider:
+    async def provider(self) -> ProviderGroup:
         """Who answers prompts, opened on first use."""
         return await self._once("provider", self._open_provider)
+
+    async def overview(self, *, ping: bool = False) -> dict[str, Any]:
+        """Who can answer prompts, how able, priced and reliable; with `ping` also whether they answer."""
+        from atlas_mcp.providers.overview import overview
+
+        return await overview(self.providers, self._accounts, self._answers, self.provider, ping=ping)
+
+    async def endpoint(self, port: int = 0) -> ModelEndpoint:
+        """The address for programs that make model calls of their own, opened on first use.
+
+        Raises:
+            InvalidConfiguration: the port is in use.
+        """
+        return await self._once("endpoint", partial(self._open_endpoint, port))
 
     async def checkpoints(self) -> Checkpoints:
         """How far the runs came, opened on first use."""
@@ -251,10 +281,15 @@ class Atlas:
         embedder = await asyncio.to_thread(find_embedder, home) if self.settings.memory.embeddings else None
         return await self._stack.enter_async_context(open_memory(home, embedder))
 
-    async def _open_provider(self) -> Provider:
-        provider = await asyncio.to_thread(open_provider, self._answers)
-        self._stack.push_async_callback(provider.aclose)
-        return provider
+    async def _open_provider(self) -> ProviderGroup:
+        if self._given is not None:
+            circumstances = self._accounts.circumstances
+            return await self._accounts.opened(ProviderGroup.alone(self._given, circumstances=circumstances))
+        return await self._accounts.opened(await asyncio.to_thread(self.providers.open, self._answers))
+
+    async def _open_endpoint(self, port: int) -> ModelEndpoint:
+        endpoint = await asyncio.to_thread(import_module, "atlas_mcp.providers.endpoint")
+        return await self._stack.enter_async_context(endpoint.open_endpoint(port))
 
     async def _open_checkpoints(self) -> Checkpoints:
         # A second of imports, which belongs off the event loop.
@@ -307,10 +342,13 @@ async def open_atlas(
         database = await stack.enter_async_context(open_database(settings.home / "runs.db", MIGRATIONS))
         leases = Leases(database, settings.home / "owners")
         stack.enter_context(leases.living())
+        user = _user()
+        accounts = await stack.enter_async_context(Accounts(settings, database, user).kept())
         atlas = Atlas(
-            settings, teams, database, leases, stack, user=_user(),
+            settings, teams, database, leases, stack, accounts=accounts, user=user,
             roots=settings.roots.read if roots is None else roots, provider=provider,
         )  # fmt: skip
+        stack.push_async_callback(atlas.providers.aclose)
         try:
             if resume:
                 await atlas.prune()

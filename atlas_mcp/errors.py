@@ -3,6 +3,7 @@
 ```text
 AtlasError
 ├── InvalidInput              what a person or client sent cannot be used
+│   ├── InvalidField          one field of a request, which is named
 │   ├── UnknownTeam
 │   ├── UnknownRun
 │   ├── OutsideRoots          a path that may not be read
@@ -43,6 +44,7 @@ __all__ = [
     "ContextTooLong",
     "IncompatibleStore",
     "InvalidConfiguration",
+    "InvalidField",
     "InvalidInput",
     "InvalidOutput",
     "InvalidRequest",
@@ -96,6 +98,20 @@ class InvalidInput(AtlasError):
     """What a person or client sent cannot be used."""
 
     code = "invalid_input"
+
+
+class InvalidField(InvalidInput):
+    """A field of a request cannot be used; `field` is its path, such as `messages[0].content`."""
+
+    code = "invalid_field"
+
+    def __init__(self, message: str, *, field: str = "", remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.field = field
+
+    def to_dict(self) -> dict[str, Any]:
+        """The error as JSON, with the field's path."""
+        return {**super().to_dict(), "field": self.field}
 
 
 class UnknownTeam(InvalidInput):

@@ -36,8 +36,10 @@ class Kind(StrEnum):
     WORK_FINISHED = "work.finished"  # assignment, worker, findings, dropped, seconds
     WORK_FAILED = "work.failed"  # assignment, worker, error
     MODEL_STARTED = "model.started"  # intent, provider, call
-    MODEL_FINISHED = "model.finished"  # provider, model, call, usage, seconds, stopped; replayed
-    MODEL_FAILED = "model.failed"  # provider, call, error
+    MODEL_CHOSEN = "model.chosen"  # group, member, reason, task, others, call
+    MODEL_SWITCHED = "model.switched"  # left, joined, reason, way, failure, call
+    MODEL_FINISHED = "model.finished"  # provider, model, call, usage, seconds, first_token, stopped; replayed
+    MODEL_FAILED = "model.failed"  # provider, call, usage, error
     TOOL_STARTED = "tool.started"  # tool, arguments
     TOOL_FINISHED = "tool.finished"  # tool, seconds, passages, error
     OUTPUT_REPAIRED = "output.repaired"  # attempt, problems

@@ -13,7 +13,7 @@ import json
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
 from pydantic import TypeAdapter
 
@@ -230,6 +230,11 @@ class Prompt:
     tool_choice: str = "auto"
     effort: Literal["none", "low", "medium", "high"] | None = None
     task: TaskType | None = None
+
+    @classmethod
+    def of(cls, text: str, *, intent: Intent = Intent.COMPOSE, **more: Any) -> Self:
+        """A prompt of one message, with whatever fields `more` names."""
+        return cls((Message("user", (Text(text),)),), intent, more.pop("about", text), **more)
 
     @property
     def kind_of_task(self) -> TaskType:

@@ -9,10 +9,18 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import platformdirs
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+)
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -23,7 +31,17 @@ from pydantic_settings import (
 
 from atlas_mcp.errors import InvalidConfiguration
 
-__all__ = ["HttpSettings", "MemorySettings", "ModelSettings", "RootSettings", "RunSettings", "Settings"]
+__all__ = [
+    "GroupSettings",
+    "HttpSettings",
+    "MemberSettings",
+    "MemorySettings",
+    "ModelSettings",
+    "RootSettings",
+    "RunSettings",
+    "Settings",
+    "SpendingSettings",
+]
 
 
 Folder = Annotated[Path, AfterValidator(Path.expanduser)]
@@ -38,7 +56,53 @@ class ModelSettings(_Table):
     """`[models]`: who answers prompts."""
 
     default: str | None = None
-    """`vendor:model`; None means OpenAI where a key or base URL is set, else `extractive`."""
+    """`vendor:model` or `group:NAME`; None means the first vendor that has a key or an address, else `extractive`."""
+    transport: Literal["httpx", "aiohttp"] = "httpx"
+    """What carries requests to OpenAI and Anthropic; `aiohttp` needs the extra `fast`."""
+
+
+class MemberSettings(_Table):
+    """One of `[group.NAME] members`, where it is more than a name."""
+
+    name: str = Field(min_length=1)
+    weight: float = Field(default=1.0, gt=0)
+
+
+def _as_member(value: object) -> object:
+    return {"name": value} if isinstance(value, str) else value
+
+
+class GroupSettings(_Table):
+    """`[group.NAME]`: several providers that answer as one; times in seconds."""
+
+    members: tuple[Annotated[MemberSettings, BeforeValidator(_as_member)], ...] = Field(min_length=1)
+    """`vendor:model` or `group:OTHER`, or tables of `name` and `weight`."""
+    strategy: str = "failover"
+    """Who is asked first: failover, round_robin, random, cheapest, fastest, adaptive, task_aware."""
+    mid_stream: tuple[Literal["prefill", "retell", "restart"], ...] = ("prefill", "retell", "restart")
+    """How another may go on in mid-answer; none means that a broken answer fails."""
+    refusals: bool = False
+    """Whether another may answer what one refused."""
+    crawl: float = Field(default=0.1, ge=0, lt=1)
+    """The share of its usual speed below which a member is left while another is free; 0 means never."""
+    attempts: int = Field(default=6, ge=0, le=50)
+    """Further tries of one step: retries, fallbacks and repairs together."""
+    first_token: float | None = Field(default=None, gt=0)
+    idle: float | None = Field(default=None, gt=0)
+    total: float | None = Field(default=None, gt=0)
+    wait: float = Field(default=30.0, ge=0)
+    """The longest wait for a member that is cooling down."""
+    hold: float = Field(default=60.0, gt=0)
+    """How long a pause may keep a connection."""
+    call_tokens: int | None = Field(default=None, gt=0)
+    call_usd: float | None = Field(default=None, gt=0)
+
+
+class SpendingSettings(_Table):
+    """`[budget]`: what may be spent in a day, over all runs of this user."""
+
+    day_usd: float | None = Field(default=None, gt=0)
+    day_tokens: int | None = Field(default=None, gt=0)
 
 
 class RootSettings(_Table):
@@ -88,6 +152,8 @@ class Settings(BaseSettings):
     home: Folder = Field(default_factory=lambda: Path(platformdirs.user_data_dir("atlas", appauthor=False)))
     project: Folder | None = None
     models: ModelSettings = ModelSettings()
+    group: dict[str, GroupSettings] = {}
+    budget: SpendingSettings = SpendingSettings()
     roots: RootSettings = RootSettings()
     http: HttpSettings = HttpSettings()
     runs: RunSettings = RunSettings()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.start_up import start_up
-from tests.fakes.openai_server import FakeOpenAI
+from tests.fakes.model_server import FakeModels
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -67,7 +67,7 @@ async def recorded() -> list[dict[str, Any]]:
     """The request bodies of one run of the team, in order: plan, three workers, composition."""
     from benchmarks.team_run import atlas_runs
 
-    async with FakeOpenAI(tokens=TOKENS) as server:
+    async with FakeModels(tokens=TOKENS) as server:
 
         async def once(run: Any) -> None:
             await run(0)
@@ -79,8 +79,8 @@ async def recorded() -> list[dict[str, Any]]:
 
 @contextmanager
 def fake_server() -> Generator[str]:
-    """The fake OpenAI server in a process of its own; gives its base URL."""
-    server = ROOT / "tests" / "fakes" / "openai_server.py"
+    """The fake model server in a process of its own; gives its base URL."""
+    server = ROOT / "tests" / "fakes" / "model_server.py"
     command = [sys.executable, str(server), "--port", "0", "--tokens", str(TOKENS)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

@@ -198,7 +198,9 @@ def public_methods(owner: ast.AST) -> Iterator[Function]:
 
 
 PUBLIC = (
-    "Atlas AtlasError Event Kind Run RunRow RunState Settings Team errors events messages open_atlas"
+    "Atlas AtlasError Budget Event Kind Limit Policy Prompt Provider ProviderGroup Registry Run RunRow "
+    "RunState Script ScriptedProvider Settings Team Terms chunks complete configured_vendors errors events "
+    "messages open_atlas"
 ).split()
 
 

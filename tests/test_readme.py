@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -19,6 +20,7 @@ from typer.main import get_command
 from atlas_mcp.cli.program import program
 from atlas_mcp.orchestration.team import Team
 from atlas_mcp.settings import Settings
+from tests.fakes.model_server import FakeModels
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -29,8 +31,8 @@ def blocks(language: str, text: str = README) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
-def run(*command: str | Path, home: Path) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "ATLAS_HOME": str(home), "PYTHONUTF8": "1"}
+def run(*command: str | Path, home: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "ATLAS_HOME": str(home), "PYTHONUTF8": "1", **more}
     return subprocess.run(
         [sys.executable, *command], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
@@ -97,11 +99,31 @@ def test_the_python_of_the_readme_prints_a_brief(home: Path, tmp_path: Path) -> 
     assert "## Findings" in done.stdout
 
 
+SHOWN = {
+    "01_research.py": ["# ", "## Findings"],
+    "04_provider_group.py": ["the water is pulled less", "2 calls"],
+    "05_task_aware_providers.py": ["exceptional at code", "exceptional at writing"],
+    "07_enhanced_streaming.py": ["[paused, ", "-> scripted:steady, retell]", "estimated: True", "failed: "],
+    "08_multi_agent_providers.py": ["broken failed (overloaded), scripted:writer answered", "4 calls"],
+}
+"""What each example prints, among other things."""
+
+
 @pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)
-def test_every_example_runs_without_a_key(example: Path, home: Path) -> None:
+def test_every_example_runs_without_a_key_and_shows_what_it_is_about(example: Path, home: Path) -> None:
     done = run(example, home=home)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("# ")
+    assert [said for said in SHOWN[example.name] if said not in done.stdout] == []
+
+
+async def test_the_examples_of_providers_work_with_a_real_one_when_there_is_a_key(home: Path) -> None:
+    async with FakeModels(tokens=8) as server:
+        with_key = {"OPENAI_API_KEY": "sk-0123456789abcdef", "OPENAI_BASE_URL": server.url}
+        for name in ("04_provider_group.py", "05_task_aware_providers.py", "08_multi_agent_providers.py"):
+            done = await asyncio.to_thread(run, ROOT / "examples" / name, home=home, **with_key)
+            assert done.returncode == 0, done.stderr
+            assert "scripted" not in done.stdout + done.stderr
+    assert server.requests
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)

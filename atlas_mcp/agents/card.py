@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from atlas_mcp.errors import InvalidConfiguration
+from atlas_mcp.providers.budget import Limit
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Card", "load_card"]
+__all__ = ["AgentBudget", "Card", "load_card"]
 
 _FRONT = re.compile(r"\A---[ \t]*\r?\n(?P<front>.*?)\r?\n---[ \t]*\r?\n(?P<body>.*)\Z", re.DOTALL)
 
@@ -23,6 +24,21 @@ _FRONT = re.compile(r"\A---[ \t]*\r?\n(?P<front>.*?)\r?\n---[ \t]*\r?\n(?P<body>
 def _listed(value: object) -> object:
     """`tools: a, b` is how some agent files write a list."""
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+class AgentBudget(BaseModel):
+    """`budget`: the most that one assignment of the agent may take; None is no limit of its own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    tokens: int | None = Field(default=None, gt=0)
+    cost_usd: float | None = Field(default=None, gt=0)
+    calls: int | None = Field(default=None, gt=0)
+
+    @property
+    def limit(self) -> Limit:
+        """The same as the provider layer counts it."""
+        return Limit(self.tokens, self.cost_usd, self.calls)
 
 
 class Card(BaseModel):
@@ -36,6 +52,7 @@ class Card(BaseModel):
     max_turns: int = Field(default=6, ge=1, le=50, alias="maxTurns")
     max_output_tokens: int | None = Field(default=None, ge=1)
     sampling: dict[str, Any] = {}
+    budget: AgentBudget | None = None
     persona: str = Field(min_length=1)
 
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 from contextlib import aclosing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
 import jiter
 
 from atlas_mcp.agents.agent import Answered, Happened, Speaking
-from atlas_mcp.chunks import Stopped
+from atlas_mcp.chunks import Chosen, Stopped, Switched
 from atlas_mcp.errors import AtlasError, ContentRefused, InvalidOutput
 from atlas_mcp.events import Kind
 from atlas_mcp.messages import Message, Prompt, Text, ToolResult
 from atlas_mcp.providers.provider import Fold
+from atlas_mcp.providers.terms import TERMS, Attempts, Terms
 from atlas_mcp.shapes import misfits
 
 if TYPE_CHECKING:
@@ -39,10 +40,12 @@ _NO_TOOLS = "Tools can no longer be called; answer from what you have."
 
 @dataclass(slots=True)
 class _Talk:
-    """One task's conversation."""
+    """One task's conversation; its retries, fallbacks and repairs share one count of attempts."""
 
     task: Task
     messages: list[Message]
+    terms: Terms
+    attempts: Attempts
     turns: int = 0
     repairs: int = 0
 
@@ -50,10 +53,11 @@ class _Talk:
 class ModelAgent:
     """An agent made of a card, a provider and tools."""
 
-    def __init__(self, card: Card, provider: Provider, tools: Tools) -> None:
+    def __init__(self, card: Card, provider: Provider, tools: Tools, terms: Terms = TERMS) -> None:
         self._card = card
         self._provider = provider
         self._tools = tools
+        self._terms = terms
 
     @property
     def name(self) -> str:
@@ -63,7 +67,9 @@ class ModelAgent:
     async def work(self, task: Task) -> AsyncGenerator[Step]:
         """Ask the model, run the tools it calls, and give its answer once it fits."""
         material = (task.material,) if task.material.passages or task.material.findings else ()
-        talk = _Talk(task, [Message("user", (Text(task.text), *material))])
+        attempts = self._terms.attempts or Attempts()
+        terms = replace(self._terms, attempts=attempts)
+        talk = _Talk(task, [Message("user", (Text(task.text), *material))], terms, attempts)
         while True:
             fold = Fold()
             async with aclosing(self._ask(talk, fold)) as asking:
@@ -79,7 +85,7 @@ class ModelAgent:
             value, misfit = _read(reply, task.schema)
             passages = self._prompt(talk).passages
             problems = misfit or task.check(value, passages)
-            if problems and talk.repairs < REPAIRS:
+            if problems and talk.repairs < REPAIRS and talk.attempts.take():
                 yield self._send_back(talk, reply, problems)
                 continue
             if misfit:
@@ -95,19 +101,24 @@ class ModelAgent:
         talk.turns += 1
         prompt = self._prompt(talk)
         info = self._provider.info
+        stream = None
         said = {"provider": info.name, "call": talk.turns}
         yield Happened(Kind.MODEL_STARTED, {**said, "intent": prompt.intent.value})
         since = perf_counter()
         try:
-            async with self._provider.stream(prompt) as stream:
+            async with self._provider.stream(prompt, talk.terms) as stream:
                 yield Speaking(stream.control)
                 async for chunk in stream:
                     fold.add(chunk)
-                    if not isinstance(chunk, Stopped):
+                    if isinstance(chunk, Chosen | Switched):
+                        yield _seam(chunk, talk.turns)
+                    elif not isinstance(chunk, Stopped):
                         yield chunk
         except AtlasError as error:
-            yield Happened(Kind.MODEL_FAILED, {**said, "error": error.to_dict()})
+            usage = asdict(stream.usage) if stream else {}
+            yield Happened(Kind.MODEL_FAILED, {**said, "usage": usage, "error": error.to_dict()})
             raise
+        metrics = stream.control.metrics
         reply = fold.reply()
         if reply.stopped.reason == "refused":
             raise ContentRefused(
@@ -118,6 +129,7 @@ class ModelAgent:
             "model": reply.stopped.model,
             "usage": asdict(reply.usage),
             "seconds": round(perf_counter() - since, 3),
+            "first_token": None if metrics.first_token is None else round(metrics.first_token, 3),
             "stopped": reply.stopped.reason,
         }
         yield Happened(Kind.MODEL_FINISHED, data)
@@ -156,6 +168,13 @@ class ModelAgent:
         text = f"Your answer does not fit:\n{wish}\nGive it all again: one JSON object, nothing else."
         talk.messages.append(Message("user", (Text(text),)))
         return Happened(Kind.OUTPUT_REPAIRED, {"attempt": talk.repairs, "problems": problems})
+
+
+def _seam(chunk: Chosen | Switched, call: int) -> Happened:
+    """What the journal says of who was chosen, and of who went on after whom."""
+    data = asdict(chunk)
+    kind = Kind.MODEL_CHOSEN if isinstance(chunk, Chosen) else Kind.MODEL_SWITCHED
+    return Happened(kind, {**data, "call": call})
 
 
 def tool_finished(call: ToolCall, result: ToolResult, seconds: float) -> dict[str, Any]:

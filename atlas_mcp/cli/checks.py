@@ -6,21 +6,15 @@ Nothing here changes anything but for a file that is written and removed again, 
 from __future__ import annotations
 
 import asyncio
-import os
 import platform
 import socket
 import sqlite3
 import sys
 import tempfile
-import urllib.error
-import urllib.request
-from base64 import b64encode
 from contextlib import closing
 from dataclasses import dataclass
-from http.client import HTTPException
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal, TypeAlias
-from urllib.parse import unquote, urlsplit
 
 from atlas_mcp.errors import AtlasError
 
@@ -35,7 +29,6 @@ __all__ = ["Check", "examine"]
 Health: TypeAlias = Literal["ok", "hint", "broken"]
 
 REACH_SECONDS = 3.0
-OPENAI_URL = "https://api.openai.com/v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,55 +131,25 @@ def _teams(settings: Settings) -> Iterable[Check]:
 
 
 async def _provider(settings: Settings) -> Check:
-    from atlas_mcp.providers.registry import default_provider_name, open_provider
+    from atlas_mcp.providers.registry import Registry, default_provider_name
 
     name = settings.models.default or default_provider_name()
+    registry = Registry(settings.group, aiohttp=settings.models.transport == "aiohttp")
     try:
-        provider = await asyncio.to_thread(open_provider, name)
+        provider = await asyncio.to_thread(registry.open, name)
+        if not provider.info.language_model:
+            todo = "For a language model set a vendor's key, such as ANTHROPIC_API_KEY or OPENAI_API_KEY."
+            return Check("Provider", "hint", f"{provider.info.name}: {provider.info.note}", todo)
+        health = await provider.check()
     except AtlasError as error:
         return Check("Provider", "broken", error.message, error.remedy)
-    info = provider.info
-    await provider.aclose()
-    if info.vendor == "openai":
-        return await asyncio.to_thread(_reach_openai, info.name)
-    if info.language_model:
-        return Check("Provider", "ok", info.name)
-    todo = "For a language model set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own."
-    return Check("Provider", "hint", f"{info.name}: {info.note}", todo)
-
-
-def _reach_openai(name: str) -> Check:
-    """Whether the address, which is one, answers and accepts the key: listing models costs nothing."""
-    parts = urlsplit((os.environ.get("OPENAI_BASE_URL") or OPENAI_URL).rstrip("/"))
-    person, _, host = parts.netloc.rpartition("@")
-    where = f"{parts.scheme}://{host}{parts.path}"
-    key = os.environ.get("OPENAI_API_KEY", "").strip()
-    with_key = "with a key" if key else "without a key"
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
-    if person:  # A name and a password in the address come before a key, as in the SDK.
-        headers = {"Authorization": f"Basic {b64encode(unquote(person).encode()).decode()}"}
-    try:
-        request = urllib.request.Request(f"{where}/models", headers=headers)  # noqa: S310 - it was checked
-        with urllib.request.urlopen(request, timeout=REACH_SECONDS):  # noqa: S310 - http or https
-            return Check("Provider", "ok", f"{name} at {where}, {with_key}, answers")
-    except urllib.error.HTTPError as error:
-        if error.code in (401, 403):
-            todo = "Set OPENAI_API_KEY to a key that this address accepts."
-            return Check(
-                "Provider", "broken", f"{name} at {where} refuses us ({error.code}) {with_key}", todo
-            )
-        return Check(
-            "Provider", "ok", f"{name} at {where}, {with_key}, answers (models are not listed: {error.code})"
-        )
-    except (OSError, HTTPException, ValueError) as error:
-        reason = getattr(error, "reason", None) or error
-        todo = "Check the network and OPENAI_BASE_URL; until then add --provider extractive."
-        return Check(
-            "Provider",
-            "broken",
-            f"{name} at {where} does not answer within {REACH_SECONDS:.0f} s: {reason}",
-            todo,
-        )
+    finally:
+        await registry.aclose()
+    where = f" at {provider.info.address}" if provider.info.address else ""
+    said = f"{provider.info.name}{where}: {health.says} ({health.seconds:.2f} s)"
+    if health.answers:
+        return Check("Provider", "ok", said)
+    return Check("Provider", "broken", said, health.remedy or "Until then add --provider extractive.")
 
 
 async def _embeddings(settings: Settings) -> Check:

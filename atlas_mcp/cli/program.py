@@ -8,6 +8,7 @@ import typer
 
 from atlas_mcp.cli.doctor import doctor
 from atlas_mcp.cli.ingest import ingest
+from atlas_mcp.cli.providers import providers
 from atlas_mcp.cli.run import run
 from atlas_mcp.cli.runs import runs
 from atlas_mcp.cli.serve import serve
@@ -28,6 +29,7 @@ program.command("run")(run)
 program.command("serve")(serve)
 program.add_typer(runs, name="runs")
 program.add_typer(teams, name="teams")
+program.add_typer(providers, name="providers")
 program.command("ingest")(ingest)
 program.add_typer(setup, name="setup")
 program.command("doctor")(doctor)

@@ -159,6 +159,16 @@ def _answered(data: Data) -> list[Part]:
     return [(f"{data['model']} answered", "cyan"), (used, ""), _took(data)]
 
 
+def _chosen(data: Data) -> list[Part]:
+    return [(f"asks {data['member']} ", "cyan"), (f"({data['reason']})", "dim")]
+
+
+def _switched(data: Data) -> list[Part]:
+    again = data["left"] == data["joined"]
+    said = f"{data['joined']} tries again" if again else f"{data['joined']} goes on for {data['left']}"
+    return [(f"{said}, by {data['way']} ", "yellow"), (data["reason"], "dim")]
+
+
 def _model_failed(data: Data) -> list[Part]:
     return [(f"{data['provider']} failed: ", "red"), (data["error"]["message"], "")]
 
@@ -187,6 +197,8 @@ _DETAILS: dict[Kind, Callable[[Data], list[Part]]] = {
     Kind.STEP_FINISHED: _step,
     Kind.TOOL_STARTED: _tool,
     Kind.TOOL_FINISHED: _tool_result,
+    Kind.MODEL_CHOSEN: _chosen,
+    Kind.MODEL_SWITCHED: _switched,
     Kind.MODEL_FINISHED: _answered,
     Kind.MODEL_FAILED: _model_failed,
     Kind.OUTPUT_REPAIRED: _sent_back,

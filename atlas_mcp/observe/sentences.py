@@ -46,6 +46,12 @@ def _ended(event: Event) -> str:
     return f"run: {event.data['state']}{', partial' if event.data['partial'] else ''}"
 
 
+def _switched(event: Event) -> str:
+    left, joined = event.data["left"], event.data["joined"]
+    how = f"{joined} goes on" if joined != left else f"{joined} tries again"
+    return f"{event.actor}: {how} ({event.data['failure'].replace('_', ' ') or 'paused'})"
+
+
 _SENTENCES: dict[Kind, Callable[[Event], str]] = {
     Kind.RUN_QUEUED: lambda _: "run: queued",
     Kind.RUN_RESUMED: lambda _: "run: taken up where it was",
@@ -60,6 +66,7 @@ _SENTENCES: dict[Kind, Callable[[Event], str]] = {
     Kind.WORK_STARTED: lambda event: f"{event.actor}: {shortened(event.data['goal'])}",
     Kind.WORK_FINISHED: lambda event: f"{event.actor}: {counted(event.data['findings'], 'finding')}",
     Kind.WORK_FAILED: lambda event: f"{event.actor}: failed: {event.data['error']['message']}",
+    Kind.MODEL_SWITCHED: _switched,
     Kind.TOOL_STARTED: lambda event: f"{event.actor}: {event.data['tool'].replace('_', ' ')}",
     Kind.OUTPUT_REPAIRED: lambda event: f"{event.actor}: corrects its answer",
     Kind.CHECK_FINISHED: _checked,

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from contextlib import aclosing
-from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.agents.agent import Answered, Happened, Speaking
 from atlas_mcp.agents.model_agent import ModelAgent
-from atlas_mcp.chunks import TextDelta
+from atlas_mcp.chunks import Retracted, TextDelta
 from atlas_mcp.downstream.toolbox import Toolbox
 from atlas_mcp.events import Kind
 from atlas_mcp.orchestration.ledger import LedgeredProvider, LedgeredToolbox
 from atlas_mcp.orchestration.voice import Voice
+from atlas_mcp.providers.terms import Terms
 
 if TYPE_CHECKING:
     import sqlite3
@@ -22,14 +23,15 @@ if TYPE_CHECKING:
 
     from atlas_mcp.agents.agent import Task
     from atlas_mcp.agents.card import Card
-    from atlas_mcp.chunks import Reply
+    from atlas_mcp.chunks import Reply, Usage
     from atlas_mcp.downstream.toolbox import Tool, Tools
+    from atlas_mcp.messages import TaskType
     from atlas_mcp.observe.journal import Journal
     from atlas_mcp.orchestration.ledger import Ledger
     from atlas_mcp.orchestration.limits import Limits
     from atlas_mcp.orchestration.store import RunRow
     from atlas_mcp.orchestration.team import Team
-    from atlas_mcp.providers.provider import Provider
+    from atlas_mcp.providers.group import ProviderGroup
     from atlas_mcp.providers.stream import StreamControl
 
 __all__ = ["ALIKE", "RunContext"]
@@ -42,7 +44,7 @@ class RunContext:
     """One run as its steps see it."""
 
     def __init__(
-        self, row: RunRow, team: Team, *, provider: Provider, tools: Sequence[Tool], journal: Journal,
+        self, row: RunRow, team: Team, *, provider: ProviderGroup, tools: Sequence[Tool], journal: Journal,
         ledger: Ledger, limits: Limits, guard: Callable[[sqlite3.Connection], None],
     ) -> None:  # fmt: skip
         self.row = row
@@ -59,6 +61,7 @@ class RunContext:
         self._open = asyncio.Event()
         self._open.set()
         self._streams: set[StreamControl] = set()
+        self._answered_by: dict[str, str] = {}
 
     async def emit(self, kind: Kind, actor: str, span_id: str, **data: Any) -> None:
         """Write an event to the run's journal.
@@ -87,17 +90,23 @@ class RunContext:
 
         `last` is the turn that hands back what there is: it is asked even when a limit is reached.
         """
-        provider = LedgeredProvider(
-            self.provider, self._ledger, path, self._account, self._freely if last else self._gate
-        )
+        gate = self._open.wait if last else self._gate
+        heard = partial(self._heard, path)
+        provider = LedgeredProvider(self.provider, self._ledger, path, heard, gate)
+        budget = self.limits.budget
+        if card.budget is not None:
+            budget = budget.child(card.budget.limit, name=actor)
+        terms = Terms(budget=budget, closing=last)
         voice = Voice()
         try:
-            async with aclosing(ModelAgent(card, provider, tools).work(task)) as steps:
+            async with aclosing(ModelAgent(card, provider, tools, terms).work(task)) as steps:
                 async for step in steps:
                     match step:
                         case TextDelta():
                             self.speaking[actor] = voice
                             voice.hear(step.text)
+                        case Retracted():
+                            voice = Voice()
                         case Happened():
                             again = step.kind is Kind.MODEL_FINISHED and provider.replayed
                             replayed = {"replayed": True} if again else {}
@@ -112,24 +121,27 @@ class RunContext:
             self.speaking.pop(actor, None)
         raise AssertionError("an agent's last step is its answer")
 
-    def remember(self, replies: Sequence[Reply]) -> None:
-        """Count what the run's calls before this process took."""
+    def remember(self, replies: Sequence[Reply], lost: Usage) -> None:
+        """Count what the run's calls before this process took: those that gave replies, and those `lost`."""
         for reply in replies:
-            self._account(reply, counted=False)
+            self.made_with[reply.stopped.model] = reply.stopped.provider
+            self.limits.budget.add(reply.usage, above=False)
+        self.limits.budget.add(lost, above=False)
 
-    def _account(self, reply: Reply, *, counted: bool = True) -> None:
+    def _heard(self, path: str, reply: Reply) -> None:
         self.made_with[reply.stopped.model] = reply.stopped.provider
-        # The gate counted the call when it let it through.
-        self.limits.add(replace(reply.usage, calls=0) if counted else reply.usage)
+        if reply.switches or reply.choices:
+            chosen = reply.switches[-1].joined if reply.switches else reply.choices[-1].member
+            self._answered_by[path] = chosen
+
+    def rate(self, path: str, task: TaskType, quality: float) -> None:
+        """Tell who answered under `path`, if somebody was chosen, how good it was, from 0 to 5."""
+        if member := self._answered_by.get(path):
+            self.provider.rate(member, task, quality)
 
     async def _gate(self) -> None:
         await self._open.wait()
         self.limits.check()
-        self.limits.begin_call()
-
-    async def _freely(self) -> None:
-        await self._open.wait()
-        self.limits.begin_call()
 
     def _steer(self, control: StreamControl) -> None:
         self._streams = {stream for stream in self._streams if not stream.ended} | {control}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.messages import Finding, Location, Passage, Source
 from atlas_mcp.providers.smallest import smallest
+from atlas_mcp.providers.tokens import tokens_of
 from atlas_mcp.quality.citations import quote_place
 from atlas_mcp.shapes import misfits
 from atlas_mcp.text.verbatim import fold, locate
@@ -16,9 +17,23 @@ if TYPE_CHECKING:
 
     from atlas_mcp.orchestration.team import Team
 
-__all__ = ["Evidence", "empty_draft", "gathered", "not_in_snapshot", "numbered", "tidy_plan"]
+__all__ = [
+    "Evidence",
+    "bare_draft",
+    "empty_draft",
+    "fitting",
+    "gathered",
+    "not_in_snapshot",
+    "numbered",
+    "tidy_plan",
+]
 
 _NO_ANSWER = "The documents do not answer this question."
+_NOT_COMPOSED = "The budget was spent before an answer could be composed; these are the findings."
+_QUOTED = 3
+"""Findings that stand for an answer that was not composed."""
+_TAG_TOKENS = 40
+"""What stands around a finding in a prompt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +140,40 @@ def not_in_snapshot(found: Evidence, snapshots: Mapping[str, str]) -> list[Findi
 
 def empty_draft(team: Team, question: str) -> dict[str, Any]:
     """What is composed when nothing was found: it says so, leaves the question open and fits its schema."""
+    return _draft(team, {"answer": [_NO_ANSWER], "open_questions": [[question]]}, _NO_ANSWER)
+
+
+def bare_draft(team: Team, question: str, findings: Sequence[Finding]) -> dict[str, Any]:
+    """What is handed back when nothing is left to compose with: the findings themselves."""
+    quoted = [f"{finding.quote} [{finding.id}]" for finding in findings[:_QUOTED]]
+    claims = [{"text": finding.quote, "finding_ids": [finding.id]} for finding in findings]
+    best = {
+        "answer": [" ".join(quoted[:most]) for most in range(len(quoted), 0, -1)],
+        "claims": [claims],
+        "open_questions": [[question]],
+    }
+    return _draft(team, best, _NOT_COMPOSED)
+
+
+def fitting(findings: Sequence[Finding], tokens: int | None) -> tuple[Finding, ...]:
+    """As many of the findings, from the first, as so many tokens hold; at least one. None is no limit."""
+    kept: list[Finding] = []
+    for finding in findings:
+        if tokens is not None:
+            tokens -= tokens_of(finding.quote) + _TAG_TOKENS
+            if kept and tokens < 0:
+                break
+        kept.append(finding)
+    return tuple(kept)
+
+
+def _draft(team: Team, best: Mapping[str, Sequence[Any]], otherwise: str) -> dict[str, Any]:
+    """An instance of what the team composes: of each field the first of `best` that fits, else the least."""
     schema = team.composed_schema
-    best: dict[str, Any] = {"answer": _NO_ANSWER, "open_questions": [question]}
     draft: dict[str, Any] = {}
     for name, shape in schema["properties"].items():
         whole = {**shape, "$defs": schema.get("$defs", {})}
-        wishes = [best[name]] if name in best else []
-        wishes += [None, [], 0.0, _NO_ANSWER]
+        wishes: list[Any] = [*best.get(name, ()), None, [], 0.0, otherwise]
         draft[name] = next((wish for wish in wishes if not misfits(whole, wish)), None)
         if draft[name] is None and misfits(whole, None):
             draft[name] = smallest(whole)

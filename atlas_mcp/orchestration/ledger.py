@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from atlas_mcp.database import Database
     from atlas_mcp.downstream.toolbox import Tools
     from atlas_mcp.messages import Prompt, ToolSpec
+    from atlas_mcp.providers.control import StreamControl
 
 __all__ = ["SCHEMA", "Ledger", "LedgeredProvider", "LedgeredToolbox"]
 
@@ -104,6 +105,23 @@ class Ledger:
         return [_replies().validate_json(row["result"]) for row in rows]
 
 
+class _Behind:
+    """The provider's stream behind a ledgered one, once it has begun: pauses reach it, its meter counts."""
+
+    control: StreamControl
+
+    def __init__(self) -> None:
+        self._stream: Stream | None = None
+
+    def begun(self, stream: Stream) -> Stream:
+        self._stream = stream
+        self.control.front(stream.control)
+        return stream
+
+    def usage(self) -> Usage:
+        return self._stream.usage if self._stream is not None else Usage()
+
+
 class LedgeredProvider:
     """A provider whose finished calls are kept, and answered from the ledger when a step is walked again.
 
@@ -117,7 +135,7 @@ class LedgeredProvider:
         ledger: Ledger,
         path: str,
         on_reply: Callable[[Reply], None],
-        gate: Callable[[], Awaitable[None]],
+        gate: Callable[[], Awaitable[object]],
     ) -> None:
         self._provider = provider
         self._ledger = ledger
@@ -135,9 +153,14 @@ class LedgeredProvider:
     def stream(self, prompt: Prompt, terms: Terms = TERMS) -> Stream:
         """The answer, from the ledger or from the provider and then committed."""
         self._position += 1
-        return Stream(self._chunks(prompt, terms, self._position))
+        behind = _Behind()
+        stream = Stream(self._chunks(prompt, terms, self._position, behind), meter=behind)
+        behind.control = stream.control
+        return stream
 
-    async def _chunks(self, prompt: Prompt, terms: Terms, position: int) -> AsyncGenerator[Chunk]:
+    async def _chunks(
+        self, prompt: Prompt, terms: Terms, position: int, behind: _Behind
+    ) -> AsyncGenerator[Chunk]:
         digest = prompt_hash(prompt)
         kept = await self._ledger.find(self._path, position, digest)
         self.replayed = kept is not None
@@ -148,7 +171,7 @@ class LedgeredProvider:
             return
         await self._gate()
         fold = Fold()
-        async with self._provider.stream(prompt, terms) as stream:
+        async with behind.begun(self._provider.stream(prompt, terms)) as stream:
             async for chunk in stream:
                 fold.add(chunk)
                 if not isinstance(chunk, Usage | Stopped):

@@ -7,58 +7,56 @@ from contextlib import asynccontextmanager
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from atlas_mcp.chunks import Usage
 from atlas_mcp.errors import BudgetSpent
+from atlas_mcp.providers import budget as providers
+from atlas_mcp.providers.budget import Limit
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+    from atlas_mcp.chunks import Usage
     from atlas_mcp.orchestration.team import Budget
 
-__all__ = ["Limits"]
+__all__ = ["HELD_BACK", "Limits"]
+
+HELD_BACK = 0.15
+"""The share of tokens and money that is kept for the turn that hands back what there is."""
 
 
 class Limits:
     """The limits of one run; `seconds_before` is what earlier owners worked on it.
 
-    A limit of money binds only where the provider's price is known.
+    `budget` is what its calls are charged to, while they stream; a share of it is held back for the turn that
+    hands back what there is. A limit of money binds only where the provider's price is known.
     """
 
-    def __init__(self, budget: Budget, *, seconds_before: float = 0.0) -> None:
-        self._budget = budget
+    def __init__(
+        self, wished: Budget, *, seconds_before: float = 0.0, day: providers.Budget | None = None
+    ) -> None:
+        self._seconds = wished.seconds
         self._began = monotonic() - seconds_before
         self._paused_at: float | None = None
         self._scopes: set[asyncio.Timeout] = set()
-        self.spent = Usage()
+        limit = Limit(wished.tokens, wished.cost_usd, wished.calls)
+        self.budget = providers.Budget(limit, name="run", parent=day, held_back=HELD_BACK)
 
-    def begin_call(self) -> None:
-        """Count a call that begins now, so that calls at the same time do not all take the last one."""
-        self.add(Usage(calls=1))
-
-    def add(self, usage: Usage) -> None:
-        """Count what was used."""
-        self.spent = self.spent + usage
+    @property
+    def spent(self) -> Usage:
+        """What was used until now."""
+        return self.budget.spent
 
     @property
     def seconds_left(self) -> float | None:
         """Seconds until the time limit, or None without one."""
-        if self._budget.seconds is None:
+        if self._seconds is None:
             return None
-        return self._began + self._budget.seconds - (self._paused_at or monotonic())
+        return self._began + self._seconds - (self._paused_at or monotonic())
 
     @property
     def reached(self) -> str:
         """The limit that is reached, in words; empty while none is."""
-        budget, spent, left = self._budget, self.spent, self.seconds_left
-        if left is not None and left <= 0:
-            return f"{budget.seconds:.0f} seconds"
-        if budget.calls is not None and spent.calls >= budget.calls:
-            return f"{budget.calls} calls"
-        if budget.tokens is not None and spent.input_tokens + spent.output_tokens >= budget.tokens:
-            return f"{budget.tokens:,} tokens"
-        if budget.cost_usd is not None and (spent.cost_usd or 0.0) >= budget.cost_usd:
-            return f"${budget.cost_usd:.2f}"
-        return ""
+        left = self.seconds_left
+        return self._time if left is not None and left <= 0 else self.budget.reached()
 
     def check(self) -> None:
         """Refuse another call once a limit is reached.
@@ -67,10 +65,11 @@ class Limits:
             BudgetSpent: says which.
         """
         if reached := self.reached:
-            raise self._spent(reached)
+            raise _spent(reached)
 
-    def _spent(self, limit: str) -> BudgetSpent:
-        return BudgetSpent(f"The run's limit of {limit} is reached.", remedy="Give it a larger budget.")
+    @property
+    def _time(self) -> str:
+        return f"run's limit of {self._seconds:.0f} seconds"
 
     @asynccontextmanager
     async def within(self) -> AsyncGenerator[None]:
@@ -90,7 +89,7 @@ class Limits:
         except TimeoutError:
             # The clock is not asked: where it is coarse, a timer fires a little before its time.
             if scope.expired():
-                raise self._spent(f"{self._budget.seconds:.0f} seconds") from None
+                raise _spent(self._time) from None
             raise
 
     def pause(self) -> None:
@@ -107,3 +106,7 @@ class Limits:
         left = self.seconds_left
         for scope in self._scopes:
             scope.reschedule(None if left is None else asyncio.get_running_loop().time() + left)
+
+
+def _spent(limit: str) -> BudgetSpent:
+    return BudgetSpent(f"The {limit} is reached.", remedy="Give it a larger budget.")

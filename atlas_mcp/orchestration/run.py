@@ -15,6 +15,7 @@ from datetime import datetime
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from atlas_mcp.chunks import Usage
 from atlas_mcp.errors import AtlasError, LeaseLost, ProviderChanged, TeamChanged
 from atlas_mcp.events import Kind
 from atlas_mcp.orchestration.context import RunContext
@@ -28,15 +29,17 @@ from atlas_mcp.orchestration.store import RunRow, RunState, RunStore
 from atlas_mcp.orchestration.team import Budget, Team
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from atlas_mcp.database import Database
+    from atlas_mcp.events import Event
     from atlas_mcp.memory.memory import Memory
     from atlas_mcp.observe.journal import Journal
     from atlas_mcp.orchestration.graph import Checkpoints
     from atlas_mcp.orchestration.steps import State
     from atlas_mcp.orchestration.voice import Voice
-    from atlas_mcp.providers.provider import Provider
+    from atlas_mcp.providers.budget import Budget as Spending
+    from atlas_mcp.providers.group import ProviderGroup
 
 __all__ = ["Owner", "Workshop"]
 
@@ -57,7 +60,7 @@ class Workshop:
     def __init__(
         self, database: Database, journal: Journal, leases: Leases, *, at_once: int, answers: str,
         memory: Callable[[], Awaitable[Memory]], checkpoints: Callable[[], Awaitable[Checkpoints]],
-        provider: Callable[[], Awaitable[Provider]],
+        provider: Callable[[], Awaitable[ProviderGroup]], day: Spending | None = None,
     ) -> None:  # fmt: skip
         self.database = database
         self.journal = journal
@@ -69,24 +72,29 @@ class Workshop:
         self.memory = memory
         self.checkpoints = checkpoints
         self.provider = provider
+        self.day = day
 
 
 class Owner:
     """Works on one run, from taking it up to its end or its interruption."""
 
-    def __init__(self, workshop: Workshop, row: RunRow, team: Team, lease: Lease) -> None:
+    def __init__(
+        self, workshop: Workshop, row: RunRow, team: Team, lease: Lease, provider: ProviderGroup
+    ) -> None:
         if row.team_version != team.version:
             raise TeamChanged(
                 f"The folder of team {team.name} changed since run {row.run_id} began.",
                 remedy="Start the run again, or bring the folder back to what it was.",
             )
-        asked = row.options.get("provider", workshop.answers)
-        if asked.partition(":")[0] != workshop.answers.partition(":")[0]:
+        asked: str = row.options.get("provider", workshop.answers)
+        known: Sequence[str] = row.options.get("recipients", [asked.partition(":")[0]])
+        if strangers := sorted(set(provider.info.recipients) - set(known)):
             # Its documents must not go to somebody whom nobody named for it.
             raise ProviderChanged(
-                f"Run {row.run_id} was begun with {asked}; here {workshop.answers} would answer.",
+                f"Run {row.run_id} was begun with {asked}; here {', '.join(strangers)} would answer.",
                 remedy=f"Ask again, or atlas-mcp runs resume {row.run_id} --provider {asked}",
             )
+        self._provider = provider
         self._workshop = workshop
         self._row = row
         self._team = team
@@ -137,18 +145,18 @@ class Owner:
             if not self._unpaused.is_set():
                 place.lend()
             desk = Desk(await workshop.memory(), row.user, row.options.get("documents", []))
-            provider = await workshop.provider()
+            provider = self._provider
             ledger = Ledger(workshop.database, self._lease)
             budget = Budget(**{**team.budget.model_dump(), **row.options.get("budget", {})})
-            seconds, replies = await self._worked_before(), await ledger.replies()
+            events, replies = await workshop.journal.read(row.run_id), await ledger.replies()
             # Nothing is awaited between this and the context, which hears of a pause from then on.
             await self._unpaused.wait()
             self._context = context = RunContext(
                 row, team, provider=provider, tools=desk.tools(), journal=workshop.journal, ledger=ledger,
-                limits=Limits(budget, seconds_before=seconds),
+                limits=Limits(budget, seconds_before=_worked(events), day=workshop.day),
                 guard=lambda connection: assert_held(connection, self._lease),
             )  # fmt: skip
-            context.remember(replies)
+            context.remember(replies, _lost(events))
             again = row.state is not RunState.QUEUED
             info = provider.info
             await workshop.store.move(self._lease, RunState.RUNNING)
@@ -157,22 +165,6 @@ class Owner:
                 provider=info.name, language_model=info.language_model,
             )  # fmt: skip
             return await walk(Steps(context, desk), await workshop.checkpoints(), row.run_id, team)
-
-    async def _worked_before(self) -> float:
-        """Seconds that earlier owners worked on the run; neither pauses nor the time between count."""
-        seconds = 0.0
-        since = last = None
-        for event in await self._workshop.journal.read(self._row.run_id):
-            at = datetime.fromisoformat(event.at)
-            if since is not None and last is not None and event.kind in _AT_WORK | {Kind.RUN_PAUSED}:
-                seconds += ((at if event.kind is Kind.RUN_PAUSED else last) - since).total_seconds()
-                since = None
-            if event.kind in _AT_WORK:
-                since = at
-            last = at
-        if since is not None and last is not None:
-            seconds += (last - since).total_seconds()
-        return seconds
 
     async def _keep(self, walking: asyncio.Task[State]) -> None:
         """Hold on to the lease and do what the run is told."""
@@ -268,6 +260,29 @@ class Owner:
                 await self._workshop.store.move(self._lease, RunState.INTERRUPTED)
             await self._note(Kind.RUN_INTERRUPTED, reason=reason)
         await self._workshop.leases.release(self._lease)
+
+
+def _worked(events: Sequence[Event]) -> float:
+    """Seconds that earlier owners worked on a run; neither pauses nor the time between count."""
+    seconds = 0.0
+    since = last = None
+    for event in events:
+        at = datetime.fromisoformat(event.at)
+        if since is not None and last is not None and event.kind in _AT_WORK | {Kind.RUN_PAUSED}:
+            seconds += ((at if event.kind is Kind.RUN_PAUSED else last) - since).total_seconds()
+            since = None
+        if event.kind in _AT_WORK:
+            since = at
+        last = at
+    if since is not None and last is not None:
+        seconds += (last - since).total_seconds()
+    return seconds
+
+
+def _lost(events: Sequence[Event]) -> Usage:
+    """What calls took that gave no answer; what others gave is in the ledger."""
+    failed = (event.data.get("usage") for event in events if event.kind is Kind.MODEL_FAILED)
+    return sum((Usage(**usage) for usage in failed if usage), start=Usage())
 
 
 async def _stop(task: asyncio.Task[Any]) -> None:

@@ -61,6 +61,7 @@ class Runs:
             ProviderChanged: another vendor would answer than the one it was begun with.
         """
         team = pick_team(self._teams, row.team)
+        provider = await self._workshop.provider()
         lease = await self._workshop.leases.take(row.run_id)
         if lease is None:
             return False
@@ -70,7 +71,7 @@ class Runs:
             if row.final:
                 await self._workshop.leases.release(lease)
                 return False
-            owner = Owner(self._workshop, row, team, lease)
+            owner = Owner(self._workshop, row, team, lease, provider)
             await self._store.move(lease, RunState.QUEUED)
         except BaseException:
             await self._workshop.leases.release(lease)

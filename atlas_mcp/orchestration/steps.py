@@ -20,7 +20,7 @@ from atlas_mcp.errors import (
     RunError,
 )
 from atlas_mcp.events import Kind
-from atlas_mcp.messages import Intent, Material, ToolCall
+from atlas_mcp.messages import Intent, Material, TaskType, ToolCall
 from atlas_mcp.orchestration import evidence, prompts
 from atlas_mcp.orchestration.context import ALIKE
 from atlas_mcp.orchestration.desk import SEARCH
@@ -41,6 +41,12 @@ if TYPE_CHECKING:
 __all__ = ["State", "Steps", "Update", "Work"]
 
 Result: TypeAlias = dict[str, Any]
+
+COMPOSE_TOKENS = 2_500
+"""What a composition takes beside its findings: persona, instructions, schema and the answer."""
+
+_MOST = 5.0
+"""The quality of an answer of which everything was supported."""
 
 
 def _joined(known: dict[str, Result], new: dict[str, Result]) -> dict[str, Result]:
@@ -188,7 +194,11 @@ class Steps:
         )
         async with self._context.limits.within():
             answer = await self._context.ask(card, task, path, actor=actor, tools=tools)
-        return evidence.gathered(answer.value, answer.passages)
+        gathered = evidence.gathered(answer.value, answer.passages)
+        found, dropped = len(gathered["findings"]), len(gathered["dropped"])
+        if found or dropped:
+            self._context.rate(path, TaskType.EXTRACTION, _MOST * found / (found + dropped))
+        return gathered
 
     async def _open_search(self, goal: str, path: str, actor: str, tools: Tools) -> tuple[Passage, ...]:
         """A worker that may search begins with what a search for its goal finds."""
@@ -246,16 +256,25 @@ class Steps:
         if not found.findings:
             await self._end("compose", since, findings=0)
             return {"draft": evidence.empty_draft(self._team, self._question)}
+        left, _ = self._context.limits.budget.left(closing=True)
+        room = None if left is None else left - COMPOSE_TOKENS
+        findings = evidence.fitting(found.findings, room)
         task = Task(
             Intent.COMPOSE,
             self._question,
             prompts.compose_text(self._context.row.input, found.gaps),
             self._team.composed_schema,
-            Material(findings=found.findings),
-            lambda value, _passages: _unsupported(value, found.findings),
+            Material(findings=findings),
+            lambda value, _passages: _unsupported(value, findings),
         )
-        answer = await self._supervise(task, "compose", last=True)
-        await self._end("compose", since, findings=len(found.findings))
+        try:
+            answer = await self._supervise(task, "compose", last=True)
+        except BudgetSpent:
+            await self._end("compose", since, findings=0)
+            return {"draft": evidence.bare_draft(self._team, self._question, findings), "partial": True}
+        await self._end("compose", since, findings=len(findings))
+        if len(findings) < len(found.findings):
+            return {"draft": answer.value, "partial": True}
         return {"draft": answer.value}
 
     async def check(self, state: State) -> Update:
@@ -282,6 +301,9 @@ class Steps:
             quotes=len(found.findings) - len(lost),
             unsupported=unsupported, problems=[finding.quote[:200] for finding in lost],
         )  # fmt: skip
+        claims = len(output.get("claims", []))
+        if claims or unsupported:
+            self._context.rate("compose", TaskType.WRITING, _MOST * claims / (claims + unsupported))
         await self._end("check", since, unsupported=unsupported)
         if problems := misfits(self._team.output_schema, output):
             raise InvalidOutput(

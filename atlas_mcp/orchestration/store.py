@@ -22,6 +22,7 @@ from atlas_mcp.orchestration.control import SCHEMA as CONTROL_SCHEMA
 from atlas_mcp.orchestration.lease import SCHEMA as LEASE_SCHEMA
 from atlas_mcp.orchestration.lease import Lease, assert_held
 from atlas_mcp.orchestration.ledger import SCHEMA as LEDGER_SCHEMA
+from atlas_mcp.providers.store import SCHEMA as PROVIDER_SCHEMA
 from atlas_mcp.redaction import redacted
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ CREATE INDEX run_by_user ON run (user, run_id DESC);
 CREATE INDEX run_unfinished ON run (sameness) WHERE state NOT IN ('done', 'failed', 'cancelled');
 """
 
-MIGRATIONS = (SCHEMA + JOURNAL_SCHEMA + LEDGER_SCHEMA + LEASE_SCHEMA + CONTROL_SCHEMA,)
+MIGRATIONS = (SCHEMA + JOURNAL_SCHEMA + LEDGER_SCHEMA + LEASE_SCHEMA + CONTROL_SCHEMA, PROVIDER_SCHEMA)
 """The schema of `runs.db`, oldest first; LangGraph's checkpointer adds its own tables."""
 
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
 from atlas_mcp.errors import InvalidConfiguration, MissingExtra
+from atlas_mcp.providers.aiohttp import translated
 from atlas_mcp.providers.wire_errors import redacted
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
 
 __all__ = ["Access", "address_of", "key_of"]
 
@@ -33,6 +39,10 @@ class Access:
                 "The transport aiohttp is not installed.",
                 remedy="pip install 'atlas-mcp[fast]', or set [models] transport = \"httpx\".",
             )
+
+    def reaching(self) -> AbstractContextManager[None]:
+        """A request is made in here, and fails alike whichever transport carries it."""
+        return translated() if self.aiohttp else nullcontext()
 
     @property
     def shown(self) -> str:

@@ -7,6 +7,7 @@ and records hear of it, once.
 from __future__ import annotations
 
 from dataclasses import replace
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from atlas_mcp.chunks import Usage
@@ -141,7 +142,7 @@ class Attempt:
             speed = metrics.tokens_per_second or (
                 usage.output_tokens / metrics.seconds if metrics.seconds > 0 and usage.output_tokens else None
             )
-            outcome = Outcome("", metrics.seconds, speed, usage.cost_usd)
+            outcome = Outcome("", metrics.seconds, speed, usage.cost_usd, usage.output_tokens)
             self._reliability.observe(self.member.name, self._task, outcome)
             self.member.breaker.succeeded(probe=self._probe)
 
@@ -149,7 +150,9 @@ class Attempt:
         """It failed; the member is blamed as far as the failure is its own."""
         if self._settled():
             if blames(error):
-                outcome = Outcome(error.code, cost_usd=self.usage().cost_usd)
+                metrics = self.stream.control.metrics
+                lost = perf_counter() - metrics.started_at - metrics.paused_seconds
+                outcome = Outcome(error.code, lost, cost_usd=self.usage().cost_usd)
                 self._reliability.observe(self.member.name, self._task, outcome)
             self.member.breaker.failed(error, probe=self._probe)
 

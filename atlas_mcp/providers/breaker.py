@@ -50,7 +50,8 @@ class Tripwire:
 
     It opens after `row` failures in a row, or when of at least `least` outcomes within `window` a share of
     `rate` failed. It stays open for `cool`, doubled with each probe that fails up to `longest`, or for what
-    the provider asks for, up to `longest` too; for `lasting` where a person must do something first.
+    the provider asks for, up to `longest` too; for `lasting` where a person must do something first. One that
+    does not trip never opens.
     """
 
     row: int = 5
@@ -60,6 +61,7 @@ class Tripwire:
     cool: float = 5.0
     longest: float = 300.0
     lasting: float = 300.0
+    trips: bool = True
 
 
 class Breaker:
@@ -132,8 +134,11 @@ class Breaker:
             self._changed()
 
     def failed(self, error: ProviderError, *, probe: bool = False) -> None:
-        """The call failed."""
-        if not blames(error):
+        """The call failed.
+
+        One that began before the breaker opened does not open it again, but may ask for a longer rest.
+        """
+        if not blames(error) or not self._tripwire.trips:
             self.left(probe=probe)
             return
         now = self._clock()
@@ -141,11 +146,12 @@ class Breaker:
         if not well:
             self._row += 1
             self._outcomes.append((now, False))
-        at_once = well or isinstance(error, _AT_ONCE)
-        if probe or at_once or self._row >= self._tripwire.row or self._mostly_fails(now):
-            self._open(now, self._cooling(error, probe=probe), error)
         if probe:
             self._probing = False
+        at_once = well or isinstance(error, _AT_ONCE)
+        trips = not self.opens and (self._row >= self._tripwire.row or self._mostly_fails(now))
+        if probe or at_once or trips:
+            self._open(now + self._cooling(error, probe=probe), error, again=probe)
 
     def _cooling(self, error: ProviderError, *, probe: bool) -> float:
         wire = self._tripwire
@@ -159,14 +165,15 @@ class Breaker:
         recent = [good for at, good in self._outcomes if now - at <= wire.window]
         return len(recent) >= wire.least and recent.count(False) >= wire.rate * len(recent)
 
-    def _open(self, now: float, seconds: float, error: ProviderError) -> None:
-        if self.opens and now + seconds <= self.until:
-            return
-        self.opens += 1
-        self.until = now + seconds
-        self.opened_for = seconds
-        self.reason, self.last = error.code, error
-        self._changed()
+    def _open(self, until: float, error: ProviderError, *, again: bool) -> None:
+        """Leave the member alone until then, or for as long as it is anyway."""
+        if until > self.until or not self.opens:
+            self.until = until
+            self.opened_for = until - self._clock()
+            self.reason, self.last = error.code, error
+        if again or not self.opens:
+            self.opens += 1
+            self._changed()
 
     def restore(self, seconds: float, opens: int, reason: str) -> None:
         """Take up what was known before a restart: open for `seconds` more."""

@@ -16,7 +16,7 @@ from atlas_mcp.chunks import Usage
 from atlas_mcp.errors import BudgetSpent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from atlas_mcp.providers.prices import Price
 
@@ -40,15 +40,19 @@ class Budget:
 
     `name` is how errors call it. `held_back` is the share of tokens and money that only a closing turn may
     take. Money binds only where a price is known; `blind` says that some was spent at an unknown one.
+    `on_spent` is told what each call took. `remedy` is what to do once the limit is reached.
     """
 
     def __init__(
-        self, limit: Limit, *, name: str = "run", parent: Budget | None = None, held_back: float = 0.0
-    ) -> None:
+        self, limit: Limit, *, name: str = "run", parent: Budget | None = None, held_back: float = 0.0,
+        remedy: str = "Give it a larger budget.",
+    ) -> None:  # fmt: skip
         self.limit = limit
         self.name = name
         self.parent = parent
         self.held_back = held_back
+        self.remedy = remedy
+        self.on_spent: Callable[[Usage], None] | None = None
         self.spent = Usage()
         self.blind = False
         self._tokens = 0
@@ -81,10 +85,10 @@ class Budget:
         return Hold(self, price, tokens, usd, closing=closing)
 
     def reached(self, *, closing: bool = False) -> str:
-        """The limit that leaves no room for another call, in words; empty while none does."""
+        """Whose limit leaves no room for another call, in words; empty while none does."""
         for budget in self._chain():
             if limit := budget._beyond(1, 1e-9, 1, closing=closing):
-                return limit
+                return f"{budget.name}'s limit of {limit}"
         return ""
 
     def left(self, *, closing: bool = False) -> tuple[int | None, float | None]:
@@ -96,10 +100,13 @@ class Budget:
             usd = min(usd, max(0.0, most_usd - budget._usd))
         return (None if tokens == inf else int(tokens)), (None if usd == inf else usd)
 
-    def add(self, usage: Usage) -> None:
-        """Count what was spent by a call that was not reserved here, such as before this process."""
-        self._move(usage.tokens, usage.cost_usd or 0.0, usage.calls)
-        self._report(usage)
+    def add(self, usage: Usage, *, above: bool = True) -> None:
+        """Count a call that was not reserved; not in budgets above, if they have counted it already."""
+        for budget in self._chain():
+            budget.move(usage.tokens, usage.cost_usd or 0.0, usage.calls)
+            budget._report(usage)
+            if not above:
+                break
 
     def _chain(self) -> Iterator[Budget]:
         budget: Budget | None = self
@@ -107,16 +114,17 @@ class Budget:
             yield budget
             budget = budget.parent
 
-    def _move(self, tokens: int, usd: float, calls: int) -> None:
-        for budget in self._chain():
-            budget._tokens += tokens
-            budget._usd += usd
-            budget._calls += calls
+    def move(self, tokens: int, usd: float, calls: int) -> None:
+        """Count so much more, or less, in this budget alone, such as what others spent under its limit."""
+        self._tokens += tokens
+        self._usd += usd
+        self._calls += calls
 
     def _report(self, usage: Usage) -> None:
-        for budget in self._chain():
-            budget.spent = budget.spent + usage
-            budget.blind = budget.blind or (usage.cost_usd is None and usage.tokens > 0)
+        self.spent = self.spent + usage
+        self.blind = self.blind or (usage.cost_usd is None and usage.tokens > 0)
+        if self.on_spent is not None:
+            self.on_spent(usage)
 
     @property
     def binds(self) -> bool:
@@ -134,7 +142,7 @@ class Budget:
         limit = self.limit
         most_tokens, most_usd = self._caps(closing=closing)
         if limit.calls is not None and not closing and self._calls + calls > limit.calls:
-            return f"{limit.calls} calls"
+            return f"{limit.calls} call{'' if limit.calls == 1 else 's'}"
         if self._tokens + tokens > most_tokens:
             return f"{limit.tokens:,} tokens"
         if self._usd + usd > most_usd:
@@ -143,20 +151,17 @@ class Budget:
 
     def _refuse(self, tokens: int, usd: float, calls: int, *, closing: bool) -> None:
         if limit := self._beyond(tokens, usd, calls, closing=closing):
-            raise BudgetSpent(
-                f"The {self.name}'s limit of {limit} is reached.", remedy="Give it a larger budget."
-            )
+            raise BudgetSpent(f"The {self.name}'s limit of {limit} is reached.", remedy=self.remedy)
 
 
 class Hold:
     """What one call under way counts for, until it is settled."""
 
-    __slots__ = ("_answer", "_budget", "_caps", "_chain", "_closing", "_open", "_price", "_tokens", "_usd")
+    __slots__ = ("_answer", "_caps", "_chain", "_closing", "_open", "_price", "_tokens", "_usd")
 
     def __init__(
         self, budget: Budget, price: Price | None, tokens: int, usd: float, *, closing: bool
     ) -> None:
-        self._budget = budget
         self._price = price
         self._closing = closing
         self._tokens = tokens
@@ -165,7 +170,8 @@ class Hold:
         self._open = True
         self._chain = tuple(budget._chain())
         self._caps = tuple((each, *each._caps(closing=closing)) for each in self._chain if each.binds)
-        budget._move(tokens, usd, 1)
+        for each in self._chain:
+            each.move(tokens, usd, 1)
 
     def count(self, prompt_tokens: int, answer_tokens: int) -> None:
         """The call took so much until now.
@@ -183,8 +189,7 @@ class Hold:
         self._tokens += more
         self._usd += more_usd
         for budget in self._chain:
-            budget._tokens += more
-            budget._usd += more_usd
+            budget.move(more, more_usd, 0)
         for budget, tokens, usd in self._caps:
             if budget._tokens > tokens or budget._usd > usd:
                 budget._refuse(0, 0.0, 0, closing=self._closing)
@@ -193,6 +198,6 @@ class Hold:
         """The call has ended and took this; what was only reserved is free again. It counts once."""
         if self._open:
             self._open = False
-            calls = usage.calls - 1
-            self._budget._move(usage.tokens - self._tokens, (usage.cost_usd or 0.0) - self._usd, calls)
-            self._budget._report(usage)
+            for budget in self._chain:
+                budget.move(usage.tokens - self._tokens, (usage.cost_usd or 0.0) - self._usd, usage.calls - 1)
+                budget._report(usage)

@@ -27,6 +27,7 @@ from atlas_mcp.messages import ToolCall
 from atlas_mcp.providers.attempt import Attempt
 from atlas_mcp.providers.choosing import Choosing
 from atlas_mcp.providers.continuation import Seam, continued, way_on
+from atlas_mcp.providers.control import StreamState
 from atlas_mcp.providers.terms import Way
 
 if TYPE_CHECKING:
@@ -74,22 +75,25 @@ class Call:
 
     def held_long(self) -> None:
         """The reader has paused for so long that the connection is given up; resuming will go on."""
-        if self._attempt is not None:
+        attempt = self._attempt
+        if attempt is not None and attempt.stream.control.state is not StreamState.NEW:
             self._held = True
-            self._attempt.stream.control.cancel(f"it was paused for {self._policy.hold:g} seconds")
+            attempt.stream.control.cancel(f"it was paused for {self._policy.hold:g} seconds")
 
     async def chunks(self) -> AsyncGenerator[Chunk, None]:
         """The answer."""
         self._terms = _within(self._terms, self._policy.total)
         self._choosing = Choosing(self._roster, self._prompt, self._terms, self._policy)
-        await self._roster.circumstances.prices.ready()
+        await self._roster.look_up()
         try:
             while not self._over:
                 await self.control.unpaused()
                 member = await self._choosing.pick(self._text)
-                for chunk in self._introduction(member):
-                    yield chunk
+                introduction = self._introduction(member)
+                # Before anybody else can have a turn: it may be the one call that a member on trial is let.
                 attempt = self._begin(member)
+                for chunk in introduction:
+                    yield chunk
                 try:
                     async for chunk in attempt.stream:
                         if type(chunk) is not TextDelta:
@@ -117,10 +121,12 @@ class Call:
         """What the reader is told of who answers now."""
         choosing, prompt, failure = self._choosing, self._prompt, self._failure
         if failure is None:
+            self._left = member.name
+            if len(self._roster.members) == 1:
+                return []  # that was no choice
             name, task = self._roster.name, prompt.kind_of_task
             chosen = Chosen(name, member.name, choosing.reason, task, choosing.others)
             self._roster.choices.append(chosen)
-            self._left = member.name
             return [chosen]
         said = self._text
         way = way_on(prompt, said, member.capabilities, choosing.ways) or Way.RESTART
@@ -147,7 +153,6 @@ class Call:
         reliability, crawl = self._roster.circumstances.reliability, self._policy.crawl
         if len(self._roster.members) == 1:
             crawl = 0.0  # there is nobody to leave it for
-        member.look_up_price(self._roster.circumstances.prices)
         self._attempt = attempt = Attempt(member, prompt, self._terms, reliability, crawl=crawl)
         return attempt
 

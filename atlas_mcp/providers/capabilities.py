@@ -73,14 +73,12 @@ class Capabilities:
 
     def lacking(self, prompt: Prompt, tokens: int) -> list[str]:
         """What a prompt of so many tokens needs and this model is known not to have, in words."""
-        needs = {
-            "tools": (Capability.TOOLS, bool(prompt.tools)),
-            "images": (Capability.VISION, bool(prompt.images)),
-        }
-        lacks = [
-            name for name, (capability, needed) in needs.items()
-            if needed and self.strengths.get(capability) is Strength.NONE
-        ]  # fmt: skip
+        strengths = self.strengths
+        lacks: list[str] = []
+        if prompt.tools and strengths.get(Capability.TOOLS) is Strength.NONE:
+            lacks.append("tools")
+        if strengths.get(Capability.VISION) is Strength.NONE and prompt.images:
+            lacks.append("images")
         if self.window is not None and tokens > self.window:
             lacks.append(f"a window of {tokens:,} tokens (it has {self.window:,})")
         return lacks
@@ -100,14 +98,35 @@ class Capabilities:
             output=output or self.output,
         )
 
+    def beyond(self, declared: Capabilities) -> Capabilities:
+        """What of this was not declared, or was declared otherwise; sampling is never reported."""
+        return Capabilities(
+            {what: level for what, level in self.strengths.items() if declared.strengths.get(what) != level},
+            window=None if self.window == declared.window else self.window,
+            output=None if self.output == declared.output else self.output,
+        )
+
     @classmethod
     def best_of(cls, several: Iterable[Capabilities]) -> Capabilities:
-        """What a group of models can do together: the best of each, and the largest window."""
+        """What a group of models can do together: the best of each, and the largest window.
+
+        What one of them may be able to do for all that is known, the group may.
+        """
+        every = list(several)
         strengths: dict[Capability, Strength] = {}
-        window = output = None
-        for one in several:
-            for capability, strength in one.strengths.items():
-                strengths[capability] = max(strength, strengths.get(capability, Strength.NONE))
-            window = max(window or 0, one.window or 0) or None
-            output = max(output or 0, one.output or 0) or None
-        return cls(strengths, window, output)
+        for capability in Capability:
+            levels = [one.strengths.get(capability) for one in every]
+            best = max((level for level in levels if level is not None), default=Strength.NONE)
+            if best or (levels and None not in levels):
+                strengths[capability] = best
+        return cls(strengths, _largest(one.window for one in every), _largest(one.output for one in every))
+
+
+def _largest(limits: Iterable[int | None]) -> int | None:
+    """The largest limit; unknown if one of them is."""
+    largest = 0
+    for limit in limits:
+        if limit is None:
+            return None
+        largest = max(largest, limit)
+    return largest or None

@@ -15,7 +15,9 @@ from atlas_mcp.chunks import ReasoningDelta, Stopped, TextDelta, Usage
 from atlas_mcp.errors import MalformedResponse
 from atlas_mcp.messages import Image, Text, ToolCall, ToolResult
 from atlas_mcp.providers.fence import render, render_parts
-from atlas_mcp.providers.markers import CITE, Markers
+from atlas_mcp.providers.instructions import instructions
+from atlas_mcp.providers.markers import Markers
+from atlas_mcp.providers.schemas import without_marks
 from atlas_mcp.providers.tool_calls import finished_call
 from atlas_mcp.providers.wire_errors import error_in_stream
 
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from atlas_mcp.messages import Message, Prompt
     from atlas_mcp.providers.meter import Meter
 
-__all__ = ["ChatAssembly", "request_body"]
+__all__ = ["ChatAssembly", "event_object", "reported_usage", "request_body"]
 
 JsonObject: TypeAlias = dict[str, Any]
 
@@ -48,11 +50,7 @@ def request_body(
     `without` names parameters that the server is known to refuse. Where that is `response_format`, the schema
     is described in the system message instead; where it is `max_tokens`, its newer name is used.
     """
-    system = prompt.system
-    if prompt.schema is None and prompt.passages:
-        system = "\n\n".join(part for part in (system, CITE) if part)
-    if prompt.schema is not None and "response_format" in without:
-        system = "\n\n".join(part for part in (system, _schema_in_words(prompt.schema)) if part)
+    system = instructions(prompt, schema_in_words="response_format" in without)
     messages = [{"role": "system", "content": system}] if system else []
     for message in prompt.messages:
         messages.extend(_messages(message))
@@ -62,11 +60,13 @@ def request_body(
     if prompt.effort is not None:
         optional["reasoning_effort"] = prompt.effort
     if prompt.schema is not None:
-        form = {"name": prompt.intent.value, "schema": _without_marks(prompt.schema), "strict": False}
+        form = {"name": prompt.intent.value, "schema": without_marks(prompt.schema), "strict": False}
         optional["response_format"] = {"type": "json_schema", "json_schema": form}
     if prompt.max_output_tokens is not None:
         name = "max_completion_tokens" if "max_tokens" in without else "max_tokens"
         optional[name] = prompt.max_output_tokens
+    if prompt.tools and prompt.tool_choice != "auto":
+        optional["tool_choice"] = _tool_choice(prompt.tool_choice)
     body = {name: value for name, value in optional.items() if name not in without}
     if prompt.tools:
         body["tools"] = [
@@ -80,8 +80,6 @@ def request_body(
             }
             for tool in prompt.tools
         ]
-        if prompt.tool_choice != "auto":
-            body["tool_choice"] = _tool_choice(prompt.tool_choice)
     return {**body, "model": model, "messages": messages, "stream": streaming}
 
 
@@ -126,21 +124,6 @@ def _assistant(message: Message) -> JsonObject:
     }
 
 
-def _schema_in_words(schema: JsonObject) -> str:
-    text = json.dumps(_without_marks(schema), ensure_ascii=False)
-    return f"Answer with one JSON object that fits this JSON Schema, and with nothing else:\n{text}"
-
-
-def _without_marks(schema: Any) -> Any:
-    """The schema without our own `x-atlas-…` marks, which servers that validate schemas refuse."""
-    if isinstance(schema, dict):
-        fields = cast("JsonObject", schema)
-        return {key: _without_marks(value) for key, value in fields.items() if not key.startswith("x-atlas")}
-    if isinstance(schema, list):
-        return [_without_marks(item) for item in cast("list[Any]", schema)]
-    return schema
-
-
 class _OpenCall:
     """A tool call that is still being said."""
 
@@ -168,7 +151,7 @@ class ChatAssembly:
         self._refused = False
         self._calls: list[_OpenCall] = []
         self._by_index: dict[int, _OpenCall] = {}
-        self._reported: JsonObject | None = None
+        self._reported: Any = None
         self._cited = Markers(prompt)
         self.over = False
 
@@ -182,13 +165,7 @@ class ChatAssembly:
         if event == _DONE:
             self.over = True
             return []
-        try:
-            fields = jiter.from_json(event)
-        except ValueError as error:
-            raise MalformedResponse(f"An event of the stream is not JSON: {error}.") from None
-        if not isinstance(fields, dict):
-            raise MalformedResponse("An event of the stream is not a JSON object.")
-        return self._take(cast("JsonObject", fields), "delta")
+        return self._take(event_object(event), "delta")
 
     def plain(self, answer: JsonObject) -> list[Chunk]:
         """The chunks of an answer that came in one piece."""
@@ -201,7 +178,7 @@ class ChatAssembly:
         if fields.get("error"):
             raise error_in_stream(fields["error"])
         if usage := fields.get("usage"):
-            self._reported = usage if isinstance(usage, dict) else None
+            self._reported = usage
         if not (choices := fields.get("choices")):
             return []
         try:
@@ -217,10 +194,13 @@ class ChatAssembly:
         return chunks
 
     def _take_delta(self, delta: JsonObject) -> list[Chunk]:
+        text = delta.get("content")
+        if len(delta) == 1 and text and not self._cited.sought:  # as nearly every one is
+            return [TextDelta(self._counted(text))]
         chunks: list[Chunk] = []
         if thought := delta.get("reasoning_content") or delta.get("reasoning"):
             chunks.append(ReasoningDelta(self._counted(thought)))
-        if text := delta.get("content"):
+        if text:
             chunks.append(TextDelta(self._counted(text)))
             if self._cited.sought:
                 chunks.extend(self._cited.hear(text))
@@ -238,7 +218,7 @@ class ChatAssembly:
 
     def _take_call(self, piece: JsonObject) -> None:
         """Add a piece to its call; some servers give no index, others index 0 for every call."""
-        index, call_id = piece.get("index"), piece.get("id") or ""
+        index, call_id = piece.get("index"), str(piece.get("id") or "")
         call = self._by_index.get(index) if index is not None else None
         if index is None and not call_id and self._calls:
             call = self._calls[-1]
@@ -248,7 +228,7 @@ class ChatAssembly:
             if index is not None:
                 self._by_index[index] = call
         said: JsonObject = piece.get("function") or {}
-        call.name = call.name or said.get("name") or ""
+        call.name = call.name or str(said.get("name") or "")
         if arguments := said.get("arguments"):
             call.arguments.append(self._counted(arguments))
 
@@ -263,7 +243,7 @@ class ChatAssembly:
         return [*calls, self._usage(), Stopped(reason, self._provider, self._model)]
 
     def _usage(self) -> Usage:
-        measured = _reported_usage(self._reported) if self._reported else None
+        measured = reported_usage(self._reported, asked="prompt", said="completion")
         return self._meter.usage() if measured is None else self._meter.report(measured)
 
     def _finished_calls(self) -> list[ToolCall]:
@@ -280,14 +260,35 @@ class ChatAssembly:
         return whole
 
 
-def _reported_usage(usage: JsonObject) -> Usage | None:
-    asked, said = usage.get("prompt_tokens"), usage.get("completion_tokens")
-    if not isinstance(asked, int) or not isinstance(said, int):
+def event_object(event: bytes) -> JsonObject:
+    """An event's JSON object.
+
+    Raises:
+        MalformedResponse: it is none.
+    """
+    try:
+        fields = jiter.from_json(event)
+    except ValueError as error:
+        raise MalformedResponse(f"An event of the stream is not JSON: {error}.") from None
+    if not isinstance(fields, dict):
+        raise MalformedResponse("An event of the stream is not a JSON object.")
+    return cast("JsonObject", fields)
+
+
+def reported_usage(usage: Any, *, asked: str, said: str) -> Usage | None:
+    """What a server reports under the names that begin with `asked` and `said`; None where it does not."""
+    fields = cast("JsonObject", usage) if isinstance(usage, dict) else {}
+    prompt, answer = fields.get(f"{asked}_tokens"), fields.get(f"{said}_tokens")
+    if not isinstance(prompt, int) or not isinstance(answer, int):
         return None
-    asked_of: JsonObject = usage.get("prompt_tokens_details") or {}
-    said_of: JsonObject = usage.get("completion_tokens_details") or {}
-    cached, reasoned = asked_of.get("cached_tokens") or 0, said_of.get("reasoning_tokens") or 0
+    of_prompt, of_answer = fields.get(f"{asked}_tokens_details"), fields.get(f"{said}_tokens_details")
+    cached, written = _count(of_prompt, "cached_tokens"), _count(of_prompt, "cache_write_tokens")
+    reasoned = _count(of_answer, "reasoning_tokens")
     # Some servers count reasoning beside the completion; `Usage` counts it within.
-    output = said if reasoned <= said else said + reasoned
-    written = asked_of.get("cache_write_tokens") or 0
-    return Usage(asked, output, cached, reasoned, cost_usd=None, calls=1, cache_write_tokens=written)
+    output = answer if reasoned <= answer else answer + reasoned
+    return Usage(prompt, output, cached, reasoned, cost_usd=None, calls=1, cache_write_tokens=written)
+
+
+def _count(details: Any, name: str) -> int:
+    count = cast("JsonObject", details).get(name) if isinstance(details, dict) else None
+    return count if isinstance(count, int) else 0

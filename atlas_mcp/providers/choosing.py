@@ -16,9 +16,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from atlas_mcp import errors
-from atlas_mcp.errors import ProviderError, Unavailable
+from atlas_mcp.errors import InvalidConfiguration, ProviderError, Unavailable
 from atlas_mcp.providers.continuation import way_on
-from atlas_mcp.providers.strategies import Ask
+from atlas_mcp.providers.strategy import Ask
 from atlas_mcp.providers.terms import Attempts, Way
 from atlas_mcp.providers.tokens import tokens_of_prompt
 
@@ -46,7 +46,6 @@ class Choosing:
         self._lost: dict[Member, ProviderError] = {}
         self._not_before: dict[Member, float] = {}
         self._failures: list[ProviderError] = []
-        self._waited = 0.0
         self._prefer: Member | None = None
         self.ways = set(policy.ways)
         self.reason = ""
@@ -55,25 +54,30 @@ class Choosing:
     async def pick(self, said: str) -> Member:
         """The next member to try; waits for one where all are cooling down.
 
+        Whoever is given one begins with it before anything else can happen: one that is half open is free
+        for one call alone.
+
         Raises:
             Unavailable: nobody can answer, and nobody will be ready in time.
-            ProviderError: the only failure there was, where nobody is left to try.
+            ProviderError: the last failure, where there is but one member.
         """
+        clock = self._roster.circumstances.clock
+        since = clock()
         while True:
             there = [member for member in self._roster.members if self._may(member, said)]
             if not there:
-                raise self._nobody(None)
-            now = self._roster.circumstances.clock()
+                raise self._nobody()
+            now = clock()
             free = [m for m in there if m.breaker.free and self._not_before.get(m, 0.0) <= now]
             if free:
                 return self._first_of(free)
-            await self._wait_for(there, now)
+            await self._wait_for(there, now, room=self._policy.wait - (now - since))
 
     def has_another(self, member: Member, said: str) -> bool:
-        """Whether somebody else could take over now."""
+        """Whether somebody else could take over now, and is not on trial after failures."""
         now = self._roster.circumstances.clock()
         return any(
-            other is not member and other.breaker.free and self._may(other, said)
+            other is not member and not other.breaker.opens and self._may(other, said)
             and self._not_before.get(other, 0.0) <= now
             for other in self._roster.members
         )  # fmt: skip
@@ -86,7 +90,7 @@ class Choosing:
         """Take in that a member failed; `told` is how it was asked to go on, if it was.
 
         Raises:
-            ProviderError: nobody else may be tried after such a failure, or no try is left.
+            ProviderError: nobody may be tried after such a failure, or there is neither time nor a try left.
         """
         self._failures.append(failure)
         self._tries[member] += 1
@@ -108,12 +112,17 @@ class Choosing:
                 self._lost[member] = failure
             else:
                 self._not_before[member] = circumstances.clock() + wait
+        deadline = self._terms.deadline
+        if deadline is not None and asyncio.get_running_loop().time() >= deadline:
+            raise failure  # the others would have no time, and be blamed for it
         if not self._attempts.take():
-            raise self._nobody(None)
+            raise self._nobody(tried_enough=True)
 
     def _may(self, member: Member, said: str) -> bool:
         """Whether a member could answer, as far as one can tell beforehand."""
         if member in self._lost:
+            return False
+        if len(self._roster.members) > 1 and not member.attends(self._prompt):
             return False
         capabilities = member.capabilities
         if said and way_on(self._prompt, said, capabilities, self.ways) is None:
@@ -138,19 +147,23 @@ class Choosing:
             ask = Ask(task, self.prompt_tokens, self._prompt.max_output_tokens or Ask(task).answer_tokens)
             views = [member.view(task, roster.circumstances.reliability) for member in free]
             places, self.reason = roster.strategy(ask, views, roster.circumstances.chance)
+            if sorted(places) != list(range(len(free))):
+                raise InvalidConfiguration(
+                    f"The strategy of {roster.name} gave the places {list(places)} for {len(free)} members.",
+                    remedy="A strategy gives every place from 0 on, each once.",
+                )
         self.others = tuple(free[place].name for place in places[1:])
         chosen = free[places[0]]
         roster.take_turn(chosen)
         return chosen
 
-    async def _wait_for(self, there: list[Member], now: float) -> None:
-        """Wait until somebody may be free.
+    async def _wait_for(self, there: list[Member], now: float, *, room: float) -> None:
+        """Wait until somebody may be free, at most `room` seconds.
 
         Raises:
-            Unavailable: that would take longer than one may wait.
+            Unavailable: that would take longer, or the deadline passes before.
         """
         soonest = min(self._ready_at(member) for member in there)
-        room = self._policy.wait - self._waited
         if self._terms.deadline is not None:
             room = min(room, self._terms.deadline - asyncio.get_running_loop().time())
         # Where all are being tried by others, one of those will tell how it went.
@@ -161,23 +174,26 @@ class Choosing:
         with suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, seconds)):
                 await changed.wait()
-        self._waited += self._roster.circumstances.clock() - now
 
     def _ready_at(self, member: Member) -> float:
         ready = member.breaker.ready_at
         return math.inf if ready is None else max(ready, self._not_before.get(member, 0.0))
 
-    def _nobody(self, seconds: float | None) -> ProviderError:
+    def _nobody(self, seconds: float | None = None, *, tried_enough: bool = False) -> ProviderError:
         """Why nobody can answer; `seconds` until somebody can."""
-        roster = self._roster
-        if self._failures and len(roster.members) == 1:
+        members = self._roster.members
+        if self._failures and len(members) == 1:
             return self._failures[-1]
-        said = [f"{member.name}: {self._why_not(member)}" for member in roster.members]
+        alone = len(members) == 1
+        name = members[0].name if alone else self._roster.name
+        said = [f"{member.name}: {self._why_not(member)}" for member in members]
+        if tried_enough:
+            said.append(f"It was tried {len(self._failures)} times, and the step may take no further try.")
         remedies = [failure.remedy for failure in self._blamed() if failure.remedy]
         return Unavailable(
-            f"Nobody in {roster.name} can answer. {' '.join(said)}",
+            " ".join(said) if alone else f"Nobody in {name} can answer. {' '.join(said)}",
             provider="group",
-            model=roster.name,
+            model=name,
             failures=tuple(self._blamed()),
             retry_after=seconds,
             remedy=remedies[0] if remedies else "Try again later, or add a member.",
@@ -191,14 +207,15 @@ class Choosing:
     def _why_not(self, member: Member) -> str:
         if failure := self._lost.get(member):
             return f"{failure.code} ({failure.message})"
-        if lacking := member.capabilities.lacking(self._prompt, self.prompt_tokens):
-            return f"lacks {', '.join(lacking)}."
-        breaker = member.breaker
+        lacking = member.capabilities.lacking(self._prompt, self.prompt_tokens)
+        if lacking or not member.attends(self._prompt):
+            return f"lacks {', '.join(lacking or ['anybody who could be asked'])}."
+        now, breaker = self._roster.circumstances.clock(), member.breaker
+        if breaker.opens and breaker.ready_at is None:
+            return f"is being tried after {breaker.reason}."
         if breaker.opens:
-            ready = breaker.ready_at
-            if ready is None:
-                return f"is being tried after {breaker.reason}."
-            left = max(0.0, ready - self._roster.circumstances.clock())
-            until = datetime.now(UTC) + timedelta(seconds=left)
+            until = datetime.now(UTC) + timedelta(seconds=max(0.0, breaker.until - now))
             return f"is left alone until {until:%H:%M:%S} UTC after {breaker.reason}."
+        if (wait := self._not_before.get(member, 0.0) - now) > 0:
+            return f"failed, and may be tried again in {wait:.1f} s."
         return "could not go on with what was said." if self._failures else "is busy."

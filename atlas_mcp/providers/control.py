@@ -114,8 +114,8 @@ class StreamControl:
     """
 
     __slots__ = (
-        "_buffer", "_gate", "_hold", "_hold_timer", "_interrupted", "_loop", "_on_hold", "_reader", "_reason",
-        "_state", "_stream", "metrics",
+        "_behind", "_buffer", "_gate", "_hold", "_hold_timer", "_interrupted", "_loop", "_on_hold", "_reader",
+        "_reason", "_state", "_stream", "metrics",
     )  # fmt: skip
 
     def __init__(
@@ -139,6 +139,7 @@ class StreamControl:
         self._hold_timer: asyncio.TimerHandle | None = None
         self._on_hold = weakref.WeakMethod(on_hold) if on_hold is not None else None
         self._buffer = buffer
+        self._behind: StreamControl | None = None
         self.metrics = StreamMetrics()
 
     @property
@@ -167,12 +168,23 @@ class StreamControl:
             loop = asyncio.get_running_loop()
             self._hold_timer = loop.call_later(self._hold, self._held_long)
 
+        if self._behind is not None:
+            self._behind.pause()
+
     def resume(self) -> None:
         """Go on reading."""
         if self._state is StreamState.PAUSED:
             self._state = StreamState.FLOWING
             self._gate.set()
             self._forget_timer()
+            if self._behind is not None:
+                self._behind.resume()
+
+    def front(self, behind: StreamControl) -> None:
+        """Stand before the control of the stream that this one's chunks are read from: pauses reach it too."""
+        self._behind = behind
+        if self._state is StreamState.PAUSED:
+            behind.pause()
 
     def cancel(self, reason: str = "cancelled") -> None:
         """Close the wire at once, whether or not somebody is reading; the reader gets `Cancelled`."""

@@ -13,7 +13,7 @@ from atlas_mcp.providers.watchdog import Watchdog
 from atlas_mcp.providers.wire_errors import classify, redacted, remedy_for, retry_after
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import AsyncGenerator, Callable, Mapping
     from types import ModuleType
 
     from pydantic import SecretStr
@@ -24,13 +24,29 @@ if TYPE_CHECKING:
     from atlas_mcp.providers.meter import Meter
     from atlas_mcp.providers.terms import Patience
 
-__all__ = ["Assembly", "Decoder", "Exchange", "Response", "explained", "refused_parameter"]
+__all__ = ["SEALS", "Assembly", "Decoder", "Exchange", "Response", "explained", "refused_parameter"]
+
+SEALS = "seals"
+"""Reasoning that the server once sealed and does not take back now: left out of one request, not of all."""
 
 _DRAIN_SECONDS = 0.5
 _UNSUPPORTED = re.compile(r"support|unknown|unrecogni[sz]ed|unexpected|permitted|extra", re.IGNORECASE)
-_LEFT_OUT = frozenset({"response_format", "stream_options"})
+_LEFT_OUT = frozenset({"response_format", "stream_options", "text", "think"})
 """Parameters that are left out whatever is said against them."""
-_KEPT = frozenset({"model", "messages", "input", "stream", "tools", "max_completion_tokens"})
+_ALSO_CALLED = {
+    "response_format": "json_schema",
+    "text": "json_schema",
+    "format": "schema|grammar",
+    "think": "thinking",
+}
+"""What servers speak of when they refuse a parameter without its name."""
+_WORDS = frozenset({"include", "reasoning", "store", "text"})
+"""Names that are words too, and mean a parameter only in quotes or with a part of it."""
+_APART = ("reasoning.summary",)
+"""Parts of a parameter that are left out by themselves."""
+_KEPT = frozenset(
+    {"model", "messages", "input", "instructions", "stream", "tools", "max_completion_tokens", "options"}
+)
 """Parameters without which there is no request."""
 
 
@@ -48,6 +64,10 @@ class Response(Protocol):
         ...
 
     def aiter_bytes(self) -> AsyncGenerator[bytes, None]:
+        """The body as it comes, decoded."""
+        ...
+
+    def aiter_raw(self) -> AsyncGenerator[bytes, None]:
         """The body as it comes."""
         ...
 
@@ -165,20 +185,25 @@ class Exchange:
             raise MalformedResponse("The answer is not a JSON object.")
         return self.assembly.plain(cast("JsonObject", answer))
 
+    def pieces(self, response: Response) -> AsyncGenerator[bytes, None]:
+        """The body of an answer that streams."""
+        encoded = "content-encoding" in response.headers
+        return response.aiter_bytes() if encoded else response.aiter_raw()
+
     async def next_piece(self, pieces: AsyncGenerator[bytes, None]) -> bytes | None:
         """What the wire brings next; None at its end, and when a whole answer is followed by trouble.
 
         Raises:
             StreamBroken: the wire ended before the answer did.
         """
-        assembly, waiting = self.assembly, self.waiting
-        if assembly.whole:
+        if self.assembly.whole:
             return await self._last_piece(pieces)
-        with waiting:
-            piece = await anext(pieces, None)
+        try:
+            with self.waiting as waiting:
+                piece = await pieces.__anext__()
+        except StopAsyncIteration:
+            raise errors.StreamBroken("The stream ended without saying why the model stopped.") from None
         waiting.heard()
-        if piece is None:
-            raise errors.StreamBroken("The stream ended without saying why the model stopped.")
         self.metrics.bytes += len(piece)
         return piece
 
@@ -197,17 +222,35 @@ class Exchange:
         return piece
 
 
-def refused_parameter(error: Exception, body: JsonObject) -> str | None:
-    """The optional parameter of `body` that the server refuses by name, if that is what it says."""
+def refused_parameter(
+    error: Exception, body: JsonObject, read: Callable[[str, JsonObject], str | None] | None = None
+) -> str | None:
+    """The optional parameter of `body` that the server refuses by name, if that is what it says.
+
+    `read` reads that out of the words of a vendor whose wire has parameters within parameters.
+    """
     status, said, _ = _answered(error)
-    message, param = str(said.get("message") or ""), str(said.get("param") or "")
-    if status not in {400, 422} or classify(400, (), message) is not errors.InvalidRequest:
+    message = str(said.get("message") or "")
+    of_the_request = classify(400, (), message) in {errors.InvalidRequest, errors.Unsupported}
+    if status not in {400, 422} or not of_the_request:
         return None
+    return _named(said, body) if read is None else read(message, body)
+
+
+def _named(said: JsonObject, body: JsonObject) -> str | None:
+    """The parameter that an error names, as one of OpenAI's form does: in a field, else in its words."""
+    message, param = str(said.get("message") or ""), str(said.get("param") or "")
+    if said.get("code") == "invalid_encrypted_content":
+        return SEALS
+    for whole, part in (each.split(".") for each in _APART):
+        if param == f"{whole}.{part}" and part in body.get(whole, ()):
+            return param
     param = re.split(r"[.\[]", param)[0]
     for name in body.keys() - _KEPT:
-        named = param == name or re.search(rf"\b{re.escape(name)}\b", message) is not None
-        if name == "response_format":
-            named = named or "json_schema" in message
+        if (words := _ALSO_CALLED.get(name)) and re.search(words, message):
+            return name
+        written = rf"['\"`]{name}['\"`.]|\b{name}\.\w" if name in _WORDS else rf"\b{re.escape(name)}\b"
+        named = param == name or re.search(written, message) is not None
         if named and (name in _LEFT_OUT or _UNSUPPORTED.search(message)):
             return name
     return None
@@ -221,7 +264,7 @@ def explained(error: Exception, http: ModuleType, *, began: bool, secret: Secret
     cause = error if isinstance(error, http.HTTPError) else error.__cause__ or error
     table: tuple[tuple[type[Exception], type[ProviderError], str], ...] = (
         (http.PoolTimeout, errors.PoolExhausted, "Every connection is in use"),
-        (http.ConnectTimeout, errors.ConnectionFailed, "No connection could be made in time"),
+        (http.ConnectTimeout, errors.ConnectionFailed, "No connection could be made"),
         (
             http.TimeoutException,
             errors.Stalled if began else errors.ProviderTimeout,
@@ -233,9 +276,12 @@ def explained(error: Exception, http: ModuleType, *, began: bool, secret: Secret
         (http.TooManyRedirects, MalformedResponse, "The server redirects for ever"),
         (http.TransportError, errors.StreamBroken, "The connection broke while the answer came"),
         (http.StreamError, errors.StreamBroken, "The connection was closed while the answer came"),
-        (Exception, errors.InvalidRequest, "The request could not be sent"),
     )
-    leaf, words = next((leaf, words) for kind, leaf, words in table if isinstance(cause, kind))
+    # An SDK wraps what it meets on the wire; what it says of its own accord is about the request.
+    other: tuple[type[ProviderError], str] = (errors.InvalidRequest, "The request could not be sent")
+    if cause is not error:
+        other = errors.StreamBroken, "The connection broke while the answer came"
+    leaf, words = next(((leaf, words) for kind, leaf, words in table if isinstance(cause, kind)), other)
     if leaf is errors.StreamBroken and not began:
         leaf = errors.ConnectionFailed
         words = "No connection could be made, or it was closed without an answer"

@@ -11,6 +11,8 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from atlas_mcp.providers.breaker import Tripwire
+from atlas_mcp.providers.budget import Budget
 from atlas_mcp.providers.call import Call
 from atlas_mcp.providers.capabilities import Capabilities
 from atlas_mcp.providers.provider import Checked, Health, ProviderInfo
@@ -25,10 +27,9 @@ if TYPE_CHECKING:
 
     from atlas_mcp.chunks import Chosen
     from atlas_mcp.messages import Prompt, TaskType
-    from atlas_mcp.providers.breaker import Tripwire
     from atlas_mcp.providers.member import Member
     from atlas_mcp.providers.provider import Provider
-    from atlas_mcp.providers.strategies import Strategy
+    from atlas_mcp.providers.strategy import Strategy
 
 __all__ = ["Circumstances", "ProviderGroup"]
 
@@ -58,10 +59,30 @@ class ProviderGroup:
             circumstances=circumstances or Circumstances.fresh(),
         )  # fmt: skip
 
+    @classmethod
+    def alone(cls, provider: Provider, *, circumstances: Circumstances | None = None) -> ProviderGroup:
+        """A provider by itself, under the same budgets, and with retries if it is a language model's.
+
+        It bears the provider's own name, and who chose it is not told.
+        """
+        if isinstance(provider, ProviderGroup):
+            return provider
+        if provider.info.language_model:
+            return cls([provider], name="", circumstances=circumstances)
+        return cls(
+            [provider], name="", policy=Policy(ways=(), crawl=0.0, attempts=0), retry=Retry(times={}),
+            tripwire=Tripwire(trips=False), circumstances=circumstances,
+        )  # fmt: skip
+
     @property
     def members(self) -> tuple[Member, ...]:
         """The members, in the order in which they were given."""
         return self._roster.members
+
+    @property
+    def policy(self) -> Policy:
+        """How a call is treated that brings no policy of its own."""
+        return self._policy
 
     @property
     def choices(self) -> tuple[Chosen, ...]:
@@ -71,6 +92,8 @@ class ProviderGroup:
     @property
     def info(self) -> ProviderInfo:
         """The group; what it can do is the best of what its members can."""
+        if not self._name:
+            return self.members[0].provider.info
         members = tuple(member.provider.info for member in self.members)
         return ProviderInfo(
             self._roster.name,
@@ -91,9 +114,13 @@ class ProviderGroup:
             ProviderError: the only member failed, or no other may be asked after such a failure.
         """
         policy = terms.policy or self._policy
-        terms = replace(terms, policy=policy, attempts=terms.attempts or Attempts(policy.attempts))
+        budget = terms.budget
+        if policy.call is not None:
+            budget = Budget(policy.call, name="call", parent=budget)
+        attempts = terms.attempts or Attempts(policy.attempts)
+        terms = replace(terms, policy=policy, attempts=attempts, budget=budget)
         call = Call(self._roster, prompt, terms, policy)
-        stream = Stream(call.chunks(), meter=call, hold=policy.hold, on_hold=call.held_long)
+        stream = Stream(call.chunks(), meter=call, hold=policy.hold, on_hold=call.held_long, tidy=True)
         call.control = stream.control
         return stream
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from atlas_mcp import errors
 from atlas_mcp.providers.capabilities import Capabilities, Capability, Strength
 from atlas_mcp.providers.meter import Calibration
-from atlas_mcp.providers.strategies import MemberView
+from atlas_mcp.providers.provider import Attended
+from atlas_mcp.providers.strategy import MemberView
 
 if TYPE_CHECKING:
     from atlas_mcp.errors import ProviderError
@@ -35,20 +36,44 @@ class Member:
     calibration: Calibration = field(default_factory=Calibration)
     _observed: dict[Capability, Strength] = field(default_factory=dict[Capability, Strength])
     _window: int | None = None
-    _priced_as: str | None = None
+    _listed_window: int | None = None
+    _remembered: Capabilities | None = None
+    _declared: Capabilities | None = None
+    _corrected: Capabilities | None = None
+    _attended: Attended | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.provider, Attended):  # dear, so asked once
+            self._attended = self.provider
 
     @property
     def nested(self) -> bool:
         """Whether it is a group itself, which keeps its own accounts."""
         return bool(self.provider.info.members)
 
+    def attends(self, prompt: Prompt) -> bool:
+        """Whether it is there for a prompt; most always are."""
+        return self._attended is None or self._attended.attends(prompt)
+
     @property
     def capabilities(self) -> Capabilities:
-        """What it can do: as it says, corrected by what was observed."""
-        known = self.provider.info.capabilities
-        if not self._observed and self._window is None:
-            return known
-        return known.corrected(self._observed, window=min(self._window or 1 << 62, known.window or 1 << 62))
+        """What it can do: as it says, corrected by what is remembered, listed and observed."""
+        declared = self.provider.info.capabilities
+        if declared is not self._declared:
+            # It has said more of itself, which is newer than what is remembered.
+            self._declared, self._remembered, self._corrected = declared, None, None
+        if self._corrected is None:
+            known = self._remembered or declared
+            window = known.window or self._listed_window
+            if self._window is not None:
+                window = min(self._window, window or self._window)
+            self._corrected = known.corrected(self._observed, window=window)
+        return self._corrected
+
+    def remember(self, capabilities: Capabilities) -> None:
+        """Take up what was known of it before; it holds until the provider says more of itself."""
+        self._declared = self.provider.info.capabilities
+        self._remembered, self._corrected = capabilities, None
 
     def view(self, task: TaskType, reliability: Reliability) -> MemberView:
         """The member as a strategy sees it."""
@@ -57,17 +82,25 @@ class Member:
             reliability.record(self.name, task),
         )  # fmt: skip
 
-    def look_up_price(self, prices: Prices) -> None:
-        """Know what its tokens cost, if anybody does; its model may be known only once it was asked."""
+    async def look_up(self, prices: Prices) -> None:
+        """Know what its tokens cost and how large its window is, if anybody does.
+
+        Asked before every call: a price may hold for a while only, a model be known only once it was asked.
+        """
         info = self.provider.info
-        if info.model != self._priced_as and not info.members:
-            self._priced_as = info.model
-            self.price = prices.of(info.vendor, info.model, info.address)
+        if info.members:
+            return
+        await prices.ready(info.vendor, info.model)
+        listing = prices.listing(info.vendor, info.model, info.address)
+        self.price = listing.price
+        if listing.window != self._listed_window:
+            self._listed_window, self._corrected = listing.window, None
 
     def learn(self, error: ProviderError, prompt: Prompt, prompt_tokens: int) -> None:
         """Remember what a failure tells of the member's abilities."""
+        self._corrected = None
         if isinstance(error, errors.ContextTooLong):
-            self._window = min(self._window or prompt_tokens, prompt_tokens)
+            self._window = min(self._window or prompt_tokens, max(1, prompt_tokens - 1))
         elif isinstance(error, errors.Unsupported):
             said = error.message.lower()
             if prompt.tools and "tool" in said:

@@ -18,40 +18,53 @@ if TYPE_CHECKING:
 __all__ = ["Calibration", "Meter"]
 
 _REMEMBERED = 20
-_SHORTEST = 8
+_LEAST_PIECES = 8
 """Answers of fewer pieces teach nothing about their size."""
+_LEAST_PROMPT = 200
+"""Shorter prompts teach nothing: what a provider puts around every prompt would count for too much."""
 
 
 class Calibration:
     """How many tokens a model counts for a piece of its stream, a character, and our estimate of a prompt."""
 
-    __slots__ = ("character", "piece", "prompt", "seen")
+    __slots__ = ("_answers", "_prompts", "character", "piece", "prompt")
 
     def __init__(self) -> None:
         self.prompt = 1.0
         self.character = 1.0 / CHARACTERS_PER_TOKEN
         self.piece = 1.0
-        self.seen = 0
+        self._prompts = 0
+        self._answers = 0
 
     def learn(self, usage: Usage, meter: Meter) -> None:
-        """Take in what a provider reported of an answer that was metered."""
-        answered = usage.output_tokens
-        if usage.estimated or answered < _SHORTEST or meter.pieces < _SHORTEST:
+        """Take in what a provider reported of a call that was metered."""
+        if usage.estimated:
             return
-        self.seen += 1
-        share = 1.0 / min(self.seen, _REMEMBERED)
-        self.character += share * (answered / meter.characters - self.character)
-        self.piece += share * (answered / meter.pieces - self.piece)
-        if (estimated := meter.uncalibrated_prompt) and usage.input_tokens:
-            self.prompt += share * (usage.input_tokens / estimated - self.prompt)
+        if usage.input_tokens and meter.uncalibrated_prompt >= _LEAST_PROMPT:
+            self._prompts += 1
+            share = 1.0 / min(self._prompts, _REMEMBERED)
+            self.prompt += share * (usage.input_tokens / meter.uncalibrated_prompt - self.prompt)
+        answered = _heard(usage, meter.characters)
+        if answered and meter.characters and meter.pieces >= _LEAST_PIECES:
+            self._answers += 1
+            share = 1.0 / min(self._answers, _REMEMBERED)
+            self.character += share * (answered / meter.characters - self.character)
+            self.piece += share * (answered / meter.pieces - self.piece)
+
+
+def _heard(usage: Usage, characters: int) -> int:
+    """The tokens of what was streamed: not all providers stream the reasoning that they count."""
+    usual = characters / CHARACTERS_PER_TOKEN
+    whole, shown = usage.output_tokens, usage.output_tokens - usage.reasoning_tokens
+    return min(whole, shown, key=lambda tokens: abs(tokens - usual))
 
 
 class Meter:
     """Counts one call: `hear` each piece of text or reasoning, `report` what the provider says."""
 
     __slots__ = (
-        "_calibration", "_estimated", "_prompt", "_prompt_tokens", "_reported", "_told", "began", "characters",
-        "pieces",
+        "_calibration", "_estimated", "_prompt", "_prompt_tokens", "_reported", "_told",
+        "began", "characters", "pieces",
     )  # fmt: skip
 
     def __init__(self, prompt: Prompt, calibration: Calibration | None = None) -> None:

@@ -1,20 +1,20 @@
-"""OpenAI, and every server that speaks its chat completions, through the official SDK.
+"""OpenAI, and every server that speaks its chat completions or its Responses, through the official SDK.
 
-This is the only file that imports the SDK, and it does so on the first stream. What the wire says is read in
-`chat_completions`; what all vendors share is in `vendor`.
+This is the only file that imports the SDK, and it does so on the first stream. What the wires say is read in
+`chat_completions` and in `responses`; what all vendors share is in `vendor`.
 """
 
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import jiter
 
 from atlas_mcp.errors import InvalidConfiguration, MalformedResponse
+from atlas_mcp.providers import chat_completions, responses
 from atlas_mcp.providers.access import Access, address_of, key_of
-from atlas_mcp.providers.capabilities import Capabilities
-from atlas_mcp.providers.chat_completions import ChatAssembly, request_body
+from atlas_mcp.providers.capabilities import Capabilities, Capability, Strength
 from atlas_mcp.providers.sse import EventDecoder
 from atlas_mcp.providers.vendor import VendorProvider
 
@@ -30,19 +30,21 @@ if TYPE_CHECKING:
     from atlas_mcp.providers.meter import Meter
     from atlas_mcp.providers.terms import Patience, Terms
 
-__all__ = ["DEFAULT_MODEL", "ChatCompletions", "open_provider"]
+__all__ = ["DEFAULT_MODEL", "ChatCompletions", "Responses", "open_provider"]
 
 DEFAULT_MODEL = "gpt-5.4-mini"
 
 _VENDOR = "openai"
 _NO_KEY = "no-key-needed"  # the SDK insists on a key; a server of one's own often has none
+_AS_USER = {"bearer_auth": True}  # and not as an administrator, whose key the environment may hold as well
 _KEEP_ALIVE_SECONDS = 30.0
 
 
-class ChatCompletions:
-    """The dialect of chat completions."""
+class _Account:
+    """What both dialects share: the SDK's client, how it sends a request, and the models it may use."""
 
     vendor = _VENDOR
+    path: ClassVar[str]
 
     def __init__(self, access: Access) -> None:
         self._access = access
@@ -64,41 +66,37 @@ class ChatCompletions:
             max_connections=1000, max_keepalive_connections=100, keepalive_expiry=_KEEP_ALIVE_SECONDS
         )
         opened = openai.DefaultAioHttpClient if self._access.aiohttp else openai.DefaultAsyncHttpxClient
-        client = openai.AsyncOpenAI(
+        return openai.AsyncOpenAI(
             api_key=self._access.key.get_secret_value() or _NO_KEY,
             base_url=self._access.base_url,
             timeout=timeout,
             max_retries=0,
             http_client=opened(timeout=timeout, limits=limits),
         )
-        _ = client.chat.completions.with_streaming_response  # imports what the first request needs
-        return client
 
     async def close_client(self, client: AsyncOpenAI) -> None:
         """Close its connections."""
         await client.close()
 
-    def body(self, prompt: Prompt, model: str, terms: Terms, without: Collection[str]) -> JsonObject:
-        """The request."""
-        return request_body(prompt, model, without=without, streaming=terms.streaming)
-
     @asynccontextmanager
     async def ask(self, client: AsyncOpenAI, body: JsonObject) -> AsyncGenerator[Response]:
         """Send the request."""
-        # The body goes as it is: the SDK would walk and copy every typed message.
-        create: Any = client.chat.completions.with_streaming_response.create
-        async with create(
-            model=body["model"], messages=[], stream=body["stream"], extra_body=body
-        ) as response:
-            yield response.http_response
-
-    def reading(self, body: JsonObject, prompt: Prompt, meter: Meter) -> tuple[EventDecoder, ChatAssembly]:
-        """What makes events of bytes, and chunks of events."""
-        return EventDecoder(), ChatAssembly(provider=_VENDOR, model=body["model"], prompt=prompt, meter=meter)
+        http, _ = self.modules()
+        # The body goes as it is: the SDK's typed methods would walk and copy all of it.
+        post: Any = client.post
+        with self._access.reaching():
+            response = await post(
+                self.path, cast_to=http.Response, body=body, stream=True, options={"security": _AS_USER}
+            )
+            try:
+                yield response
+            finally:
+                await response.aclose()
 
     async def models(self, client: AsyncOpenAI) -> list[str]:
         """The names of the models there are."""
-        response = await client.models.with_raw_response.list()
+        with self._access.reaching():
+            response = await client.models.with_raw_response.list()
         try:
             return [str(model["id"]) for model in jiter.from_json(response.content)["data"]]
         except (ValueError, KeyError, TypeError):
@@ -109,6 +107,46 @@ class ChatCompletions:
         return known
 
 
+class ChatCompletions(_Account):
+    """The dialect of chat completions, which nearly every server speaks."""
+
+    path = "/chat/completions"
+
+    def body(self, prompt: Prompt, model: str, terms: Terms, without: Collection[str]) -> JsonObject:
+        """The request."""
+        return chat_completions.request_body(prompt, model, without=without, streaming=terms.streaming)
+
+    def reading(
+        self, body: JsonObject, prompt: Prompt, meter: Meter
+    ) -> tuple[EventDecoder, chat_completions.ChatAssembly]:
+        """What makes events of bytes, and chunks of events."""
+        assembly = chat_completions.ChatAssembly(
+            provider=_VENDOR, model=body["model"], prompt=prompt, meter=meter
+        )
+        return EventDecoder(), assembly
+
+
+class Responses(_Account):
+    """The dialect of the Responses API: reasoning can be read, and is sent back between tool calls."""
+
+    path = "/responses"
+
+    def body(self, prompt: Prompt, model: str, terms: Terms, without: Collection[str]) -> JsonObject:
+        """The request."""
+        return responses.request_body(
+            prompt, model, vendor=_VENDOR, without=without, streaming=terms.streaming
+        )
+
+    def reading(
+        self, body: JsonObject, prompt: Prompt, meter: Meter
+    ) -> tuple[EventDecoder, responses.ResponsesAssembly]:
+        """What makes events of bytes, and chunks of events."""
+        assembly = responses.ResponsesAssembly(
+            provider=_VENDOR, model=body["model"], prompt=prompt, meter=meter
+        )
+        return EventDecoder(), assembly
+
+
 def open_provider(
     model: str = "",
     *,
@@ -117,11 +155,18 @@ def open_provider(
     patience: Patience | None = None,
     capabilities: Capabilities | None = None,
     aiohttp: bool = False,
+    api: Literal["auto", "chat", "responses"] = "auto",
 ) -> VendorProvider:
     """A provider for a model of OpenAI, or of the compatible server at `base_url`.
 
     What is not given comes from `OPENAI_API_KEY` and `OPENAI_BASE_URL`. Without a model it is
     `gpt-5.4-mini`, or with a base URL the first that the server lists. `aiohttp` takes that transport.
+
+    `api` says by which of OpenAI's two wires it is asked. Responses gives more where a model reasons:
+    summaries of what it thinks, and its thinking sealed, so that it need not think the same again after each
+    tool call. Chat completions is what compatible servers speak, and costs a model that does not reason
+    nothing. So `auto` is `responses` for a model of OpenAI's own that is known to reason at least moderately,
+    and `chat` for any other model and for every base URL.
 
     Raises:
         InvalidConfiguration: there is neither a key nor a base URL, or one of them cannot be one.
@@ -135,11 +180,15 @@ def open_provider(
             remedy="Set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own.",
         )
     access = Access(key, address or None, aiohttp=aiohttp)
+    known = capabilities or Capabilities()
+    if api == "auto":
+        reasons = (known.strength(Capability.REASONING) or Strength.NONE) >= Strength.MODERATE
+        api = "responses" if reasons and not address else "chat"
     return VendorProvider(
-        ChatCompletions(access),
+        Responses(access) if api == "responses" else ChatCompletions(access),
         model=model or ("" if address else DEFAULT_MODEL),
         key=key,
-        capabilities=capabilities or Capabilities(),
+        capabilities=known,
         address=access.shown,
         # OpenAI itself knows this limit by its newer name only, most compatible servers by the older.
         refused=() if address else ("max_tokens",),

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from atlas_mcp.messages import Part, Prompt
     from atlas_mcp.providers.stream import Stream
 
-__all__ = ["AT_ONCE", "Checked", "Fold", "Health", "Provider", "ProviderInfo", "complete"]
+__all__ = ["AT_ONCE", "Attended", "Checked", "Fold", "Health", "Provider", "ProviderInfo", "complete"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +103,15 @@ class Checked(Protocol):
         ...
 
 
+@runtime_checkable
+class Attended(Protocol):
+    """A provider that can answer only while somebody is there who comes and goes."""
+
+    def attends(self, prompt: Prompt) -> bool:
+        """Whether somebody is there now who can do all that a prompt asks for."""
+        ...
+
+
 @dataclass(slots=True)
 class _Said:
     """A stretch of text or of reasoning that is still growing."""
@@ -141,7 +150,8 @@ class Fold:
         """Take one chunk in."""
         match chunk:
             case TextDelta():
-                self._say(chunk.text, reasoning=False)
+                if chunk.text:
+                    self._say(chunk.text, reasoning=False)
             case ReasoningDelta():
                 self._reason(chunk)
             case ToolCall():
@@ -171,6 +181,8 @@ class Fold:
         return growing
 
     def _reason(self, chunk: ReasoningDelta) -> None:
+        if not chunk.text and chunk.signature is None:
+            return
         if chunk.redacted:
             self._growing = None
         said = self._say(chunk.text, reasoning=True)

@@ -1,39 +1,75 @@
-"""Providers by name, as a person writes it: `openai:gpt-5.4-mini`, `extractive`, `scripted:cases/one.toml`.
+"""Providers by name, as a person writes it: `openai:gpt-5.4-mini`, `group:fast`, `extractive`, `scripted:a.toml`.
 
-What stands before the colon is a vendor, what follows is the vendor's own affair. A third party adds a
-vendor by an entry point of the group `atlas_mcp.providers` that names a function
-`open_provider(model: str) -> Provider`; the shipped vendors cannot be replaced. Nothing of a vendor is
-imported before one of its providers is opened.
+What stands before the colon is a vendor, what follows is the vendor's own affair; `group` is a group of the
+settings. A third party adds a vendor by an entry point of the group `atlas_mcp.providers` that names a
+function `open_provider(model: str) -> Provider`; the shipped vendors cannot be replaced. Nothing of a vendor
+is imported before one of its providers is opened.
 """
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import os
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.errors import InvalidConfiguration
+from atlas_mcp.providers.budget import Limit
+from atlas_mcp.providers.group import ProviderGroup
+from atlas_mcp.providers.models import Models
+from atlas_mcp.providers.prices import Prices
+from atlas_mcp.providers.reliability import Reliability
+from atlas_mcp.providers.roster import Circumstances
+from atlas_mcp.providers.sampling_sessions import SamplingSessions
+from atlas_mcp.providers.strategies import strategy_named
+from atlas_mcp.providers.terms import Policy, Way
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from atlas_mcp.providers.provider import Provider
+    from atlas_mcp.settings import GroupSettings
 
-__all__ = ["default_provider_name", "known_vendors", "open_provider"]
+__all__ = [
+    "Registry",
+    "configured_vendors",
+    "default_provider_name",
+    "known_vendors",
+    "ways_to_configure",
+]
 
 _GROUP = "atlas_mcp.providers"
 _SHIPPED = {
-    "extractive": "atlas_mcp.providers.extractive",
-    "openai": "atlas_mcp.providers.openai",
-    "scripted": "atlas_mcp.providers.scripted",
+    name: f"atlas_mcp.providers.{name}"
+    for name in ("anthropic", "extractive", "ollama", "openai", "sampling", "scripted")
 }
+_CONFIGURED_BY = {
+    "openai": ("OPENAI_API_KEY", "OPENAI_BASE_URL"),
+    "anthropic": ("ANTHROPIC_API_KEY",),
+    "ollama": ("OLLAMA_HOST",),
+}
+"""The variables that say that a vendor is to be used, in the order in which vendors are taken."""
 
 
 def default_provider_name(environ: Mapping[str, str] | None = None) -> str:
-    """The provider for whoever names none: `openai` where the environment has its key or its address."""
+    """The provider for whoever names none: the first vendor that the environment configures."""
     environ = os.environ if environ is None else environ
-    return "openai" if environ.get("OPENAI_API_KEY") or environ.get("OPENAI_BASE_URL") else "extractive"
+    return next((vendor for vendor in configured_vendors(environ)), "extractive")
+
+
+def configured_vendors(environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """The vendors of language models for which the environment has a key or an address."""
+    environ = os.environ if environ is None else environ
+    return tuple(
+        vendor for vendor, names in _CONFIGURED_BY.items() if any(environ.get(name) for name in names)
+    )
+
+
+def ways_to_configure() -> Mapping[str, tuple[str, ...]]:
+    """Vendors of language models, and the variables of the environment of which one is enough."""
+    return _CONFIGURED_BY
 
 
 def known_vendors() -> tuple[str, ...]:
@@ -41,22 +77,121 @@ def known_vendors() -> tuple[str, ...]:
     return tuple(sorted({*_SHIPPED, *entry_points(group=_GROUP).names}))
 
 
-def open_provider(name: str) -> Provider:
-    """The provider called `name`, `vendor` or `vendor:model`; connections are opened by its first stream.
+class Registry:
+    """Opens providers by name, each once, so that groups share members, connections and what is known of them.
 
-    Raises:
-        InvalidConfiguration: nobody knows the vendor, or the vendor cannot be used as it is configured.
+    `groups` are those of the settings; `sampling` is told of the clients that lend their models.
     """
-    vendor, _, model = name.strip().partition(":")
-    return _factory(vendor, name)(model)
+
+    def __init__(
+        self,
+        groups: Mapping[str, GroupSettings] | None = None,
+        *,
+        models: Models | None = None,
+        circumstances: Circumstances | None = None,
+        aiohttp: bool = False,
+    ) -> None:
+        self.groups = groups or {}
+        self.models = models or Models.load()
+        self.circumstances = circumstances or Circumstances(Reliability(), Prices(self.models))
+        self.sampling = SamplingSessions()
+        self._aiohttp = aiohttp
+        self._leaves: dict[str, Provider] = {}
+        self._opened: dict[str, ProviderGroup] = {}
+
+    def open(self, name: str) -> ProviderGroup:
+        """The provider called `name`: `vendor`, `vendor:model` or `group:NAME`.
+
+        Connections are opened by its first stream.
+
+        Raises:
+            InvalidConfiguration: nobody knows the vendor or the group, or it cannot be used as it is configured.
+            MissingExtra: it needs an optional dependency that is not installed.
+        """
+        return self._open(name.strip(), ())
+
+    def _open(self, name: str, within: tuple[str, ...]) -> ProviderGroup:
+        if name not in self._opened:
+            vendor, _, model = name.partition(":")
+            if vendor == "group":
+                self._opened[name] = self._group(model, within)
+            else:
+                leaf = self._leaf(name)
+                self._opened[name] = ProviderGroup.alone(leaf, circumstances=self.circumstances)
+        return self._opened[name]
+
+    def _leaf(self, name: str) -> Provider:
+        if name not in self._leaves:
+            vendor, _, model = name.partition(":")
+            factory = _factory(vendor, name)
+            offered = {
+                "capabilities": self.models.card(vendor, model).capabilities,
+                "aiohttp": self._aiohttp,
+                "sessions": self.sampling,
+            }
+            self._leaves[name] = factory(model, **_wished(factory, offered))
+        return self._leaves[name]
+
+    def _group(self, name: str, within: tuple[str, ...]) -> ProviderGroup:
+        wished = self.groups.get(name)
+        if wished is None:
+            there = ", ".join(f"group:{each}" for each in self.groups) or "none"
+            raise InvalidConfiguration(
+                f"There is no group {name!r}.", remedy=f"Write [group.{name}] in atlas.toml. Groups: {there}."
+            )
+        if name in within:
+            raise InvalidConfiguration(
+                f"[group.{name}] is a member of itself, by way of {' and '.join(within)}.",
+                remedy="Take it out of one of them.",
+            )
+        members: list[tuple[Provider, float]] = []
+        for member in wished.members:
+            named = member.name.strip()
+            nested = named.startswith("group:")
+            provider = self._open(named, (*within, name)) if nested else self._leaf(named)
+            members.append((provider, member.weight))
+        return ProviderGroup(
+            members, strategy_named(wished.strategy), name=name, policy=policy_of(wished),
+            circumstances=self.circumstances,
+        )  # fmt: skip
+
+    async def aclose(self) -> None:
+        """Close every provider that was opened."""
+        leaves, self._leaves, self._opened = list(self._leaves.values()), {}, {}
+        await asyncio.gather(*(leaf.aclose() for leaf in leaves))
 
 
-def _factory(vendor: str, name: str) -> Callable[[str], Provider]:
+def policy_of(wished: GroupSettings) -> Policy:
+    """A group's settings as the policy of its calls."""
+    limited = wished.call_tokens is not None or wished.call_usd is not None
+    return Policy(
+        ways=tuple(Way(way) for way in wished.mid_stream),
+        refusals=wished.refusals,
+        crawl=wished.crawl,
+        hold=wished.hold,
+        first_token=wished.first_token,
+        idle=wished.idle,
+        total=wished.total,
+        wait=wished.wait,
+        attempts=wished.attempts,
+        call=Limit(wished.call_tokens, wished.call_usd) if limited else None,
+    )
+
+
+def _factory(vendor: str, name: str) -> Callable[..., Provider]:
     if vendor in _SHIPPED:
         return import_module(_SHIPPED[vendor]).open_provider
     for entry in entry_points(group=_GROUP, name=vendor):
         return entry.load()
     raise InvalidConfiguration(
         f"No provider is called {name!r}.",
-        remedy=f"Write vendor:model; known vendors are {', '.join(known_vendors())}.",
+        remedy=f"Write vendor:model or group:NAME; known vendors are {', '.join(known_vendors())}.",
     )
+
+
+def _wished(factory: Callable[..., Provider], offered: dict[str, Any]) -> dict[str, Any]:
+    """What of the offered a factory takes; a third party's may take the model alone."""
+    taken = inspect.signature(factory).parameters
+    if any(each.kind is inspect.Parameter.VAR_KEYWORD for each in taken.values()):
+        return offered
+    return {name: value for name, value in offered.items() if name in taken}

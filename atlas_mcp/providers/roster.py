@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from atlas_mcp.chunks import Chosen
     from atlas_mcp.providers.provider import Provider
     from atlas_mcp.providers.retry import Retry
-    from atlas_mcp.providers.strategies import Strategy
+    from atlas_mcp.providers.strategy import Strategy
 
 __all__ = ["Circumstances", "Roster"]
 
@@ -74,16 +74,26 @@ class Roster:
         for each in members:
             provider, weight = each if isinstance(each, tuple) else (each, 1.0)
             self._enrol(provider, weight)
-        if not self.members:
-            raise InvalidConfiguration(f"{self.name} has no member.", remedy="Name at least one.")
+        self._refuse_misfits()
 
-    def _enrol(self, provider: Provider, weight: float) -> None:
-        info = provider.info
-        if info.vendor == "extractive":
+    def _refuse_misfits(self) -> None:
+        """Of the members together; each by itself is looked at as it is enrolled."""
+        vendors = [member.provider.info.vendor for member in self.members]
+        if not vendors:
+            raise InvalidConfiguration(f"{self.name} has no member.", remedy="Name at least one.")
+        if vendors[1:] and "extractive" in vendors:
             raise InvalidConfiguration(
                 f"{self.name}: extractive is no member among models.",
                 remedy="Leave it out; it answers where no model is configured.",
             )
+        if vendors[1:] and vendors[-1] == "sampling":
+            raise InvalidConfiguration(
+                f"{self.name}: sampling is no last resort; its clients come and go.",
+                remedy="List it before a model that is always there.",
+            )
+
+    def _enrol(self, provider: Provider, weight: float) -> None:
+        info = provider.info
         if not weight > 0:
             raise InvalidConfiguration(
                 f"{self.name}: the weight of {info.name} is {weight}.", remedy="Give more than 0."
@@ -95,6 +105,11 @@ class Roster:
         )  # fmt: skip
         member.breaker.on_change = partial(self._notice, member)
         self.members = (*self.members, member)
+
+    async def look_up(self) -> None:
+        """Know what the members' tokens cost and how large their windows are, before one is chosen."""
+        for member in self.members:
+            await member.look_up(self.circumstances.prices)
 
     def take_turn(self, member: Member) -> None:
         """A member was chosen; it moves back in the rotation, the less the greater its weight."""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from atlas_mcp.chunks import ReasoningDelta, Stopped, TextDelta, Usage
 from atlas_mcp.errors import InvalidConfiguration, Unavailable
 from atlas_mcp.messages import ToolCall, prompt_hash
+from atlas_mcp.providers.capabilities import Capabilities
 from atlas_mcp.providers.fence import render_parts
 from atlas_mcp.providers.meter import Meter
 from atlas_mcp.providers.provider import ProviderInfo
@@ -43,7 +44,7 @@ _CHARACTERS_PER_TOKEN = 4
 class ScriptedProvider:
     """Answers every prompt as its script says."""
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, capabilities: Capabilities | None = None) -> None:
         self._script = script
         self._failed: Counter[tuple[int, str]] = Counter()
         self._closed = False
@@ -54,6 +55,7 @@ class ScriptedProvider:
             model,
             language_model=False,
             note="No language model wrote this; every answer was written beforehand in a script.",
+            capabilities=capabilities or Capabilities(),
         )
 
     @property
@@ -148,8 +150,10 @@ def _asked(prompt: Prompt) -> int:
     return -(-said // _CHARACTERS_PER_TOKEN)
 
 
-def open_provider(model: str = "", **_: object) -> ScriptedProvider:
-    """A provider for the script at the path `model`.
+def open_provider(
+    model: str = "", *, capabilities: Capabilities | None = None, **_: object
+) -> ScriptedProvider:
+    """A provider for the script at the path `model`, which can do what `capabilities` says.
 
     Raises:
         InvalidConfiguration: there is no path, or the script is wrong.
@@ -158,4 +162,4 @@ def open_provider(model: str = "", **_: object) -> ScriptedProvider:
         raise InvalidConfiguration(
             "The scripted provider needs a script.", remedy="Write scripted:PATH of a TOML file."
         )
-    return ScriptedProvider(Script.load(Path(model)))
+    return ScriptedProvider(Script.load(Path(model)), capabilities)

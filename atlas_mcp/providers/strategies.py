@@ -1,32 +1,24 @@
-"""Which member first: pure functions from what is asked and how the members stand to an order.
+"""Which member first: the strategies, and the names by which settings call them.
 
-A strategy is any function of that form; a user adds one by passing it to a group. It sees views, never
-providers; it reads neither clock nor network, and its chance comes from outside, so that equal views and
-equal chance give equal orders.
+Any function of the form of `Strategy` is one; a user adds theirs by passing it to a group. None of them is
+asked about members that cannot answer now, and none is asked where there is but one.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING
 
 from atlas_mcp.errors import InvalidConfiguration
-from atlas_mcp.providers.capabilities import Capabilities, Strength
-from atlas_mcp.providers.reliability import Record
+from atlas_mcp.providers.adaptive import Adaptive
+from atlas_mcp.providers.capabilities import Strength
+from atlas_mcp.providers.strategy import Ask, MemberView, Order, Strategy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from random import Random
 
-    from atlas_mcp.messages import TaskType
-    from atlas_mcp.providers.prices import Price
-
 __all__ = [
     "STRATEGIES",
-    "Ask",
-    "MemberView",
-    "Order",
-    "Strategy",
     "cheapest",
     "failover",
     "fastest",
@@ -37,49 +29,6 @@ __all__ = [
 ]
 
 _USUAL_SECONDS = 10.0
-_USUAL_TOKENS = 400
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """What a choice is made for: the kind of task, and about how many tokens go in and come out."""
-
-    task: TaskType
-    prompt_tokens: int = 0
-    answer_tokens: int = _USUAL_TOKENS
-
-
-@dataclass(frozen=True, slots=True)
-class MemberView:
-    """A member as a strategy sees it.
-
-    `turns` is its place in the rotation: the virtual time of stride scheduling, in which a choice costs one
-    over the weight (Waldspurger and Weihl, 1995). `at_once` is how many calls it answers now, `price` None
-    where nobody knows it.
-    """
-
-    name: str
-    weight: float = 1.0
-    turns: float = 0.0
-    at_once: int = 0
-    capabilities: Capabilities = field(default_factory=Capabilities)
-    price: Price | None = None
-    record: Record = field(default_factory=Record)
-
-
-class Order(NamedTuple):
-    """Places in the sequence of views, first choice first, and why the first."""
-
-    places: Sequence[int]
-    reason: str
-
-
-class Strategy(Protocol):
-    """Orders the members that could answer; all of them, each once."""
-
-    def __call__(self, ask: Ask, members: Sequence[MemberView], chance: Random, /) -> Order:
-        """The order for one call."""
-        ...
 
 
 def failover(_ask: Ask, members: Sequence[MemberView], _chance: Random, /) -> Order:
@@ -95,25 +44,25 @@ def round_robin(_ask: Ask, members: Sequence[MemberView], _chance: Random, /) ->
 
 def random(_ask: Ask, members: Sequence[MemberView], chance: Random, /) -> Order:
     """By lot, in proportion to their weights."""
-    # Efraimidis and Spirakis (2006): the largest u^(1/w) is a weighted draw without replacement.
-    lots = {at: chance.random() ** (1.0 / member.weight) for at, member in enumerate(members)}
-    return Order(sorted(lots, key=lots.__getitem__, reverse=True), "by lot")
+    # Of clocks that ring at rates in proportion to the weights, each is the first to ring so often.
+    lots = [chance.expovariate(member.weight) for member in members]
+    return Order(sorted(range(len(members)), key=lots.__getitem__), "by lot")
 
 
 def cheapest(ask: Ask, members: Sequence[MemberView], _chance: Random, /) -> Order:
-    """The lowest expected cost, counting answers that fail; those of unknown price come last."""
-    costs = [expected_cost(ask, member) for member in members]
+    """The lowest expected cost, counting tries that fail; those of unknown cost come last."""
+    costs = [_dollars_per_answer(ask, member) for member in members]
     places = sorted(range(len(members)), key=lambda at: (costs[at] is None, costs[at] or 0.0))
-    least = costs[places[0]] if places else None
+    least = costs[places[0]]
     return Order(places, "no price is known" if least is None else f"cheapest, about ${least:.5f} an answer")
 
 
 def fastest(_ask: Ask, members: Sequence[MemberView], _chance: Random, /) -> Order:
-    """The shortest usual wait for a whole answer, counting answers that fail; the untried are tried first."""
-    waits = [0.0 if member.record.calls < 1 else expected_seconds(member) for member in members]
+    """The shortest usual wait for a whole answer, counting tries that fail; the untried are tried first."""
+    waits = [_seconds_per_answer(member) for member in members]
     places = sorted(range(len(members)), key=lambda at: (waits[at], members[at].turns))
-    first = waits[places[0]] if places else 0.0
-    return Order(places, f"fastest, usually {first:.1f} s" if first else "not tried yet")
+    least = waits[places[0]]
+    return Order(places, f"fastest, usually {least:.1f} s" if least else "not tried lately")
 
 
 def task_aware(ask: Ask, members: Sequence[MemberView], _chance: Random, /) -> Order:
@@ -122,30 +71,37 @@ def task_aware(ask: Ask, members: Sequence[MemberView], _chance: Random, /) -> O
     def rank(at: int) -> tuple[float, float, float]:
         member = members[at]
         strength = member.capabilities.strength(ask.task)
-        cost = expected_cost(ask, member)
+        cost = _dollars_per_answer(ask, member)
         return (
             -float(Strength.MODERATE if strength is None else strength),
-            -round(member.record.success, 1),
+            -round(member.success, 1),
             float("inf") if cost is None else cost,
         )
 
     places = sorted(range(len(members)), key=rank)
-    best = members[places[0]].capabilities.strength(ask.task) if places else None
+    best = members[places[0]].capabilities.strength(ask.task)
     said = "of unknown strength" if best is None else best.name.lower()
     return Order(places, f"{said} at {ask.task.value}")
 
 
-def expected_cost(ask: Ask, member: MemberView) -> float | None:
-    """Dollars for an answer, with what failed tries cost on the way; None where the price is unknown."""
-    if member.price is None:
-        return None
-    return member.price.estimate(ask.prompt_tokens, ask.answer_tokens) / max(0.05, member.record.success)
+def _dollars_per_answer(ask: Ask, member: MemberView) -> float | None:
+    """Dollars for an answer, with what failed tries cost on the way; None where the cost is unknown."""
+    cost = member.cost(ask)
+    return None if cost is None else cost / member.success
 
 
-def expected_seconds(member: MemberView) -> float:
-    """Seconds to a whole answer, with the time of failed tries."""
-    seconds = member.record.seconds or member.record.first_token or _USUAL_SECONDS
-    return seconds / max(0.05, member.record.success)
+def _seconds_per_answer(member: MemberView) -> float:
+    """Seconds to a whole answer, with the time of failed tries; 0 for a member that one should try."""
+    record = member.record
+    if record.calls < 1.0 and not member.at_once:
+        return 0.0
+    seconds = record.seconds
+    if seconds is None:
+        # It never finished, or is at its first try just now: as fast as it looks, but no wonder.
+        seconds = max(_USUAL_SECONDS, record.first_token or 0.0)
+    failures = 1.0 / member.success - 1.0
+    # One that fails at once is not fast: whoever goes on begins anew.
+    return seconds + failures * max(seconds, record.lost_seconds or 0.0)
 
 
 STRATEGIES: dict[str, Strategy] = {
@@ -155,6 +111,7 @@ STRATEGIES: dict[str, Strategy] = {
     "cheapest": cheapest,
     "fastest": fastest,
     "task_aware": task_aware,
+    "adaptive": Adaptive(),
 }
 """The strategies by the names that settings use."""
 

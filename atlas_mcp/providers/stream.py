@@ -41,7 +41,8 @@ class Stream:
     The generator it reads may be closed from another task than the reader's, so no time limit or cancel
     scope of the generator may span a `yield`. A stream that nobody holds any more is closed by the event
     loop, as any generator is. `meter` counts what the source takes, as long as it has not said so itself;
-    `on_hold`, a method, is called once the stream was paused for `hold` seconds.
+    `on_hold`, a method, is called once the stream was paused for `hold` seconds. A source that is `tidy` has
+    closed all that it opened before it says `Stopped`.
 
     Raises while read:
         Cancelled: somebody cancelled it through `control`, or closed it before its end.
@@ -49,7 +50,9 @@ class Stream:
         ProviderError: whatever the provider met.
     """
 
-    __slots__ = ("__weakref__", "_chunks", "_closing", "_left", "_reported", "control", "meter")
+    __slots__ = (
+        "__weakref__", "_chunks", "_closed", "_closing", "_left", "_reported", "_tidy", "control", "meter",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -59,10 +62,13 @@ class Stream:
         hold: float | None = None,
         on_hold: Callable[[], None] | None = None,
         buffer: deque[Chunk] | None = None,
+        tidy: bool = False,
     ) -> None:
         self._chunks = chunks
         self.meter = meter
         self._reported = Usage()
+        self._tidy = tidy
+        self._closed = False
         self._closing: asyncio.Task[None] | None = None
         self._left: asyncio.Event | None = None
         self.control = StreamControl(self, hold=hold, on_hold=on_hold, buffer=buffer)
@@ -88,34 +94,15 @@ class Stream:
 
     async def __anext__(self) -> Chunk:
         control = self.control
-        if not control.metrics.started_at:
-            control._begin()
-        if not control._gate.is_set():
-            await control.unpaused()
-        if control._reason is not None:
-            await self.aclose()
-            raise self._cancelled()
-        if control._state in _ENDED:
-            raise StopAsyncIteration
-        asked_at = perf_counter()
-        chunk = await self._pull()
-        control.metrics.take(chunk, asked_at)
-        if type(chunk) is Usage:
-            self._reported = self._reported + chunk
-        elif type(chunk) is Stopped:
-            control._state = StreamState.DONE
-            await self.aclose()
-        return chunk
-
-    async def _pull(self) -> Chunk:
-        """The next chunk of the source; whatever else comes of it, the source is then at its end."""
-        control = self.control
-        control._reader = reader = asyncio.current_task()
+        if control._state is not StreamState.FLOWING:
+            await self._flowing()
+        control._reader = reader = asyncio.current_task(control._loop)
         cancelled_before = reader.cancelling() if reader is not None else 0
+        asked_at = perf_counter()
+        chunk: Chunk | None = None
         ended = StreamState.FAILED
         try:
             chunk = await self._chunks.__anext__()
-            ended = control._state
         except StopAsyncIteration:
             raise StreamBroken(
                 "The stream ended without its terminal event.", remedy="Nothing was finished; try again."
@@ -129,11 +116,38 @@ class Stream:
             raise
         finally:
             control._reader = None
-            if control._state not in _ENDED:
+            if chunk is None and control._state not in _ENDED:
                 control._state = ended
             if self._left is not None:
                 self._left.set()
+        control.metrics.take(chunk, asked_at)
+        if type(chunk) is Usage:
+            self._reported = self._reported + chunk
+        elif type(chunk) is Stopped:
+            await self._finish()
         return chunk
+
+    async def _flowing(self) -> None:
+        """Wait until the next chunk may be asked for; a source that ended gives none."""
+        control = self.control
+        if not control.metrics.started_at:
+            control._begin()
+        await control.unpaused()
+        if control._reason is not None:
+            await self.aclose()
+            raise self._cancelled()
+        if control._state in _ENDED:
+            raise StopAsyncIteration
+
+    async def _finish(self) -> None:
+        """The source has said all there is."""
+        self.control._state = StreamState.DONE
+        if not self._tidy:
+            await self.aclose()
+            return
+        # Nothing is left that could be cut short, so it needs no task of its own.
+        await self._chunks.aclose()
+        self._closed = True
 
     def _cancelled(self) -> Cancelled:
         return Cancelled(f"The stream was cancelled: {self.control._reason}.")
@@ -146,6 +160,8 @@ class Stream:
 
     async def aclose(self) -> None:
         """Close the wire; a stream that has not ended counts as cancelled."""
+        if self._closed:
+            return
         control = self.control
         control.cancel("it was closed")
         if control._reader not in {None, asyncio.current_task()}:

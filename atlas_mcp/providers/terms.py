@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from atlas_mcp.providers.budget import Budget
+    from atlas_mcp.providers.budget import Budget, Limit
 
 __all__ = ["EVERY_WAY", "TERMS", "Attempts", "Patience", "Policy", "Terms", "Way"]
 
@@ -55,7 +55,7 @@ class Policy:
     `refusals` lets another member answer what one refused. `crawl` is the share of its usual speed below
     which a member is left in mid-answer while another is free (0: never). `hold` is how long a pause may keep
     a connection; `first_token` and `idle` override the provider's patience; `total` limits a whole call,
-    `wait` any single wait for a member that is cooling down.
+    `wait` any single wait for a member that is cooling down. `call` is the most that one call may take.
     """
 
     ways: tuple[Way, ...] = EVERY_WAY
@@ -67,6 +67,7 @@ class Policy:
     total: float | None = None
     wait: float = 30.0
     attempts: int = 6
+    call: Limit | None = None
 
 
 @dataclass(slots=True)

@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from atlas_mcp import errors
 from atlas_mcp.errors import ProviderError
-from atlas_mcp.providers.exchange import Exchange, explained, refused_parameter
+from atlas_mcp.providers.exchange import SEALS, Exchange, explained, refused_parameter
 from atlas_mcp.providers.meter import Calibration, Meter
 from atlas_mcp.providers.provider import Health, ProviderInfo
 from atlas_mcp.providers.stream import Stream
 from atlas_mcp.providers.terms import TERMS, Patience, Terms
-from atlas_mcp.providers.wire_errors import remedy_for
+from atlas_mcp.providers.wire_errors import redacted, remedy_for
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Collection
+    from collections.abc import AsyncGenerator, Callable, Collection, Mapping
     from contextlib import AbstractAsyncContextManager
     from types import ModuleType
 
@@ -83,7 +83,10 @@ class VendorProvider:
     """Answers prompts through a vendor's SDK, spoken to in its dialect.
 
     Without a `model` it asks the server which it has, and takes the first. What a server refuses by name (a
-    parameter, structured output) is left out from then on.
+    parameter, structured output) is left out from then on. `inquires` has it ask before its first prompt what
+    the model can do; what a model is known to lack is not asked of it. `remedies` say what to do about a
+    failure better than the general ones; `{model}` in them stands for the model's name. `refusals` says what
+    of a request a message of the server's refuses, where its wire needs a reading of its own.
     """
 
     def __init__(
@@ -96,11 +99,17 @@ class VendorProvider:
         address: str = "",
         refused: Collection[str] = (),
         patience: Patience | None = None,
+        inquires: bool = False,
+        remedies: Mapping[type[ProviderError], str] | None = None,
+        refusals: Callable[[str, JsonObject], str | None] | None = None,
     ) -> None:
         self._dialect = dialect
         self._key = key
         self._patience = patience or Patience()
         self._refused = set(refused)
+        self._inquires = inquires
+        self._remedies = remedies or {}
+        self._refusals = refusals
         self._calibration = Calibration()
         self._client: Any = None
         self._opening = asyncio.Lock()
@@ -121,7 +130,7 @@ class VendorProvider:
     def stream(self, prompt: Prompt, terms: Terms = TERMS) -> Stream:
         """The answer to a prompt, not yet begun."""
         exchange = Exchange(Meter(prompt, self._calibration), terms.patience(self._patience))
-        stream = Stream(self._chunks(prompt, terms, exchange), meter=exchange.meter)
+        stream = Stream(self._chunks(prompt, terms, exchange), meter=exchange.meter, tidy=True)
         exchange.metrics = stream.control.metrics
         return stream
 
@@ -172,20 +181,22 @@ class VendorProvider:
                 response = await self._ask(client, prompt, terms, exchange, stack)
                 decoder, assembly = self._dialect.reading(exchange.body, prompt, exchange.meter)
                 exchange.begin(response, assembly)
-                if not exchange.streams:
-                    for chunk in await exchange.whole(response):
-                        yield chunk
-                    return
-                pieces = await stack.enter_async_context(aclosing(response.aiter_bytes()))
-                while (piece := await exchange.next_piece(pieces)) is not None:
-                    for event in decoder.feed(piece):
-                        for chunk in assembly.take(event):
-                            yield chunk
-                for chunk in assembly.end():
-                    yield chunk
-                return
+                if exchange.streams:
+                    pieces = await stack.enter_async_context(aclosing(exchange.pieces(response)))
+                    while (piece := await exchange.next_piece(pieces)) is not None:
+                        for event in decoder.feed(piece):
+                            for chunk in assembly.take(event):
+                                yield chunk
+                    last = assembly.end()
+                else:
+                    last = await exchange.whole(response)
         except (ProviderError, *self._foreign()) as error:
             failure = self._explained(error, exchange)
+        else:
+            # The wire is free before the reader hears that the answer is whole.
+            for chunk in last:
+                yield chunk
+            return
         if exchange.meter.began and exchange.meter.pieces:
             yield exchange.meter.usage()
         raise failure
@@ -198,16 +209,34 @@ class VendorProvider:
             with exchange.waiting:
                 names = await self._dialect.models(client)
             self._name_model(names)
+        if self._inquires:
+            with exchange.waiting:
+                await self._inquire(client)
+        if lacking := self._info.capabilities.lacking(prompt, 0):
+            raise errors.Unsupported(f"{self._info.name} lacks {' and '.join(lacking)}.")
+        left_out: set[str] = set()
         while True:
-            exchange.body = self._dialect.body(prompt, self._info.model, terms, self._refused)
+            exchange.body = self._dialect.body(prompt, self._info.model, terms, self._refused | left_out)
             try:
                 with exchange.waiting:
                     return await stack.enter_async_context(self._dialect.ask(client, exchange.body))
             except self._foreign() as error:
-                if (name := refused_parameter(error, exchange.body)) is None:
+                name = refused_parameter(error, exchange.body, self._refusals)
+                if name is None or name in left_out:
                     raise
+                left_out.add(name)
                 _logger.warning("%s refuses %s; going on without it", self._info.name, name)
-                self._refused.add(name)
+                if name != SEALS:
+                    self._refused.add(name)
+
+    async def _inquire(self, client: Any) -> None:
+        """Ask the server what the model can do, once if it says so, however many prompts wait for that."""
+        async with self._opening:
+            if self._inquires:
+                info = self._info
+                known = await self._dialect.report(client, info.model, info.capabilities)
+                self._info = replace(info, capabilities=known)
+                self._inquires = known is info.capabilities
 
     def _name_model(self, names: list[str]) -> None:
         if not names:
@@ -238,11 +267,17 @@ class VendorProvider:
         """Any failure as a leaf that names who failed, without a secret and without the SDK's error."""
         http, _ = self._dialect.modules()
         began = exchange is not None and exchange.meter.began
-        failure = error if isinstance(error, ProviderError) else explained(
-            error, http, began=began, secret=self._key
-        )  # fmt: skip
+        ours = isinstance(error, ProviderError)
+        failure = error if ours else explained(error, http, began=began, secret=self._key)
         failure.provider, failure.model = self._info.vendor, self._info.model
+        better = self._remedies.get(type(failure))
+        if better and not (ours and failure.remedy):
+            failure.remedy = better.format(model=self._info.model)
         failure.remedy = failure.remedy or remedy_for(type(failure))
         if exchange is not None:
             failure.request_id = failure.request_id or exchange.request_id
+        # What a server said within its stream may hold the key, and what led here the whole request.
+        failure.message = redacted(failure.message, self._key.get_secret_value())
+        failure.args = (failure.message,)
+        failure.__cause__ = failure.__context__ = None
         return failure.with_traceback(None)

@@ -34,6 +34,7 @@ class Watchdog:
         "_deadline",
         "_expired",
         "_heard",
+        "_looks_at",
         "_loop",
         "_reader",
         "_timer",
@@ -51,6 +52,7 @@ class Watchdog:
         self._heard = False
         self._expired = False
         self._timer: asyncio.TimerHandle | None = None
+        self._looks_at = math.inf
         self._reader: asyncio.Task[object] | None = None
         self._cancelled_before = 0
 
@@ -59,11 +61,11 @@ class Watchdog:
         self._heard = True
 
     def __enter__(self) -> Self:
-        self._reader = reader = asyncio.current_task()
+        self._reader = reader = asyncio.current_task(self._loop)
         self._cancelled_before = reader.cancelling() if reader is not None else 0
         if self._heard:
             self._deadline = min(self._loop.time() + self.idle, self.deadline)
-        if self._timer is None or self._timer.when() > self._deadline:
+        if self._deadline < self._looks_at:
             self._arm()
         return self
 
@@ -79,16 +81,18 @@ class Watchdog:
 
     def close(self) -> None:
         """Let the timer go; a watchdog may be entered again."""
+        self._looks_at = math.inf
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _arm(self) -> None:
         self.close()
+        self._looks_at = self._deadline
         self._timer = self._loop.call_at(self._deadline, self._look)
 
     def _look(self) -> None:
-        self._timer = None
+        self._timer, self._looks_at = None, math.inf
         if self._reader is None:
             return
         if self._loop.time() < self._deadline:

@@ -27,14 +27,27 @@ _BY_CODE: dict[str, type[ProviderError]] = {
     "insufficient_quota": errors.QuotaExceeded,
     "billing_hard_limit_reached": errors.QuotaExceeded,
     "billing_not_active": errors.QuotaExceeded,
+    "billing_error": errors.QuotaExceeded,
+    "enforced_spend_limit_reached": errors.QuotaExceeded,
+    "contract_spend_limit_reached": errors.QuotaExceeded,
+    "linked_organization_spend_limit_reached": errors.QuotaExceeded,
+    "linked_organization_billing_unavailable": errors.QuotaExceeded,
     "context_length_exceeded": errors.ContextTooLong,
     "string_above_max_length": errors.ContextTooLong,
+    "request_too_large": errors.ContextTooLong,
     "content_filter": errors.ContentRefused,
     "content_policy_violation": errors.ContentRefused,
+    "image_content_policy_violation": errors.ContentRefused,
+    "misalignment_policy_violation": errors.ContentRefused,
+    "bio_policy": errors.ContentRefused,
+    "invalid_prompt": errors.ContentRefused,  # one that its vendor's policy forbids
     "model_not_found": errors.ModelNotFound,
+    "not_found_error": errors.ModelNotFound,
     "invalid_api_key": errors.Authentication,
     "authentication_error": errors.Authentication,
     "permission_error": errors.PermissionDenied,
+    "organization_on_hold": errors.PermissionDenied,
+    "data_residency_mismatch": errors.PermissionDenied,
     "rate_limit_exceeded": errors.RateLimited,
     "rate_limit_error": errors.RateLimited,
     "overloaded": errors.Overloaded,
@@ -43,10 +56,20 @@ _BY_CODE: dict[str, type[ProviderError]] = {
     "slow_down": errors.Overloaded,
     "engine_overloaded": errors.Overloaded,
     "timeout": errors.ProviderTimeout,
+    "timeout_error": errors.ProviderTimeout,
     "server_error": errors.ServerFailed,
     "internal_error": errors.ServerFailed,
     "api_error": errors.ServerFailed,
     "invalid_request_error": errors.InvalidRequest,
+    "invalid_image": errors.InvalidRequest,
+    "invalid_image_format": errors.InvalidRequest,
+    "invalid_base64_image": errors.InvalidRequest,
+    "image_parse_error": errors.InvalidRequest,
+    "image_too_large": errors.InvalidRequest,
+    "image_file_too_large": errors.InvalidRequest,
+    "image_too_small": errors.InvalidRequest,
+    "empty_image_file": errors.InvalidRequest,
+    "unsupported_image_media_type": errors.Unsupported,
 }
 
 _BY_STATUS: dict[int, type[ProviderError]] = {
@@ -62,11 +85,15 @@ _BY_STATUS: dict[int, type[ProviderError]] = {
     529: errors.Overloaded,
 }
 
+_VAGUE = frozenset({errors.InvalidRequest, errors.ServerFailed})
+"""What is said of an error for want of a better word; its words or its status may know one."""
+
 _REMEDY: dict[type[ProviderError], str] = {
     errors.Authentication: "Set the provider's key.",
     errors.PermissionDenied: "Use a key that may use this model, or another model.",
     errors.QuotaExceeded: "Top up the account, or use another provider.",
     errors.ModelNotFound: "Check the model's name and the base URL.",
+    errors.Unsupported: "Use a model that can do what the message names.",
     errors.ContextTooLong: "Send less material, or use a model with a larger window.",
     errors.ContentRefused: "Ask in other words, or use another model.",
     errors.RateLimited: "Wait, or spread the calls over more providers.",
@@ -80,21 +107,32 @@ _REMEDY: dict[type[ProviderError], str] = {
     errors.InvalidRequest: "Change what the message names; the same request will fail again.",
 }
 
-_TOO_LONG = re.compile(
-    r"context[ _](?:length|window|size)|prompt is too long|too many (?:input )?tokens"
-    r"|maximum (?:prompt|input)",
-    re.IGNORECASE,
-)
+_BY_WORDS: dict[re.Pattern[str], type[ProviderError]] = {
+    re.compile(
+        r"context[ _](?:length|window|size|limit)|prompt is too long|too many (?:input )?tokens"
+        r"|maximum (?:prompt|input)",
+        re.IGNORECASE,
+    ): errors.ContextTooLong,
+    re.compile(r"credit balance is too low|usage limits|spend limit", re.IGNORECASE): errors.QuotaExceeded,
+    re.compile(
+        r"does not support (?:tools|thinking|chat|vision|(?:image|audio|video)s?\b)"
+        r"|this model does not support|not supported (?:for|by|on|with) this model"
+        r"|missing data required for image",
+        re.IGNORECASE,
+    ): errors.Unsupported,
+}
 _SECRET = re.compile(r"\b(?:sk|gsk|xai)-[\w*.-]{6,}|(?<=Bearer )\S+|(?<=://)[^/\s@]+(?=@)")
 
 
 def classify(status: int | None, codes: tuple[str, ...] = (), message: str = "") -> type[ProviderError]:
     """The leaf for an error: its code or type first, what only its words tell next, its status last."""
     named = next((leaf for code in codes if (leaf := _BY_CODE.get(code))), None)
-    if named not in {None, errors.InvalidRequest}:
+    if named not in {None, *_VAGUE}:
         return cast("type[ProviderError]", named)
-    if status in {None, 400, 413, 422, 500} and _TOO_LONG.search(message):
-        return errors.ContextTooLong
+    if status in {None, 400, 413, 422, 500}:
+        said = next((leaf for words, leaf in _BY_WORDS.items() if words.search(message)), None)
+        if said is not None:
+            return said
     if status in _BY_STATUS:
         return _BY_STATUS[status]
     if named is not None:
@@ -111,7 +149,9 @@ def error_in_stream(error: Any) -> ProviderError:
     """
     fields = cast("dict[str, Any]", error) if isinstance(error, dict) else {"message": error}
     message = str(fields.get("message") or "no reason given")
-    codes = tuple(str(code) for code in (fields.get("code"), fields.get("type")) if code)
+    details = fields.get("details")
+    cause = cast("dict[str, Any]", details).get("error_code") if isinstance(details, dict) else None
+    codes = tuple(str(code) for code in (fields.get("code"), cause, fields.get("type")) if code)
     status = int(codes[0]) if codes and re.fullmatch(r"[45]\d\d", codes[0]) else None
     leaf = classify(status, codes, message)
     return leaf(

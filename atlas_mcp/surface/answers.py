@@ -22,12 +22,14 @@ from atlas_mcp.shapes import misfits
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from contextlib import AbstractContextManager
 
     from mcp_types import ContentBlock
 
+    from atlas_mcp.app import Atlas
     from atlas_mcp.surface.progress import Report
 
-__all__ = ["HandMade", "fitting", "hand_made", "reporter", "run_answer"]
+__all__ = ["HandMade", "fitting", "hand_made", "lending", "reporter", "run_answer"]
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +80,12 @@ def reporter() -> Report:
             await context.report_progress(count, None, said)
 
     return report
+
+
+def lending(atlas: Atlas) -> AbstractContextManager[None]:
+    """While inside, runs may ask the model of the current call's client, if it offers that."""
+    context = get_context()
+    return atlas.providers.sampling.lent(context.session, context.request_id)
 
 
 def fitting(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -41,6 +41,7 @@ def add_resources(server: FastMCP, opening: Opening, teams: Mapping[str, Team]) 
     """Give a server its resources and the completions of their names."""
     _add_teams(server, teams)
     _add_runs(server, opening)
+    _add_providers(server, opening)
     _add_health(server, opening, teams)
 
     @server.completion
@@ -140,6 +141,20 @@ async def _evidence(_atlas: Atlas, row: RunRow) -> str:
 
 async def _graph(atlas: Atlas, row: RunRow) -> str:
     return picture(await atlas.events(row.run_id))
+
+
+def _add_providers(server: FastMCP, opening: Opening) -> None:
+    @server.resource(
+        "atlas://providers",
+        name="providers",
+        description="Who can answer prompts: abilities, prices, reliability, breakers.",
+        mime_type=JSON,
+    )
+    async def providers() -> str:
+        try:
+            return _json(await (await opening.atlas()).overview())
+        except AtlasError as error:
+            raise _refused(error) from None
 
 
 def _add_health(server: FastMCP, opening: Opening, teams: Mapping[str, Team]) -> None:

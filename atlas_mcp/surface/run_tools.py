@@ -13,7 +13,7 @@ from atlas_mcp.events import Kind
 from atlas_mcp.observe.sentences import shortened
 from atlas_mcp.orchestration.store import RunState
 from atlas_mcp.surface import schemas
-from atlas_mcp.surface.answers import fitting, hand_made, run_answer
+from atlas_mcp.surface.answers import fitting, hand_made, lending, run_answer
 from atlas_mcp.surface.team_tools import reads, watched
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ def run_result(opening: Opening) -> HandMade:
         row = await atlas.get(arguments["run_id"])
         if row.final or row.state is RunState.INTERRUPTED:
             return run_answer(await atlas.result(row.run_id))
-        return await watched(atlas, row.run_id, arguments.get("wait_seconds", schemas.RESULT_WAIT))
+        with lending(atlas):
+            return await watched(atlas, row.run_id, arguments.get("wait_seconds", schemas.RESULT_WAIT))
 
     return hand_made(
         act,

@@ -13,7 +13,7 @@ from mcp_types import ToolAnnotations
 from atlas_mcp.orchestration.envelope import envelope_schema
 from atlas_mcp.orchestration.team import pick_team
 from atlas_mcp.surface import schemas
-from atlas_mcp.surface.answers import hand_made, reporter, run_answer
+from atlas_mcp.surface.answers import hand_made, lending, reporter, run_answer
 from atlas_mcp.surface.progress import follow
 
 if TYPE_CHECKING:
@@ -40,12 +40,13 @@ class Asking:
         """Start a run or attach to it, watch it, and answer with where it stands."""
         wait = options.pop("wait_seconds", team.wait_seconds)
         atlas = await self._opening.atlas()
-        # A call that is cancelled in the middle of a start must not leave half a run.
-        starting = asyncio.create_task(atlas.start(team.name, **options, **given))
-        self._starting.add(starting)
-        starting.add_done_callback(self._starting.discard)
-        run = await asyncio.shield(starting)
-        return await watched(atlas, run.id, wait, new=run.new)
+        with lending(atlas):
+            # A call that is cancelled in the middle of a start must not leave half a run.
+            starting = asyncio.create_task(atlas.start(team.name, **options, **given))
+            self._starting.add(starting)
+            starting.add_done_callback(self._starting.discard)
+            run = await asyncio.shield(starting)
+            return await watched(atlas, run.id, wait, new=run.new)
 
 
 async def watched(atlas: Atlas, run_id: str, seconds: float, *, new: bool = False) -> ToolResult:

@@ -1,4 +1,4 @@
-"""What an able model might say to a chat-completions request, made up from the request itself.
+"""What an able model might say to a request, made up from the request itself.
 
 Where a JSON Schema is asked for it is an instance that makes sense to a team of agents: workers from the
 enum, verbatim sentences out of `<source>` fences, ids out of `<finding>` fences. Else it is words.
@@ -9,7 +9,10 @@ from __future__ import annotations
 import json
 import re
 from itertools import count, cycle
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from tests.fakes.turn import Asked
 
 JsonObject: TypeAlias = dict[str, Any]
 
@@ -17,14 +20,11 @@ _WORDS = "The evidence points to a measurable effect that the cited sources repo
 _PLANNED = 3
 
 
-def answer(body: JsonObject, tokens: int) -> str:
+def answer(asked: Asked, tokens: int) -> str:
     """What an able model might say to the request."""
-    form: JsonObject = body.get("response_format") or {}
-    wished: JsonObject | None = form.get("json_schema")
-    if wished is None:
+    if asked.schema is None:
         return (_WORDS * (tokens * 4 // len(_WORDS) + 1))[: max(tokens * 4, 1)]
-    said = "\n".join(str(message.get("content") or "") for message in body["messages"])
-    return json.dumps(_Author(said, wished["schema"]).write(wished["schema"], ""))
+    return json.dumps(_Author(asked.words, asked.schema).write(asked.schema, ""))
 
 
 class _Author:

@@ -23,8 +23,8 @@ def test_events_are_told_as_a_person_would() -> None:
 
 def test_only_these_events_say_nothing_to_a_person() -> None:
     assert {
-        Kind.RUN_STARTED, Kind.CONTROL_RECEIVED, Kind.STEP_FINISHED, Kind.MODEL_STARTED, Kind.MODEL_FINISHED,
-        Kind.MODEL_FAILED, Kind.TOOL_FINISHED,
+        Kind.RUN_STARTED, Kind.CONTROL_RECEIVED, Kind.STEP_FINISHED, Kind.MODEL_STARTED, Kind.MODEL_CHOSEN,
+        Kind.MODEL_FINISHED, Kind.MODEL_FAILED, Kind.TOOL_FINISHED,
     } == SILENT  # fmt: skip
     assert PASSING.isdisjoint(SILENT)
     assert all(told(kind) is None for kind in SILENT)

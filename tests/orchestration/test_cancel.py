@@ -11,13 +11,13 @@ import pytest
 from atlas_mcp.app import open_atlas
 from atlas_mcp.providers.openai import open_provider
 from atlas_mcp.settings import MemorySettings, Settings
-from tests.fakes.openai_server import FakeOpenAI
+from tests.fakes.model_server import FakeModels
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.fakes.openai_server import Exchange
+    from tests.fakes.model_server import Exchange
 
 
 async def until(true: Callable[[], bool]) -> None:
@@ -27,7 +27,7 @@ async def until(true: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-def under_way(server: FakeOpenAI) -> list[Exchange]:
+def under_way(server: FakeModels) -> list[Exchange]:
     """The exchanges whose answers are being streamed."""
     return [each for each in server.exchanges if each.sent and each.ended_at is None]
 
@@ -40,7 +40,7 @@ def settings(home: Path) -> Settings:
 async def test_cancelling_a_run_from_elsewhere_closes_its_providers_connections_within_a_second(
     settings: Settings, documents: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    async with FakeOpenAI(tokens=60) as server:
+    async with FakeModels(tokens=60) as server:
         provider = open_provider("fake-model", base_url=server.url)
         async with (
             open_atlas(settings, roots=[documents], provider=provider) as owner,

@@ -10,30 +10,46 @@ from atlas_mcp.chunks import Usage
 from atlas_mcp.errors import BudgetSpent
 from atlas_mcp.orchestration.limits import Limits
 from atlas_mcp.orchestration.team import Budget
+from atlas_mcp.providers.budget import Budget as Spending
+from atlas_mcp.providers.budget import Limit
 
 
-def test_calls_that_begin_together_do_not_all_take_the_last_one() -> None:
+def test_calls_under_way_count_so_that_not_all_take_the_last_one() -> None:
     limits = Limits(Budget(calls=2))
     limits.check()
-    limits.begin_call()
+    limits.budget.reserve(10)
     limits.check()
-    limits.begin_call()
-    with pytest.raises(BudgetSpent, match="2 calls"):
+    limits.budget.reserve(10)
+    with pytest.raises(BudgetSpent, match=r"^The run's limit of 2 calls is reached\."):
         limits.check()
 
 
 def test_tokens_and_money_bind_where_they_are_known() -> None:
     assert Limits(Budget(tokens=10)).reached == ""
     limits = Limits(Budget(tokens=10, cost_usd=1.0))
-    limits.add(Usage(input_tokens=6, output_tokens=4, cost_usd=None))
-    assert limits.reached == "10 tokens"
+    limits.budget.add(Usage(input_tokens=6, output_tokens=4, cost_usd=None))
+    assert limits.reached == "run's limit of 10 tokens"
     priced = Limits(Budget(cost_usd=1.0))
-    priced.add(Usage(cost_usd=1.2))
-    assert priced.reached == "$1.00"
+    priced.budget.add(Usage(cost_usd=1.2))
+    assert priced.reached == "run's limit of $1.00"
+
+
+def test_a_part_is_held_back_for_the_turn_that_hands_back_what_there_is() -> None:
+    limits = Limits(Budget(tokens=1_000))
+    limits.budget.add(Usage(850))
+    assert limits.reached
+    assert limits.budget.left(closing=True) == (150, None)
+    limits.budget.reserve(80, closing=True)
+
+
+def test_what_a_day_allows_binds_every_run_of_it() -> None:
+    day = Spending(Limit(tokens=100), name="day")
+    Limits(Budget(), day=day).budget.add(Usage(100))
+    assert Limits(Budget(tokens=1_000), day=day).reached == "day's limit of 100 tokens"
 
 
 def test_the_time_of_earlier_owners_counts() -> None:
-    assert Limits(Budget(seconds=10), seconds_before=11).reached == "10 seconds"
+    assert Limits(Budget(seconds=10), seconds_before=11).reached == "run's limit of 10 seconds"
 
 
 async def test_a_scope_ends_at_the_time_limit() -> None:

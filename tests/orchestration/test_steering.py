@@ -171,9 +171,10 @@ tool = {{ name = "search_documents", arguments = {{ query = "spring" }} }}
     async with atlas_with(PLAN + search + SCRIPT, resume=True) as atlas:
         assert (await atlas.result(run.id, wait_seconds=20))["state"] == "done"
         told = [event for event in await atlas.events(run.id) if event.kind is Kind.MODEL_FINISHED]
-    assert [(event.actor, event.data["call"]) for event in told if event.data.get("replayed")] == [
-        ("documents#a1", 1)
-    ]
+    # The other worker's step may or may not have been kept whole before the interruption.
+    assert [
+        event.data["call"] for event in told if event.data.get("replayed") and event.actor == "documents#a1"
+    ] == [1]
 
 
 async def test_the_time_of_a_pause_does_not_count(atlas_with: OpenAtlas, documents: Path) -> None:

@@ -1,59 +1,30 @@
-"""Providers by name."""
+"""Providers and groups by name, and what is said when there is none of that name."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from atlas_mcp.errors import InvalidConfiguration
-from atlas_mcp.providers.registry import default_provider_name, known_vendors, open_provider
+from atlas_mcp.errors import InvalidConfiguration, MissingExtra
+from atlas_mcp.providers.capabilities import Capability, Strength
+from atlas_mcp.providers.provider import complete
+from atlas_mcp.providers.registry import Registry, configured_vendors, default_provider_name, known_vendors
+from atlas_mcp.settings import GroupSettings
+from tests.providers.mortal import asked
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.mark.parametrize(
-    ("environ", "name"),
-    [
-        ({}, "extractive"),
-        ({"OPENAI_API_KEY": ""}, "extractive"),
-        ({"OPENAI_API_KEY": "k"}, "openai"),
-        ({"OPENAI_BASE_URL": "http://127.0.0.1:1/v1"}, "openai"),
-    ],
-)
-def test_the_default_is_a_model_where_one_is_configured(environ: dict[str, str], name: str) -> None:
-    assert default_provider_name(environ) == name
-
-
-def test_a_vendor_and_its_model_are_opened_by_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", "k")
-    assert open_provider("openai:gpt-6-luna").info.name == "openai:gpt-6-luna"
-    assert open_provider("openai").info.name == "openai:gpt-5.4-mini"
-    script = tmp_path / "a:b.toml" if sys.platform != "win32" else tmp_path / "ab.toml"
-    script.write_text("", "utf-8")
-    assert open_provider(f"scripted:{script}").info.model == script.name
-
-
-@pytest.mark.parametrize("name", ["", "nobody", "nobody:model", ":model", "OpenAI"])
-def test_an_unknown_vendor_is_answered_with_the_known_ones(name: str) -> None:
-    with pytest.raises(InvalidConfiguration, match="extractive, openai, scripted") as caught:
-        open_provider(name)
-    assert repr(name) in caught.value.message
-
-
-def test_the_shipped_vendors_are_known_without_being_installed() -> None:
-    assert {"extractive", "openai", "scripted"} <= set(known_vendors())
-
-
-def test_a_third_party_adds_a_vendor_by_an_entry_point(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A package that offers two vendors, one of them by a name that is taken; it takes the model alone."""
     (tmp_path / "acme_models.py").write_text(
         "from atlas_mcp.providers.scripted import Script, ScriptedProvider\n"
-        "def open_provider(model=''):\n    return ScriptedProvider(Script(model))\n",
+        "def open_provider(model):\n    return ScriptedProvider(Script(model))\n",
         "utf-8",
     )
     dist = tmp_path / "acme_models-1.0.dist-info"
@@ -62,13 +33,135 @@ def test_a_third_party_adds_a_vendor_by_an_entry_point(
     points = "[atlas_mcp.providers]\nacme = acme_models:open_provider\nopenai = acme_models:open_provider\n"
     (dist / "entry_points.txt").write_text(points, "utf-8")
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+
+
+def group(*members: Any, **more: Any) -> GroupSettings:
+    return GroupSettings.model_validate({"members": members, **more})
+
+
+def script(folder: Path, name: str) -> str:
+    path = folder / f"{name}.toml"
+    path.write_text(f'[[reply]]\nsay = "{name}"\n', "utf-8")
+    return f"scripted:{path}"
+
+
+def test_a_vendor_is_opened_by_its_name_and_the_model_behind_it() -> None:
+    provider = Registry().open(" openai:gpt-5.4-mini ")
+    assert (provider.info.vendor, provider.info.model) == ("openai", "gpt-5.4-mini")
+    assert Registry().open("extractive").info.language_model is False
+
+
+def test_what_is_opened_twice_is_one() -> None:
+    registry = Registry()
+    assert registry.open("extractive") is registry.open("extractive")
+
+
+def test_what_is_declared_of_a_model_is_what_its_provider_can_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-0123456789")
+    capabilities = Registry().open("anthropic:claude-opus-5-5").info.capabilities
+    assert capabilities.strength(Capability.CODE) is Strength.EXCEPTIONAL
+    assert capabilities.sampling == frozenset()
+
+
+@pytest.fixture(autouse=True)
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-0123456789abcdef")
+
+
+@pytest.mark.parametrize("name", ["", "nobody", "nobody:model", ":model", "OpenAI"])
+def test_an_unknown_vendor_is_answered_with_the_known_ones(name: str) -> None:
+    with pytest.raises(InvalidConfiguration, match="anthropic, extractive, ollama, openai") as caught:
+        Registry().open(name)
+    assert name in caught.value.message
+    assert "group:NAME" in caught.value.remedy
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_third_party_adds_a_vendor_and_cannot_replace_a_shipped_one() -> None:
     assert "acme" in known_vendors()
-    assert open_provider("acme:big").info.model == "big"
-    with pytest.raises(InvalidConfiguration, match="OPENAI_API_KEY"):
-        open_provider("openai")
+    assert Registry().open("acme:big").info.name == "scripted:big"
+    assert Registry().open("openai:m").info.name == "openai:m"
+
+
+@pytest.mark.parametrize(
+    ("environ", "name"),
+    [
+        ({}, "extractive"),
+        ({"OPENAI_API_KEY": ""}, "extractive"),
+        ({"OPENAI_BASE_URL": "http://127.0.0.1:1/v1"}, "openai"),
+        ({"ANTHROPIC_API_KEY": "k"}, "anthropic"),
+        ({"OLLAMA_HOST": "127.0.0.1"}, "ollama"),
+        ({"OLLAMA_HOST": "127.0.0.1", "ANTHROPIC_API_KEY": "k", "OPENAI_API_KEY": "k"}, "openai"),
+    ],
+)
+def test_who_names_nobody_gets_the_first_vendor_that_is_configured(
+    environ: dict[str, str], name: str
+) -> None:
+    assert default_provider_name(environ) == name
+
+
+def test_configured_vendors_are_those_with_a_key_or_an_address() -> None:
+    assert configured_vendors({"OLLAMA_HOST": "h", "OPENAI_API_KEY": "k"}) == ("openai", "ollama")
+
+
+async def test_a_group_of_the_settings_answers_as_one_and_may_hold_another(tmp_path: Path) -> None:
+    inner = group(script(tmp_path, "a"), {"name": script(tmp_path, "b"), "weight": 3.0})
+    registry = Registry({"inner": inner, "outer": group("group:inner", script(tmp_path, "c"))})
+    outer = registry.open("group:outer")
+    assert outer.info.name == "group:outer"
+    assert [member.name for member in outer.members] == ["group:inner", "scripted:c.toml"]
+    within = outer.members[0].provider
+    assert within is registry.open("group:inner")
+    assert [member.weight for member in registry.open("group:inner").members] == [1.0, 3.0]
+    assert (await complete(outer, asked())).text == "a"
+    assert outer.info.recipients == ("scripted",)
+
+
+def test_members_of_several_groups_are_one_provider(tmp_path: Path) -> None:
+    shared = script(tmp_path, "shared")
+    registry = Registry({"one": group(shared), "two": group(shared)})
+    first, second = (registry.open(f"group:{name}").members[0].provider for name in ("one", "two"))
+    assert first is second
+
+
+@pytest.mark.parametrize(
+    ("groups", "name", "said"),
+    [
+        ({}, "group:fast", r"no group 'fast'.*Write \[group.fast\].*none"),
+        ({"slow": group("extractive")}, "group:fast", "group:slow"),
+        ({"a": group("group:b"), "b": group("group:a")}, "group:a", "member of itself, by way of a and b"),
+        ({"a": group("extractive", "openai:m")}, "group:a", "no member among models"),
+        ({"a": group("openai:m", strategy="luck")}, "group:a", r"no strategy 'luck'.*failover"),
+        ({"a": group("nobody:m")}, "group:a", "No provider is called 'nobody:m'"),
+    ],
+)
+def test_a_group_that_cannot_be_is_refused_with_what_to_write(
+    groups: dict[str, GroupSettings], name: str, said: str
+) -> None:
+    with pytest.raises(InvalidConfiguration, match=said):
+        Registry(groups).open(name)
+
+
+async def test_closing_a_registry_closes_what_it_opened() -> None:
+    registry = Registry()
+    provider = registry.open("extractive")
+    await registry.aclose()
+    with pytest.raises(Exception, match="closed"):
+        await complete(provider, asked())
+
+
+def test_aiohttp_that_is_not_installed_is_a_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    def not_there(_name: str) -> None: ...
+
+    monkeypatch.setattr("atlas_mcp.providers.access.find_spec", not_there)
+    with pytest.raises(MissingExtra, match=r"atlas-mcp\[fast\]"):
+        Registry(aiohttp=True).open("openai:m")
 
 
 def test_nothing_of_a_vendor_is_imported_with_the_registry() -> None:
-    script = "import sys, atlas_mcp.providers.registry; print([m for m in sys.modules if 'openai' in m])"
+    script = (
+        "import sys; from atlas_mcp.providers.registry import Registry; Registry().open('openai:m').stream;"
+        "print({'openai', 'anthropic', 'ollama', 'genai_prices', 'httpx', 'httpx2'} & set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert done.stdout.strip() == "set()"

@@ -81,3 +81,17 @@ def test_law_any_split_of_the_bytes_gives_the_same_events(stream: bytes, cuts: l
 def test_law_what_is_encoded_is_decoded(events: list[list[str]]) -> None:
     encoded = "".join("".join(f"data: {line}\n" for line in event) + "\n" for event in events).encode()
     assert [event.decode() for event in decode(encoded)] == ["\n".join(event) for event in events]
+
+
+names = st.sampled_from(
+    [b"", b"event: e\n", b"event: data: x\n", b"event:e\n", b"id: 1\n", b": c\n", b"data:\n"]
+)
+data = st.sampled_from(
+    [b"data: 1\n", b"data:2\n", b"data: a\rdata: b\n", b"data: 1\ndata: 2\n", b"data\n", b""]
+)
+single = st.tuples(names, data, st.sampled_from([b"\n", b"", b"\n\n", b"\r\n"])).map(b"".join)
+
+
+@given(st.lists(single, max_size=8))
+def test_law_events_that_come_one_a_piece_are_the_same_as_all_at_once(pieces: list[bytes]) -> None:
+    assert decode(b"\n", *pieces) == decode(b"\n" + b"".join(pieces))

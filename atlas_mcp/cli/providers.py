@@ -1,0 +1,163 @@
+"""`atlas-mcp providers`: who can answer prompts, how well, at what price, and how they fared lately."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, cast
+
+import typer
+
+from atlas_mcp.cli.serve_models import serve_models
+from atlas_mcp.cli.terminal import Exit, give_json, perform, stdout
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rich.console import Console
+
+__all__ = ["providers"]
+
+Facts: TypeAlias = "Mapping[str, Any]"
+
+providers = typer.Typer(
+    help="Providers: who can answer prompts, and how they fare.", invoke_without_command=True
+)
+
+providers.command("serve")(serve_models)
+
+_STATES = {"closed": ("✓", "green"), "half_open": ("…", "yellow"), "open": ("✗", "red")}
+
+
+@providers.callback()
+def show_providers(
+    context: typer.Context,
+    ping: Annotated[bool, typer.Option("--ping", help="Ask each whether it answers; costs nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show who can answer prompts: abilities, prices, reliability."""
+    if context.invoked_subcommand is None:
+        perform(_show(ping=ping, as_json=as_json))
+
+
+async def _show(*, ping: bool, as_json: bool) -> Exit:
+    from atlas_mcp.cli.opening import opened
+
+    async with opened() as atlas:
+        told = await atlas.overview(ping=ping)
+    if as_json:
+        give_json(told)
+    else:
+        _tell(told)
+    unwell = any(one["health"] and not one["health"]["answers"] for one in told["providers"])
+    return Exit.FAILED if unwell or told["broken"] else Exit.DONE
+
+
+def _tell(told: Facts) -> None:
+    console = stdout()
+    console.print(_table(told))
+    for group in told["groups"]:
+        _tell_group(console, group, default=group["name"] == told["default"])
+    for one in told["providers"]:
+        _tell_records(console, one)
+    for one in told["broken"]:
+        console.print(f"\n✗ {one['name']}: {one['error']['message']}", style="red", markup=False)
+        console.print(f"  → {one['error']['remedy']}", markup=False)
+    today = told["today"]
+    if today["calls"]:
+        spent = f"{today['tokens']:,} tokens, " + (
+            "price unknown in part" if today["cost_usd"] is None else f"${today['cost_usd']:.4f}"
+        )
+        limits = [f"{today['limit_tokens']:,} tokens"] if today["limit_tokens"] else []
+        limits += [f"${today['limit_usd']:.2f}"] if today["limit_usd"] else []
+        console.print(f"\nToday: {spent}" + (f" of {' and '.join(limits)}" if limits else ""), markup=False)
+    for problem in told["problems"]:
+        console.print(f"\n! {problem['message']}\n  → {problem['remedy']}", style="yellow", markup=False)
+    if told["could_be"]:
+        could = "; ".join(f"{vendor}: {' or '.join(names)}" for vendor, names in told["could_be"].items())
+        console.print(f"\nMore can be configured by the environment: {could}", style="dim", markup=False)
+
+
+def _table(told: Facts) -> Any:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for title in ("provider", "window", "in / out per M", "lately", ""):
+        table.add_column(title, overflow="fold")
+    for one in told["providers"]:
+        name = Text(one["name"], style="bold")
+        if one["name"] == told["default"]:
+            name.append("  default", style="green")
+        if one["address"]:
+            name.append(f"\n{one['address']}", style="dim")
+        window = f"{one['window']:,}" if one["window"] else "unknown"
+        table.add_row(name, window, _price(one), _lately(one["records"].get("all")), _health(one))
+    return table
+
+
+def _price(one: Facts) -> str:
+    price = one["usd_per_million"]
+    return "unknown" if price is None else f"${price['input']:g} / ${price['output']:g}"
+
+
+def _lately(record: Facts | None) -> str:
+    """A member's record in a few words."""
+    if not record:
+        return "not used yet"
+    parts = [f"{record['success']:.0%} of {record['calls']:.0f}"]
+    if record["first_token"] is not None:
+        parts.append(f"first token {record['first_token']:.1f} s")
+    if record["tokens_per_second"] is not None:
+        parts.append(f"{record['tokens_per_second']:.0f} tokens/s")
+    if record["cost_usd"]:
+        parts.append(f"${record['cost_usd']:.4f} a call")
+    if record["quality"] is not None:
+        parts.append(f"quality {record['quality']:.1f}")
+    return ", ".join(parts)
+
+
+def _health(one: Facts) -> Any:
+    from rich.text import Text
+
+    health = one["health"]
+    if health is None:
+        return Text(one["note"], style="dim")
+    if health["answers"]:
+        return Text(f"✓ {health['says']} ({health['seconds']:.2f} s)", style="green")
+    said = Text(f"✗ {health['says']}", style="red")
+    return said.append(f"\n→ {health['remedy']}") if health["remedy"] else said
+
+
+def _tell_group(console: Console, group: Facts, *, default: bool) -> None:
+    from rich.text import Text
+
+    head = Text.assemble("\n", (group["name"], "bold"), f"  {group['strategy']}")
+    console.print(head.append("  default", style="green") if default else head)
+    for member in group["members"]:
+        mark, style = _STATES[member["breaker"]]
+        line = Text.assemble("  ", (mark, style), f" {member['name']}")
+        if member["weight"] != 1.0:
+            line.append(f"  weight {member['weight']:g}", style="dim")
+        if member["breaker"] != "closed":
+            line.append(f"  after {member['reason']}, again in {member['ready_in']:.0f} s", style=style)
+        console.print(line)
+    for chosen in group["choices"]:
+        console.print(
+            Text(f"  last: {chosen['member']} for {chosen['task']}: {chosen['reason']}", style="dim")
+        )
+
+
+def _tell_records(console: Console, one: Facts) -> None:
+    """How a provider fared task by task, and how it failed."""
+    from rich.text import Text
+
+    tasks = {task: record for task, record in one["records"].items() if task != "all"}
+    every: Facts = one["records"].get("all") or {"failures": {}}
+    failures = cast("dict[str, float]", every["failures"])
+    if not tasks:
+        return
+    console.print(Text(f"\n{one['name']}", style="bold"))
+    for task, record in tasks.items():
+        console.print(Text(f"  {task}: {_lately(record)}"))
+    if failures:
+        told = ", ".join(f"{code} {count:.0f}" for code, count in failures.items())
+        console.print(Text(f"  failed: {told}", style="yellow"))
