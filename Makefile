@@ -43,14 +43,21 @@ lowest: $(MADE)/dev ## run a part of the tests on the lowest version of each ran
 peers: $(MADE)/dev ## run what needs third-party clients and servers (Node.js)
 	$(MAKE) --no-print-directory -C tests/peers
 
-bench: $(MADE)/dev ## measure start-up and the cost of a run
+# The peers that ATLAS is measured beside are no dependency of its own, and have an environment to themselves.
+BENCH := .cache/bench
+bench: $(MADE)/dev $(BENCH)/made ## measure start-up, the cost of a run, and the providers beside their peers
 	$(BIN)/python -m benchmarks
+
+$(BENCH)/made: requirements/bench.lock | $(MADE)/uv
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(BENCH)
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BENCH)/bin/python --require-hashes -r $<
+	@touch $@
 
 # A fresh set of versions and hashes. The files name no host: packages come from wherever the machine's own
 # settings say.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --upgrade
 lock: $(MADE)/uv ## renew requirements/*.lock within the ranges
-	cd requirements && for name in bootstrap build weights; do \
+	cd requirements && for name in bootstrap build weights bench; do \
 	    ../$(COMPILE) $$(test $$name = weights && echo --no-deps) --output-file $$name.lock $$name.in; done
 	$(COMPILE) --output-file requirements/run.lock pyproject.toml
 	$(COMPILE) --output-file requirements/dev.lock --constraints requirements/run.lock --group dev pyproject.toml

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from atlas_mcp.memory.memory import Memory
     from atlas_mcp.orchestration.graph import Checkpoints
     from atlas_mcp.orchestration.voice import Voice
-    from atlas_mcp.providers.endpoint import ModelEndpoint
+    from atlas_mcp.providers.model_endpoint import ModelEndpoint
     from atlas_mcp.providers.provider import Provider
 
 __all__ = ["Atlas", "Priority", "Run", "open_atlas"]
@@ -96,7 +96,7 @@ class Atlas:
             settings.group, models=accounts.models, circumstances=accounts.circumstances,
             aiohttp=settings.models.transport == "aiohttp",
         )  # fmt: skip
-        self._accounts = accounts
+        self.accounts = accounts
         self._given = provider
         self._opened: dict[str, Any] = {}
         self._answers = provider.info.name if provider else settings.models.default or default_provider_name()
@@ -249,7 +249,7 @@ class Atlas:
         """Who can answer prompts, how able, priced and reliable; with `ping` also whether they answer."""
         from atlas_mcp.providers.overview import overview
 
-        return await overview(self.providers, self._accounts, self._answers, self.provider, ping=ping)
+        return await overview(self.providers, self.accounts, self._answers, self.provider, ping=ping)
 
     async def endpoint(self, port: int = 0) -> ModelEndpoint:
         """The address for programs that make model calls of their own, opened on first use.
@@ -283,12 +283,12 @@ class Atlas:
 
     async def _open_provider(self) -> ProviderGroup:
         if self._given is not None:
-            circumstances = self._accounts.circumstances
-            return await self._accounts.opened(ProviderGroup.alone(self._given, circumstances=circumstances))
-        return await self._accounts.opened(await asyncio.to_thread(self.providers.open, self._answers))
+            circumstances = self.accounts.circumstances
+            return await self.accounts.opened(ProviderGroup.alone(self._given, circumstances=circumstances))
+        return await self.accounts.opened(await asyncio.to_thread(self.providers.open, self._answers))
 
     async def _open_endpoint(self, port: int) -> ModelEndpoint:
-        endpoint = await asyncio.to_thread(import_module, "atlas_mcp.providers.endpoint")
+        endpoint = await asyncio.to_thread(import_module, "atlas_mcp.providers.model_endpoint")
         return await self._stack.enter_async_context(endpoint.open_endpoint(port))
 
     async def _open_checkpoints(self) -> Checkpoints:

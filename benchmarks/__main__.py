@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks import providers
 from benchmarks.start_up import start_up
 from tests.fakes.model_server import FakeModels
 
@@ -27,14 +28,19 @@ CALLS = 5
 
 def main() -> None:
     """Measure, then print what was measured and the ratios that are aimed at."""
+    if sys.argv[1:2] == ["providers"]:  # it has options of its own
+        providers.main(sys.argv[2:])
+        return
     sys.stdout.write(
         f"On {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}.\n\n" if hasattr(os, "getloadavg") else ""
     )
-    wished = sys.argv[1:] or ["start", "run"]
+    wished = sys.argv[1:] or ["start", "run", "providers"]
     if "start" in wished:
         start_up()
     if "run" in wished:
         cost_of_a_run()
+    if "providers" in wished:
+        providers.main()
 
 
 def cost_of_a_run() -> None:

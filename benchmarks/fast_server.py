@@ -43,7 +43,6 @@ class Wire:
         return [head, *(b"%x\r\n%b\r\n" % (len(frame), frame) for frame in self.frames), b"0\r\n\r\n"]
 
 
-
 def _json(body: JsonObject) -> bytes:
     """A whole response."""
     data = json.dumps(body).encode()
@@ -87,7 +86,7 @@ def chat(tokens: int) -> Wire:
     frames.append(_event({**common, "object": "chat.completion.chunk", "choices": [], "usage": usage}))
     frames.append(b"data: [DONE]\n\n")
     text = "".join(said(tokens))
-    message = {"role": "assistant", "content": text, "refusal": None, "annotations": []}
+    message: JsonObject = {"role": "assistant", "content": text, "refusal": None, "annotations": []}
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
     plain = {**common, "object": "chat.completion", "choices": [choice], "usage": usage}
     return Wire("text/event-stream; charset=utf-8", frames, plain)
@@ -100,9 +99,9 @@ def responses(tokens: int) -> Wire:
         "input_tokens": _ASKED, "input_tokens_details": {"cached_tokens": 0}, "output_tokens": tokens,
         "output_tokens_details": {"reasoning_tokens": 0}, "total_tokens": _ASKED + tokens,
     }  # fmt: skip
-    item = {"id": "msg_1", "type": "message", "role": "assistant"}
-    part = {"type": "output_text", "annotations": [], "logprobs": []}
-    message = {**item, "status": "completed", "content": [{**part, "text": text}]}
+    item: JsonObject = {"id": "msg_1", "type": "message", "role": "assistant"}
+    part: JsonObject = {"type": "output_text", "annotations": [], "logprobs": []}
+    message: JsonObject = {**item, "status": "completed", "content": [{**part, "text": text}]}
     begun: JsonObject = {
         "id": "resp_1", "object": "response", "created_at": 1700000000, "status": "in_progress",
         "error": None, "incomplete_details": None, "instructions": None, "max_output_tokens": None,
@@ -111,10 +110,15 @@ def responses(tokens: int) -> Wire:
         "text": {"format": {"type": "text"}}, "tool_choice": "auto", "tools": [], "top_p": 1.0,
         "truncation": "disabled", "usage": None, "user": None, "metadata": {},
     }  # fmt: skip
-    whole = {**begun, "status": "completed", "output": [message], "usage": usage}
-    place = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
-    added = {**item, "status": "in_progress", "content": []}
-    delta = {"type": "response.output_text.delta", **place, "logprobs": [], "obfuscation": "abcdef"}
+    whole: JsonObject = {**begun, "status": "completed", "output": [message], "usage": usage}
+    place: JsonObject = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
+    added: JsonObject = {**item, "status": "in_progress", "content": []}
+    delta: JsonObject = {
+        "type": "response.output_text.delta",
+        **place,
+        "logprobs": [],
+        "obfuscation": "abcdef",
+    }
     events: list[JsonObject] = [
         {"type": "response.created", "response": begun},
         {"type": "response.in_progress", "response": begun},
@@ -139,7 +143,7 @@ def messages(tokens: int) -> Wire:
         "usage": {**usage, "output_tokens": 1, "service_tier": "standard"},
     }  # fmt: skip
     stopped = {"stop_reason": "end_turn", "stop_sequence": None}
-    delta = {"type": "content_block_delta", "index": 0}
+    delta: JsonObject = {"type": "content_block_delta", "index": 0}
     events: list[JsonObject] = [
         {"type": "message_start", "message": begun},
         {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},

@@ -12,11 +12,11 @@ import argparse
 import asyncio
 import gc
 import json
-import resource
-import sys
 import time
 from importlib import import_module
 from typing import TYPE_CHECKING
+
+from benchmarks.memory import megabytes
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -31,7 +31,7 @@ _AFTERWARDS = 0.05
 
 
 async def _least(ask: Callable[[], Awaitable[int]], at_once: int, batch: int, seconds: float) -> float:
-    """Milliseconds of CPU a call, in the best of as many batches as there is time for, and of two at least."""
+    """Milliseconds of CPU a call, in the best of as many batches as there is time for, but at least two."""
 
     async def reader(turns: Iterable[int]) -> None:
         for _ in turns:
@@ -62,20 +62,14 @@ async def _measured(asking: Asking, characters: int, seconds: float) -> dict[str
     return figures
 
 
-def _megabytes() -> int:
-    """The most memory that this process had."""
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(most / (1024 * 1024 if sys.platform == "darwin" else 1024))
-
-
 async def _main(options: argparse.Namespace) -> None:
     module, _, function = options.side.partition(":")
     began = time.process_time()
     asking: Asking = getattr(import_module(f"benchmarks.sides.{module}"), function)(options.url)
     assert await asking.plain() == options.characters  # what is put off until it is needed, is done now
-    figures: dict[str, float] = {"import_s": round(time.process_time() - began, 3), "mb_start": _megabytes()}
+    figures: dict[str, float] = {"import_s": round(time.process_time() - began, 3), "mb_start": megabytes()}
     figures |= await _measured(asking, options.characters, options.seconds)
-    figures["mb_end"] = _megabytes()
+    figures["mb_end"] = megabytes()
     print(json.dumps(figures))
 
 

@@ -76,7 +76,10 @@ async def _live(strategy: Strategy, world: World, a_day: int) -> Lived:
             while changes and changes[0] <= at:
                 changes.pop(0)
                 group = ProviderGroup(
-                    [m for m in models.values() if m.nature.joins <= at], strategy, name="week", circumstances=circumstances
+                    [m for m in models.values() if m.nature.joins <= at],
+                    strategy,
+                    name="week",
+                    circumstances=circumstances,
                 )
             lived.best[number] = world.best(at, kind)
             task = asyncio.create_task(_ask(group, world, number, kind, lived, circumstances.reliability))
@@ -94,14 +97,20 @@ async def _ask(group, world, number, kind, lived, reliability) -> None:
     try:
         async with group.stream(prompt) as answer:
             async for chunk in answer:
-                if type(chunk).__name__ == "Chosen": by = chunk.member
-                elif type(chunk).__name__ == "Switched": by = chunk.joined
+                if type(chunk).__name__ == "Chosen":
+                    by = chunk.member
+                elif type(chunk).__name__ == "Switched":
+                    by = chunk.joined
         lived.answered[number] = True
     except AtlasError as e:
         pass
     seconds = loop.time() - since
     quality = world.quality[number] if lived.answered[number] else 0.0
-    lived.seconds[number], lived.dollars[number], lived.quality[number] = seconds, world.dollars[number], quality
+    lived.seconds[number], lived.dollars[number], lived.quality[number] = (
+        seconds,
+        world.dollars[number],
+        quality,
+    )
     lived.got[number] = utility(quality, seconds, world.dollars[number])
     lived.chosen[by, kind.task] += 1
     chance = Random(f"rated {world.seed} {number}")
@@ -112,17 +121,24 @@ async def _ask(group, world, number, kind, lived, reliability) -> None:
 
 def week():
     import time
-    days=float(sys.argv[1]); seeds=range(int(sys.argv[2])); names=sys.argv[3:] or list(STRATEGIES)
+
+    days = float(sys.argv[1])
+    seeds = range(int(sys.argv[2]))
+    names = sys.argv[3:] or list(STRATEGIES)
     for name in names:
-        t=time.process_time()
-        rs=[]
+        t = time.process_time()
+        rs = []
         for seed in seeds:
-            l=live(STRATEGIES[name], seed, days=days)
+            l = live(STRATEGIES[name], seed, days=days)
             rs.append(l.regret)
-        print(f"{name:12} regret {statistics.mean(rs):8.1f} [{min(rs):.0f},{max(rs):.0f}] util {statistics.mean(l.got):.4f} best {statistics.mean(l.best):.4f} succ {statistics.mean(l.answered):.4f} cost {statistics.mean(l.dollars):.5f} p50 {statistics.median(l.seconds):.2f} p95 {statistics.quantiles(l.seconds,n=20)[-1]:.2f} q {sum(l.quality)/sum(l.answered):.2f} cpu {time.process_time()-t:.1f}")
-        c=Counter()
-        for (m,t_),n in l.chosen.items(): c[m]+=n
+        print(
+            f"{name:12} regret {statistics.mean(rs):8.1f} [{min(rs):.0f},{max(rs):.0f}] util {statistics.mean(l.got):.4f} best {statistics.mean(l.best):.4f} succ {statistics.mean(l.answered):.4f} cost {statistics.mean(l.dollars):.5f} p50 {statistics.median(l.seconds):.2f} p95 {statistics.quantiles(l.seconds, n=20)[-1]:.2f} q {sum(l.quality) / sum(l.answered):.2f} cpu {time.process_time() - t:.1f}"
+        )
+        c = Counter()
+        for (m, t_), n in l.chosen.items():
+            c[m] += n
         print("    ", dict(c))
+
 
 if __name__ == "__main__":
     week()

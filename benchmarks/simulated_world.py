@@ -103,7 +103,9 @@ class Nature:
     spells: tuple[Spell, ...] = ()
 
 
-def _by_task(extraction: float, writing: float, code: float, analysis: float, rating: float) -> dict[TaskType, float]:
+def _by_task(
+    extraction: float, writing: float, code: float, analysis: float, rating: float
+) -> dict[TaskType, float]:
     figures = (extraction, writing, code, analysis, rating)
     return {kind.task: figure for kind, figure in zip(KINDS, figures, strict=True)}
 
@@ -288,9 +290,7 @@ class SimulatedModel:
     def __post_init__(self) -> None:
         strengths = {Capability(task): strength for task, strength in self.nature.declared.items()}
         name = self.nature.name
-        self.info = ProviderInfo(
-            f"simulated:{name}", "simulated", name, capabilities=Capabilities(strengths)
-        )
+        self.info = ProviderInfo(f"simulated:{name}", "simulated", name, capabilities=Capabilities(strengths))
 
     def stream(self, prompt: Prompt, terms: Terms = TERMS) -> Stream:  # noqa: ARG002
         """An answer, or a failure; `prompt.about` is the number of the request."""

@@ -191,7 +191,9 @@ def main() -> None:
     storm = Storm()
     alone = asyncio.run(weather("failover", ["healthy"], replace(storm, seconds=10.0)))
     said = f"{storm.readers} streams at once for {storm.seconds:.0f} s; the healthy one alone: "
-    sys.stdout.write(f"{said}{_seconds(alone.whole)} to the whole answer, {_seconds(alone.first)} to its first text.\n")
+    sys.stdout.write(
+        f"{said}{_seconds(alone.whole)} to the whole answer, {_seconds(alone.first)} to its first text.\n"
+    )
     for title, names in {
         "One dead, one flapping, one slow, one healthy": EVERYBODY,
         "One dead, one flapping, nobody else": ("dead", "flapping"),

@@ -19,7 +19,8 @@ from typer.main import get_command
 
 from atlas_mcp.cli.program import program
 from atlas_mcp.orchestration.team import Team
-from atlas_mcp.settings import Settings
+from atlas_mcp.providers.strategies import STRATEGIES
+from atlas_mcp.settings import GroupSettings, Settings
 from tests.fakes.model_server import FakeModels
 
 ROOT = Path(__file__).parent.parent
@@ -59,18 +60,23 @@ def test_the_entry_for_claude_desktop_is_json_that_starts_the_server() -> None:
 
 
 def test_the_settings_of_the_readme_and_of_the_handbook_are_accepted(home: Path) -> None:
-    handbook = (ROOT / "docs/handbook/06-configuration.md").read_text("utf-8")
-    for block in [*blocks("toml"), *blocks("toml", handbook)]:
+    handbook = "".join((ROOT / "docs/handbook" / name).read_text("utf-8") for name in PAGES_OF_SETTINGS)
+    shown = [block for block in [*blocks("toml"), *blocks("toml", handbook)] if "[models]" in block]
+    assert len(shown) >= 4
+    for block in shown:
         (home / "config").mkdir(parents=True, exist_ok=True)
         (home / "config" / "atlas.toml").write_text(block, "utf-8")
         assert Settings.load().models.default == tomllib.loads(block)["models"]["default"]
 
 
+PAGES_OF_SETTINGS = ("06-configuration.md", "08-providers.md")
 CONFIGURATION = (ROOT / "docs/handbook/06-configuration.md").read_text("utf-8")
 
 
 def as_told(default: object) -> str:
-    words: dict[object, str] = {None: "none", (): "empty", True: "true"}
+    words: dict[object, str] = {None: "none", (): "empty", True: "true", False: "false"}
+    if isinstance(default, bool):
+        return words[default]
     return words.get(default) or (default if isinstance(default, str) else f"{default:g}")
 
 
@@ -83,6 +89,27 @@ def test_the_handbook_names_every_setting_and_its_default() -> None:
         for key, field in type(kind.default).model_fields.items()
     }
     assert set(told) == known
+
+
+def test_the_handbook_names_every_key_of_a_group_and_its_default() -> None:
+    page = (ROOT / "docs/handbook/08-providers.md").read_text("utf-8")
+    told: dict[str, str] = {}
+    for names, default in re.findall(
+        r"^\| ((?:`\w+`(?:, )?)+) \| ([^|]*)\|", page.partition("`[group.NAME]`")[2], re.MULTILINE
+    ):
+        told |= dict.fromkeys(re.findall(r"\w+", names), default.strip())
+    known = {
+        name: ", ".join(field.default) if isinstance(field.default, tuple) else as_told(field.default)
+        for name, field in GroupSettings.model_fields.items()
+        if not field.is_required()
+    }
+    assert told == {"members": "", **known}
+
+
+def test_the_handbook_names_every_strategy() -> None:
+    page = (ROOT / "docs/handbook/08-providers.md").read_text("utf-8")
+    told = re.findall(r"^\| `(\w+)` \|", page.partition("| strategy |")[2].partition("\n\n")[0], re.MULTILINE)
+    assert set(told) == set(STRATEGIES)
 
 
 def test_the_handbook_names_keys_of_a_team_that_there_are() -> None:

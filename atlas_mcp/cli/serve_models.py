@@ -64,9 +64,10 @@ async def _serve(
                 "There is no model to serve: what answers is no language model.",
                 remedy="Name one with --provider, or set the key of one. Look: atlas-mcp providers",
             )
-        budget = Budget(Limit(tokens, usd), name="command" if command else "session")
+        name = "command" if command else "session"
+        budget = Budget(Limit(tokens, usd), name=name, parent=atlas.accounts.day.budget)
         endpoint = await atlas.endpoint(port)
-        with endpoint.session(group, budget=budget, name="command" if command else "client") as session:
+        with endpoint.session(group, budget=budget, name=name) as session:
             try:
                 return await (_run(command, session) if command else _wait(session))
             finally:

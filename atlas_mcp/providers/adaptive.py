@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import log2, sqrt
-from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
 from atlas_mcp.providers.capabilities import Strength
@@ -26,16 +25,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Adaptive"]
 
-_PROMISED = {
-    Strength.NONE: 1.0,
-    Strength.LIMITED: 2.8,
-    Strength.MODERATE: 3.5,
-    Strength.STRONG: 4.0,
-    Strength.EXCEPTIONAL: 4.4,
+_PROMISED: dict[Strength | None, tuple[float, float]] = {
+    None: (1.0, 3.5),
+    Strength.NONE: (2.0, 1.0),
+    Strength.LIMITED: (2.0, 2.8),
+    Strength.MODERATE: (2.0, 3.5),
+    Strength.STRONG: (2.0, 4.0),
+    Strength.EXCEPTIONAL: (2.0, 4.4),
 }
-"""The quality that a declared strength lets one expect."""
-_DECLARED, _UNDECLARED = 2.0, 1.0
-"""How many ratings that expectation counts for, and `MODERATE` where nothing is declared."""
+"""The quality to expect of a declared strength, after how many ratings that expectation counts for."""
 _QUALITY_VARIANCE = 0.5
 """How far ratings of one member's answers to one kind of task lie apart, squared."""
 _RATED = 0.1
@@ -59,13 +57,19 @@ class _Usual(NamedTuple):
 
     @classmethod
     def among(cls, members: Sequence[MemberView], costs: Sequence[float | None]) -> _Usual:
-        waits = [view.record.seconds for view in members if view.record.seconds is not None]
-        paid = [cost for cost in costs if cost]
-        calls = sum(view.record.calls for view in members)
-        rated = sum(view.record.rated for view in members)
+        waits: list[float] = []
+        calls = rated = 0.0
+        for view in members:
+            record = view.record
+            calls += record.calls
+            rated += record.rated
+            if record.seconds is not None:
+                waits.append(record.seconds)
+        paid = sorted(cost for cost in costs if cost)
+        waits.sort()
         return cls(
-            median(waits) if waits else _SECONDS,
-            median(paid) if paid else 0.0,
+            waits[len(waits) // 2] if waits else _SECONDS,
+            paid[len(paid) // 2] if paid else 0.0,
             min(1.0, (1.0 + rated) / (1.0 + calls * _RATED)),
         )
 
@@ -106,12 +110,7 @@ class Adaptive:
         tries = record.calls + _TRIES
         success = (record.calls * record.success + _TRIES * _SUCCESS) / tries
 
-        strength = view.capabilities.strength(ask.task)
-        said, expected = (
-            (_UNDECLARED, _PROMISED[Strength.MODERATE])
-            if strength is None
-            else (_DECLARED, _PROMISED[strength])
-        )
+        said, expected = _PROMISED[view.capabilities.strength(ask.task)]
         ratings = record.rated + said
         quality = (record.rated * (record.quality or 0.0) + said * expected) / ratings
 

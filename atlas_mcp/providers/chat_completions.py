@@ -244,7 +244,7 @@ class ChatAssembly:
 
     def _usage(self) -> Usage:
         measured = reported_usage(self._reported, asked="prompt", said="completion")
-        return self._meter.usage() if measured is None else self._meter.report(measured)
+        return self._meter.usage() if measured is None else self._meter.report_counts(measured)
 
     def _finished_calls(self) -> list[ToolCall]:
         if _REASONS.get(self._finish or "") != "length":

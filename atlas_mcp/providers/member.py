@@ -24,7 +24,10 @@ __all__ = ["Member"]
 
 @dataclass(slots=True, eq=False)
 class Member:
-    """One member of one group; `name` is unique within it."""
+    """One member of one group; `name` is unique within it.
+
+    `nested` says that it is a group itself, which keeps its own accounts.
+    """
 
     name: str
     provider: Provider
@@ -34,6 +37,7 @@ class Member:
     at_once: int = 0
     price: Price | None = None
     calibration: Calibration = field(default_factory=Calibration)
+    nested: bool = field(init=False)
     _observed: dict[Capability, Strength] = field(default_factory=dict[Capability, Strength])
     _window: int | None = None
     _listed_window: int | None = None
@@ -43,13 +47,9 @@ class Member:
     _attended: Attended | None = None
 
     def __post_init__(self) -> None:
+        self.nested = bool(self.provider.info.members)
         if isinstance(self.provider, Attended):  # dear, so asked once
             self._attended = self.provider
-
-    @property
-    def nested(self) -> bool:
-        """Whether it is a group itself, which keeps its own accounts."""
-        return bool(self.provider.info.members)
 
     def attends(self, prompt: Prompt) -> bool:
         """Whether it is there for a prompt; most always are."""

@@ -175,7 +175,7 @@ class MessagesAssembly:
         if usage is not None:
             counted = {name: count for name, count in usage.items() if count is not None}
             measured = _usage({**self._told, **counted}, output=counted.get("output_tokens"))
-            self._usage = None if measured is None else self._meter.report(measured)
+            self._usage = None if measured is None else self._meter.report_counts(measured)
         return self._settled(cut_off=self._finish in _CUT_OFF)
 
     def _begin(self, index: int, fields: JsonObject) -> list[Chunk]:

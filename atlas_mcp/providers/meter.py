@@ -6,6 +6,7 @@ and then, a meter's estimate stands in, and says that it is one.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -85,15 +86,27 @@ class Meter:
         return text
 
     def told_of_prompt(self, usage: Usage) -> None:
-        """The provider said what the prompt took, ahead of the answer."""
-        self._told = usage
-        self._prompt_tokens = usage.input_tokens
+        """The provider said what the prompt took, ahead of the answer; nothing is no count."""
+        if usage.input_tokens:
+            self._told = usage
+            self._prompt_tokens = usage.input_tokens
 
     def report(self, usage: Usage) -> Usage:
         """The provider said what the whole call took; gives it back."""
         self._reported = usage
         self._calibration.learn(usage, self)
         return usage
+
+    def report_counts(self, usage: Usage) -> Usage:
+        """A server said what the whole call took; gives it back, estimated as far as it did not count.
+
+        No prompt takes nothing, nor does an answer of which something came.
+        """
+        asked = usage.input_tokens or self.prompt_tokens
+        said = usage.output_tokens or self.answer_tokens
+        if (asked, said) != (usage.input_tokens, usage.output_tokens):
+            usage = replace(usage, input_tokens=asked, output_tokens=said, estimated=True)
+        return self.report(usage)
 
     @property
     def uncalibrated_prompt(self) -> int:

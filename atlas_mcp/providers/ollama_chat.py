@@ -253,19 +253,11 @@ class OllamaAssembly:
         model thought before it wrote in a given form, some servers count the writing alone; such a count is
         less than the pieces that came, or far less than there is text.
         """
-        meter = self._meter
-        asked, said = self._done.get("prompt_eval_count"), self._done.get("eval_count")
-        asked = asked if isinstance(asked, int) and asked > 0 else None
+        meter, done = self._meter, self._done
+        asked, said = done.get("prompt_eval_count"), done.get("eval_count")
         said = said if isinstance(said, int) else 0
-        least = min(meter.pieces, 1)
-        if self._formed and self._thought:
-            least = max(meter.pieces, meter.answer_tokens // 2)
-        said = said if said >= least else None
-        usage = Usage(
-            meter.prompt_tokens if asked is None else asked,
-            meter.answer_tokens if said is None else said,
-            cost_usd=None,
-            estimated=asked is None or said is None,
-            calls=1,
+        if self._formed and self._thought and said < max(meter.pieces, meter.answer_tokens // 2):
+            said = 0
+        return meter.report_counts(
+            Usage(asked if isinstance(asked, int) else 0, said, cost_usd=None, calls=1)
         )
-        return meter.report(usage)

@@ -41,13 +41,17 @@ _KEEP_ALIVE_SECONDS = 30.0
 
 
 class _Account:
-    """What both dialects share: the SDK's client, how it sends a request, and the models it may use."""
+    """What both dialects share: the SDK's client, how it sends a request, and the models it may use.
+
+    `known` is what the model can do, as far as anybody said.
+    """
 
     vendor = _VENDOR
     path: ClassVar[str]
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, known: Capabilities) -> None:
         self._access = access
+        self._known = known
 
     def modules(self) -> tuple[ModuleType, type[Exception]]:
         """The HTTP library under the SDK, and the base class of the SDK's own errors."""
@@ -82,7 +86,8 @@ class _Account:
     async def ask(self, client: AsyncOpenAI, body: JsonObject) -> AsyncGenerator[Response]:
         """Send the request."""
         http, _ = self.modules()
-        # The body goes as it is: the SDK's typed methods would walk and copy all of it.
+        # The body goes as it is, which the SDK's typed methods would walk and copy; the answer comes unread,
+        # so that whoever reads it watches the clock.
         post: Any = client.post
         with self._access.reaching():
             response = await post(
@@ -92,6 +97,11 @@ class _Account:
                 yield response
             finally:
                 await response.aclose()
+
+    def _left_out(self, prompt: Prompt, without: Collection[str]) -> Collection[str]:
+        """The parameters that are refused, and those of sampling that the model is known not to take."""
+        allowed = self._known.sampling
+        return without if allowed is None else {*without, *(prompt.sampling.keys() - allowed)}
 
     async def models(self, client: AsyncOpenAI) -> list[str]:
         """The names of the models there are."""
@@ -114,6 +124,7 @@ class ChatCompletions(_Account):
 
     def body(self, prompt: Prompt, model: str, terms: Terms, without: Collection[str]) -> JsonObject:
         """The request."""
+        without = self._left_out(prompt, without)
         return chat_completions.request_body(prompt, model, without=without, streaming=terms.streaming)
 
     def reading(
@@ -133,6 +144,7 @@ class Responses(_Account):
 
     def body(self, prompt: Prompt, model: str, terms: Terms, without: Collection[str]) -> JsonObject:
         """The request."""
+        without = self._left_out(prompt, without)
         return responses.request_body(
             prompt, model, vendor=_VENDOR, without=without, streaming=terms.streaming
         )
@@ -185,7 +197,7 @@ def open_provider(
         reasons = (known.strength(Capability.REASONING) or Strength.NONE) >= Strength.MODERATE
         api = "responses" if reasons and not address else "chat"
     return VendorProvider(
-        Responses(access) if api == "responses" else ChatCompletions(access),
+        Responses(access, known) if api == "responses" else ChatCompletions(access, known),
         model=model or ("" if address else DEFAULT_MODEL),
         key=key,
         capabilities=known,

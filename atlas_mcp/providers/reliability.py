@@ -26,10 +26,12 @@ HALF_LIFE = 24 * 3600.0
 with much less the adaptive strategy forgets faster than it learns."""
 
 _BORROWED = 3.0
-"""How many observations the record over all tasks counts for within that of one task."""
+"""How many observations the record over all other tasks counts for within that of one task."""
 _DOUBT = 1.0
 """So many answered tries are assumed of everyone, so that one failure does not condemn a member."""
 
+_FORGOTTEN = 1e-3
+"""Less than this of an observation is nothing."""
 _ENOUGH = 3.0
 """So many answers show how long a task takes; before, the answers to all tasks do."""
 
@@ -175,14 +177,16 @@ class _Kept:
 
 
 def _summary(own: Track, every: Track, own_faded: float, every_faded: float) -> Record:
-    """A task's record, in which the record over all tasks counts for a few observations.
+    """A task's record, in which the record over all other tasks counts for a few observations.
 
     What stands in a track counts for so much now as it has faded since.
     """
     mine, all_ = own_faded, every_faded
-    calls, answered, total = mine * own.tries, mine * own.answered, all_ * every.tries
-    usual = (all_ * every.answered + _DOUBT) / (total + _DOUBT)
-    borrowed = min(_BORROWED, total) + _DOUBT
+    calls, answered = mine * own.tries, mine * own.answered
+    others = max(0.0, all_ * every.tries - calls)
+    others_answered = max(0.0, all_ * every.answered - answered)
+    usual = (others_answered + _DOUBT) / (others + _DOUBT)
+    borrowed = min(_BORROWED, others) + _DOUBT
     near = own if answered >= _ENOUGH else every
     seconds, seconds_p95 = near.seconds.quantiles(0.5, 0.95)
     first_token, first_token_p95 = near.first_token.quantiles(0.5, 0.95)
@@ -190,7 +194,7 @@ def _summary(own: Track, every: Track, own_faded: float, every_faded: float) -> 
     return Record(
         calls=calls,
         success=(answered + borrowed * usual) / (calls + borrowed),
-        failures={code: mine * count for code, count in own.failed.items()},
+        failures={code: mine * count for code, count in own.failed.items() if mine * count > _FORGOTTEN},
         seconds=seconds,
         seconds_p95=seconds_p95,
         first_token=first_token,
@@ -205,8 +209,9 @@ def _summary(own: Track, every: Track, own_faded: float, every_faded: float) -> 
 
 
 def _mean(own: float, of: float, every: float, of_every: float) -> float | None:
-    """A mean over one task, in which the mean over all tasks counts for a few observations."""
-    if of_every <= 0.0:
-        return None
-    borrowed = min(_BORROWED, of_every)
-    return (own + borrowed * every / of_every) / (of + borrowed)
+    """A mean over one task, in which the mean over all others counts for a few observations."""
+    others = of_every - of
+    if others < _FORGOTTEN:
+        return own / of if of > 0.0 else None
+    borrowed = min(_BORROWED, others)
+    return (own + borrowed * (every - own) / others) / (of + borrowed)

@@ -118,7 +118,7 @@ def _assistant(message: Message, maker: str) -> list[JsonObject]:
             case Reasoning():
                 thought += _sealed(part, maker)
                 continue
-            case Text():
+            case Text() if part.text:
                 item = {"role": "assistant", "content": part.text}
             case ToolCall():
                 arguments = json.dumps(part.arguments, ensure_ascii=False)
@@ -187,7 +187,7 @@ class ResponsesAssembly:
             if status not in {"completed", "incomplete"}:
                 raise MalformedResponse("The answer does not say why the model stopped.")
             chunks = [chunk for item in answer["output"] for chunk in self._read(item)]
-            self._close(answer)
+            self._conclude(answer)
         except (AttributeError, TypeError, KeyError):
             raise MalformedResponse("The answer does not have the protocol's form.") from None
         return [*chunks, *self._last]
@@ -220,7 +220,7 @@ class ResponsesAssembly:
         """An event that ends the answer, if it is one; any other says nothing that is needed."""
         match fields.get("type"):
             case "response.completed" | "response.incomplete":
-                self._close(fields["response"])
+                self._conclude(fields["response"])
             case "response.failed":
                 raise self._failed(fields["response"])
             case kind:
@@ -272,7 +272,7 @@ class ResponsesAssembly:
             return [finished_call(str(item["call_id"]), str(item["name"] or ""), arguments)]
         return []
 
-    def _close(self, response: JsonObject) -> None:
+    def _conclude(self, response: JsonObject) -> None:
         """The model is done."""
         incomplete: JsonObject = response.get("incomplete_details") or {}
         reason: Literal["end", "tool_calls", "length", "refused"] = "end"
@@ -291,4 +291,4 @@ class ResponsesAssembly:
 
     def _usage(self, response: JsonObject) -> Usage:
         measured = reported_usage(response.get("usage"), asked="input", said="output")
-        return self._meter.usage() if measured is None else self._meter.report(measured)
+        return self._meter.usage() if measured is None else self._meter.report_counts(measured)

@@ -175,7 +175,7 @@ def _explained(code: int, message: str) -> ProviderError:
         INVALID_PARAMS: (errors.InvalidRequest, ""),
     }
     leaf, remedy = table.get(code, (errors.ServerFailed, ""))
-    return leaf(f"The client answered: {redacted(message)}", remedy=remedy)
+    return leaf(f"The client did not answer: {redacted(message)}", remedy=remedy)
 
 
 def open_provider(

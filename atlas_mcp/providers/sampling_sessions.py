@@ -66,7 +66,7 @@ class SamplingSessions:
         self._came = asyncio.Event()
 
     def there(self, *, calls: bool = False) -> list[Loan]:
-        """Those that could be asked now, who came last first; `calls` leaves out who cannot call functions."""
+        """Those that could be asked now, who came last first; `calls`: those who can call functions."""
         loans = (loan for loan in reversed(self._loans) if loan.offers is not None)
         return [loan for loan in loans if loan.calls or not calls]
 

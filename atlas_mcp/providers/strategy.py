@@ -6,7 +6,7 @@ equal views and equal chance give equal orders. Which strategies there are is in
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from atlas_mcp.providers.capabilities import Capabilities
@@ -23,6 +23,8 @@ __all__ = ["Ask", "MemberView", "Order", "Strategy"]
 
 _USUAL_TOKENS = 400
 _LEAST_SUCCESS = 0.05
+_ANY = Capabilities()
+_NO_RECORD = Record()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +36,8 @@ class Ask:
     answer_tokens: int = _USUAL_TOKENS
 
 
-@dataclass(frozen=True, slots=True)
-class MemberView:
-    """A member as a strategy sees it.
+class MemberView(NamedTuple):
+    """A member as a strategy sees it; a tuple, since one is made of every member for every choice.
 
     `turns` is its place in the rotation: the virtual time of stride scheduling, in which a choice costs one
     over the weight (Waldspurger and Weihl, 1995). `at_once` is how many calls it answers now, `price` None
@@ -47,9 +48,9 @@ class MemberView:
     weight: float = 1.0
     turns: float = 0.0
     at_once: int = 0
-    capabilities: Capabilities = field(default_factory=Capabilities)
+    capabilities: Capabilities = _ANY
     price: Price | None = None
-    record: Record = field(default_factory=Record)
+    record: Record = _NO_RECORD
 
     def cost(self, ask: Ask) -> float | None:
         """Dollars that a try is expected to cost, by how long its answers to such tasks are; None is unknown.

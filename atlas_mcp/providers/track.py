@@ -25,7 +25,8 @@ _BOUNDS = (0.0, *(_LEAST * _RATIO**power for power in range(_BUCKETS)))
 _SUMS = ("answered", "lost", "tokens", "cost", "priced", "quality", "rated")
 _HISTOGRAMS = ("seconds", "first_token", "speed")
 
-_FORGOTTEN = 1e-3
+_NOTHING = 1e-9
+"""A histogram of less than this is empty."""
 _RENEWED = 8.0
 """Half-lives after which a track is brought up to the present, so that numbers stay in bounds."""
 
@@ -70,7 +71,7 @@ class Histogram:
         """The values below which such shares (above 0, at most 1) lie, to within a bucket; None if empty."""
         up_to = list(accumulate(self.counts))
         total = up_to[-1]
-        if total <= 0.0:
+        if total < _NOTHING:
             return [None for _ in shares]
         found: list[float | None] = []
         for share in shares:
@@ -107,16 +108,12 @@ class Track:
         self.quality = self.rated = 0.0
 
     def weight(self, now: float, half_life: float) -> float:
-        """For how much something counts that is observed now."""
-        ages = (now - self.at) / half_life
-        if ages > _RENEWED:
-            self._renew(now, 0.5**ages)
-            return 1.0
-        return 2.0**ages
+        """For how much something counts that is observed now, even if the clock was set back."""
+        return self._weight(max(now, self.at), half_life)
 
     def faded(self, now: float, half_life: float) -> float:
         """What is left now of something that stands in the track as 1."""
-        return 0.5 ** ((now - self.at) / half_life)
+        return 0.5 ** (max(0.0, now - self.at) / half_life)
 
     def add(self, outcome: Outcome, weight: float) -> None:
         """Count how a try ended."""
@@ -140,7 +137,7 @@ class Track:
 
     def merge(self, other: Track, half_life: float) -> None:
         """Add another's observations, each by its age."""
-        weight = self.weight(other.at, half_life)
+        weight = self._weight(other.at, half_life)
         for name in _SUMS:
             setattr(self, name, getattr(self, name) + weight * getattr(other, name))
         for name in _HISTOGRAMS:
@@ -178,13 +175,18 @@ class Track:
         track.failed = dict(kept["failed"])
         return track
 
+    def _weight(self, at: float, half_life: float) -> float:
+        ages = (at - self.at) / half_life
+        if ages > _RENEWED:
+            self._renew(at, 0.5**ages)
+            return 1.0
+        return 2.0**ages
+
     def _renew(self, now: float, factor: float) -> None:
-        """Bring everything to `now`; a class of failure that has all but faded is forgotten."""
+        """Bring everything to `now`."""
         self.at = now
         for name in _SUMS:
             setattr(self, name, getattr(self, name) * factor)
         for name in _HISTOGRAMS:
             getattr(self, name).scale(factor)
-        self.failed = {
-            code: count * factor for code, count in self.failed.items() if count * factor > _FORGOTTEN
-        }
+        self.failed = {code: count * factor for code, count in self.failed.items()}

@@ -1,4 +1,4 @@
-"""ATLAS with everything on: a group of two that learns who is better, metered, priced, and on three budgets."""
+"""ATLAS with everything on: a group of two that learns who is better, metered, priced, with three budgets."""
 
 from __future__ import annotations
 
@@ -111,7 +111,8 @@ def _asking(open_provider: Callable[[str], Provider]) -> Asking:
         spent = run.spent
         assert spent.calls == agent.spent.calls
         assert spent.cost_usd
-        assert not (spent.estimated or run.blind)
+        assert not spent.estimated
+        assert not run.blind
         asked = [reliability.record(member.name, TaskType.WRITING).calls for member in group.members]
         assert all(asked), asked
         await group.aclose()

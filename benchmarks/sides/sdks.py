@@ -78,16 +78,16 @@ def ollama(url: str) -> Asking:
     """Ollama's."""
     from ollama import AsyncClient
 
-    chat: Any = AsyncClient(host=url).chat
+    client: Any = AsyncClient(host=url)
 
     async def stream() -> int:
         came = 0
-        async for part in await chat(model=MODEL, messages=MESSAGES, stream=True):
+        async for part in await client.chat(model=MODEL, messages=MESSAGES, stream=True):
             came += len(part.message.content or "")
         return came
 
     async def plain() -> int:
-        answer = await chat(model=MODEL, messages=MESSAGES)
+        answer = await client.chat(model=MODEL, messages=MESSAGES)
         return len(answer.message.content)
 
     return Asking(stream, plain)

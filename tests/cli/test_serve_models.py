@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import httpx2
@@ -16,6 +17,7 @@ from atlas_mcp.cli.terminal import Exit
 from atlas_mcp.providers.registry import configured_vendors
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from pathlib import Path
 
     from conftest import Program
@@ -61,6 +63,15 @@ def test_a_budget_holds_for_all_that_the_command_asks(
     assert re.search(r"[2-5] requests: [12] calls?, ", done.stderr)
 
 
+def test_what_may_be_spent_in_a_day_holds_here_too(
+    atlas_mcp: Program, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ATLAS_BUDGET__DAY_TOKENS", "10")
+    done = atlas_mcp("providers", "serve", "--", sys.executable, "-c", ASKS.format(times=1))
+    assert done.exit_code == 1
+    assert "The day's limit of 10 tokens is reached." in capfd.readouterr().err
+
+
 def test_a_command_that_is_not_there_is_told_in_a_sentence(atlas_mcp: Program) -> None:
     done = atlas_mcp("providers", "serve", "--", "no-such-program")
     assert done.exit_code == Exit.USAGE
@@ -77,14 +88,28 @@ def test_without_a_model_there_is_nothing_to_serve(
     assert "--provider" in done.stderr
 
 
+@contextmanager
+def started(*words: str) -> Generator[subprocess.Popen[str]]:
+    """The program in a session of its own, of which nobody outlives the test."""
+    command = [sys.executable, "-m", "atlas_mcp", "providers", "serve", *words]
+    out = subprocess.PIPE
+    with subprocess.Popen(command, stdout=out, stderr=out, text=True, start_new_session=True) as serving:
+        try:
+            yield serving
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(serving.pid, signal.SIGKILL)
+
+
+def line(serving: subprocess.Popen[str]) -> str:
+    assert serving.stdout is not None
+    return serving.stdout.readline().strip()
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C reaches no other process there")
 def test_without_a_command_it_serves_until_interrupted(script: Path, home: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-m", "atlas_mcp", "providers", "serve", "--port", "0"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ},
-    ) as serving:  # fmt: skip
-        assert serving.stdout is not None
-        told = dict(serving.stdout.readline().strip().split("=", 1) for _ in range(2))
+    with started() as serving:
+        told = dict(line(serving).split("=", 1) for _ in range(2))
         headers = {"authorization": f"Bearer {told['OPENAI_API_KEY']}"}
         models = httpx2.get(f"{told['OPENAI_BASE_URL']}/models", headers=headers).json()
         serving.send_signal(signal.SIGINT)
@@ -99,12 +124,8 @@ def test_without_a_command_it_serves_until_interrupted(script: Path, home: Path)
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C reaches no other process there")
 def test_an_interrupted_command_may_set_things_in_order(script: Path) -> None:
     patient = f"import signal, sys\nsignal.signal(signal.SIGINT, {IN_ORDER})\n{WAITS}"
-    with subprocess.Popen(
-        [sys.executable, "-m", "atlas_mcp", "providers", "serve", "--", sys.executable, "-c", patient],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-    ) as serving:  # fmt: skip
-        assert serving.stdout is not None
-        assert serving.stdout.readline() == "ready\n"
+    with started("--", sys.executable, "-c", patient) as serving:
+        assert line(serving) == "ready"
         os.killpg(serving.pid, signal.SIGINT)
         said, remarks = serving.communicate(timeout=20)
     assert said == "in order\n"
@@ -114,12 +135,8 @@ def test_an_interrupted_command_may_set_things_in_order(script: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="nobody is asked to end there")
 def test_who_is_asked_to_end_asks_the_command(script: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-m", "atlas_mcp", "providers", "serve", "--", sys.executable, "-c", WAITS],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    ) as serving:  # fmt: skip
-        assert serving.stdout is not None
-        assert serving.stdout.readline() == "ready\n"
+    with started("--", sys.executable, "-c", WAITS) as serving:
+        assert line(serving) == "ready"
         serving.terminate()
         _, remarks = serving.communicate(timeout=20)
     assert serving.returncode == 128 + signal.SIGTERM

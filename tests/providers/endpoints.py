@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from openai import AsyncOpenAI
 
-from atlas_mcp.providers.endpoint import open_endpoint
 from atlas_mcp.providers.group import ProviderGroup
+from atlas_mcp.providers.model_endpoint import open_endpoint
 from atlas_mcp.providers.terms import Policy
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import pytest
 from atlas_mcp import errors
 from atlas_mcp.errors import InvalidConfiguration
 from atlas_mcp.providers.budget import Budget, Limit
-from atlas_mcp.providers.endpoint import LARGEST_BODY, open_endpoint
+from atlas_mcp.providers.model_endpoint import LARGEST_BODY, open_endpoint
 from atlas_mcp.providers.openai import open_provider
 from tests.fakes.model_server import FakeModels
 from tests.providers.asking import KEY, closed_after, until

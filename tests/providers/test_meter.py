@@ -54,6 +54,25 @@ def test_what_the_provider_reports_takes_the_place_of_estimates() -> None:
     assert meter.usage() == reported
 
 
+def test_what_a_server_did_not_count_is_estimated_and_says_so() -> None:
+    meter = metered(["word "] * 20)
+    asked = tokens_of_prompt(LONG)
+    assert meter.report_counts(Usage(0, 0, calls=1)) == Usage(asked, 25, estimated=True, calls=1)
+    assert meter.report_counts(Usage(0, 31, calls=1)) == Usage(asked, 31, estimated=True, calls=1)
+    assert meter.usage() == Usage(asked, 31, estimated=True, calls=1)
+
+
+def test_an_answer_of_nothing_takes_nothing() -> None:
+    reported = Usage(400, 0, calls=1)
+    assert metered([]).report_counts(reported) == reported
+
+
+def test_a_prompt_that_is_told_to_take_nothing_is_estimated() -> None:
+    meter = metered(["word "] * 20)
+    meter.told_of_prompt(Usage(0, calls=1))
+    assert meter.prompt_tokens == meter.usage().input_tokens == tokens_of_prompt(LONG)
+
+
 def test_what_is_told_of_the_prompt_stands_while_the_answer_is_estimated() -> None:
     meter = metered(["word "] * 20)
     meter.told_of_prompt(Usage(900, cached_tokens=700, cache_write_tokens=50, calls=1))

@@ -10,6 +10,7 @@ import pytest
 
 from atlas_mcp import errors
 from atlas_mcp.messages import Message, Reasoning, Text, ToolSpec
+from atlas_mcp.providers.capabilities import Capabilities
 from tests.fakes.model_server import FakeModels, Turn
 from tests.providers.asking import PATIENCE, Route, failure, prompt, streamed
 
@@ -88,6 +89,17 @@ async def test_parameters_of_responses(
     await streamed(responses, prompt(effort="low", sampling={"temperature": 0.2}))
     first, second = server.requests
     assert first.keys() - second.keys() == {gone}
+
+
+async def test_sampling_that_the_model_is_known_not_to_take_is_not_asked_for(
+    server: FakeModels, route: Route
+) -> None:
+    known = Capabilities(sampling=frozenset({"top_p"}))
+    provider = route.open(server.url, patience=PATIENCE, capabilities=known)
+    await streamed(provider, prompt(sampling={"temperature": 0.2, "top_p": 0.9}))
+    assert server.requests[0]["top_p"] == 0.9
+    assert "temperature" not in server.requests[0]
+    await provider.aclose()
 
 
 async def test_an_account_that_may_not_see_reasoning_still_has_it_done(

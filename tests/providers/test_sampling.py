@@ -187,7 +187,7 @@ async def test_what_a_client_fails_with_is_one_of_our_errors(
     async with lending.calling(fails(code, "sk-very-secret-0123456789 says no.")):
         error = await failure(lending.provider)
     assert type(error) is leaf
-    assert error.message == "The client answered: [secret] says no."
+    assert error.message == "The client did not answer: [secret] says no."
 
 
 async def test_a_client_that_leaves_while_it_is_asked_is_a_connection_that_failed(lending: Lending) -> None:

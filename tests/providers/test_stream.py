@@ -178,9 +178,10 @@ async def test_pausing_stops_pulling_and_resuming_goes_on() -> None:
     assert stream.control.metrics.paused_seconds > 0
 
 
-async def test_after_stopped_nothing_follows_and_the_wire_is_closed() -> None:
+@pytest.mark.parametrize("tidy", [True, False])
+async def test_after_stopped_nothing_follows_and_the_wire_is_closed(*, tidy: bool) -> None:
     wire = Wire((TextDelta("a"), END, TextDelta("never")))
-    stream = Stream(wire.read())
+    stream = Stream(wire.read(), tidy=tidy)
     assert await drain(stream) == [TextDelta("a"), END]
     assert wire.closed.is_set()
     assert wire.pulled == 2

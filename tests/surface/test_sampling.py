@@ -95,9 +95,12 @@ async def test_the_model_of_the_client_answers_what_its_person_asks(
     assert f"\n\n{FACT}" in model.asked[1]
 
 
-async def test_a_run_goes_on_with_the_next_request_of_its_client(settings: Settings, documents: Path) -> None:
+@pytest.mark.parametrize("wire", ["memory", "http"])
+async def test_a_run_goes_on_with_the_next_request_of_its_client(
+    settings: Settings, documents: Path, wire: str
+) -> None:
     model = Model()
-    async with target("memory", settings) as there, Client(
+    async with target(wire, settings) as there, Client(
         there, mode="legacy", sampling_handler=model
     ) as client:  # fmt: skip
         asked = {"question": QUESTION, "documents": [str(documents)], "wait_seconds": 0.5}

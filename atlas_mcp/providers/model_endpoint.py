@@ -65,15 +65,16 @@ class ModelEndpoint:
 
         `name` is what prompts and errors call who asks.
         """
-        session = ModelSession(
-            provider, url=self.url, budget=budget, name=name, on_close=self._sessions.remove
-        )
+        session = ModelSession(provider, url=self.url, budget=budget, name=name, on_close=self._forget)
         self._sessions.append(session)
         return session
 
+    def _forget(self, session: ModelSession) -> None:
+        self._sessions = [other for other in self._sessions if other is not session]
+
     def close(self) -> None:
         """Close every session."""
-        for session in [*self._sessions]:
+        for session in self._sessions:
             session.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -190,8 +191,10 @@ async def _refuse(send: Send, refused: Refusal) -> None:
 
 
 async def _give(send: Send, status: int, answer: Any, headers: dict[str, str] | None = None) -> None:
-    await _start(send, status, b"application/json", headers or {})
-    await _write(send, json.dumps(answer, ensure_ascii=False).encode(), last=True)
+    data = json.dumps(answer, ensure_ascii=False).encode()
+    fields = {"content-length": str(len(data)), **(headers or {})}
+    await _start(send, status, b"application/json", fields)
+    await _write(send, data, last=True)
 
 
 async def _start(send: Send, status: int, kind: bytes, headers: dict[str, str]) -> None:
@@ -236,9 +239,11 @@ async def open_endpoint(port: int = 0) -> AsyncGenerator[ModelEndpoint]:
         ) from None
     with listening:
         endpoint = ModelEndpoint(listening.getsockname()[1])
-        server = _Server(
-            uvicorn.Config(endpoint, log_config=None, lifespan="off", ws="none", timeout_graceful_shutdown=2)
-        )
+        config = uvicorn.Config(
+            endpoint, log_config=None, lifespan="off", ws="none", server_header=False,
+            timeout_graceful_shutdown=2,
+        )  # fmt: skip
+        server = _Server(config)
         serving = asyncio.create_task(server.serve(sockets=[listening]), name="serve the model endpoint")
         try:
             yield endpoint
