@@ -93,7 +93,7 @@ class Atlas:
         self._stack = stack
         self._opening: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.providers = Registry(
-            settings.group, models=accounts.models, circumstances=accounts.circumstances,
+            settings.group, settings.provider, models=accounts.models, circumstances=accounts.circumstances,
             aiohttp=settings.models.transport == "aiohttp",
         )  # fmt: skip
         self.accounts = accounts

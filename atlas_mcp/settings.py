@@ -20,6 +20,7 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    field_validator,
 )
 from pydantic_settings import (
     BaseSettings,
@@ -37,6 +38,7 @@ __all__ = [
     "MemberSettings",
     "MemorySettings",
     "ModelSettings",
+    "ProviderSettings",
     "RootSettings",
     "RunSettings",
     "Settings",
@@ -56,9 +58,28 @@ class ModelSettings(_Table):
     """`[models]`: who answers prompts."""
 
     default: str | None = None
-    """`vendor:model` or `group:NAME`; None means the first vendor that has a key or an address, else `extractive`."""
+    """`vendor:model` or `group:NAME`; None means the first vendor that is configured, else `extractive`."""
     transport: Literal["httpx", "aiohttp"] = "httpx"
     """What carries requests to OpenAI and Anthropic; `aiohttp` needs the extra `fast`."""
+
+
+_TAKEN = frozenset({"openai", "anthropic", "ollama", "extractive", "scripted", "sampling", "group"})
+
+
+class ProviderSettings(_Table):
+    """`[provider.NAME]`: a server of one's own, or a second account; asked for as `NAME:model`."""
+
+    vendor: Literal["openai", "anthropic", "ollama"] = "openai"
+    """Whose interface it speaks."""
+    base_url: str | None = None
+    """Its address; None is the vendor's own."""
+    key_env: str | None = None
+    """The variable of the environment that holds its key; no other key is ever sent there."""
+    api: Literal["auto", "chat", "responses"] = "auto"
+    """Which of OpenAI's two interfaces it is asked by."""
+    first_token: float | None = Field(default=None, gt=0)
+    idle: float | None = Field(default=None, gt=0)
+    """How many seconds of silence count as failure, before the answer begins and within it."""
 
 
 class MemberSettings(_Table):
@@ -152,12 +173,20 @@ class Settings(BaseSettings):
     home: Folder = Field(default_factory=lambda: Path(platformdirs.user_data_dir("atlas", appauthor=False)))
     project: Folder | None = None
     models: ModelSettings = ModelSettings()
+    provider: dict[str, ProviderSettings] = {}
     group: dict[str, GroupSettings] = {}
     budget: SpendingSettings = SpendingSettings()
     roots: RootSettings = RootSettings()
     http: HttpSettings = HttpSettings()
     runs: RunSettings = RunSettings()
     memory: MemorySettings = MemorySettings()
+
+    @field_validator("provider")
+    @classmethod
+    def _free_names(cls, value: dict[str, ProviderSettings]) -> dict[str, ProviderSettings]:
+        if taken := sorted(_TAKEN & value.keys()):
+            raise ValueError(f"{taken[0]} is a provider that ships; choose another name")
+        return value
 
     @property
     def config(self) -> Path:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import providers
+from benchmarks import providers, simulated_week, storm
 from benchmarks.start_up import start_up
 from tests.fakes.model_server import FakeModels
 
@@ -41,6 +41,10 @@ def main() -> None:
         cost_of_a_run()
     if "providers" in wished:
         providers.main()
+    if "week" in wished:
+        simulated_week.week()
+    if "storm" in wished:
+        storm.main()
 
 
 def cost_of_a_run() -> None:

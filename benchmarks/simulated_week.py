@@ -1,144 +1,214 @@
-"""Every strategy on the same simulated week. `python -m benchmarks week`."""
+"""Every strategy through the same simulated weeks. `python -m benchmarks week`.
+
+The group is the real one, with its breakers, retries, records and fallbacks; the clock jumps from event to
+event, so that a week takes seconds. Of the answers three in ten are rated, ten minutes later and with some
+error, as people and reviewing agents do. Regret is what whoever serves best at that moment would have been
+worth, less what was got; it may shrink, since a group can do better than the best of its members alone.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import statistics
+import os
 import sys
-from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from random import Random
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from statistics import fmean, quantiles
+from typing import TYPE_CHECKING, NamedTuple
 from unittest.mock import patch
 
+from atlas_mcp.chunks import Chosen, Switched
 from atlas_mcp.errors import AtlasError
 from atlas_mcp.messages import Intent, Message, Prompt, Text
 from atlas_mcp.providers import attempt, control, stream
+from atlas_mcp.providers.adaptive import Adaptive
 from atlas_mcp.providers.group import Circumstances, ProviderGroup
 from atlas_mcp.providers.reliability import Reliability
 from atlas_mcp.providers.strategies import STRATEGIES
-from benchmarks.simulated_world import KINDS, Kind, ListedPrices, SimulatedModel, World, utility
+from benchmarks.regret_picture import picture
+from benchmarks.simulated_models import Books, KnownPrices, SimulatedModel
+from benchmarks.simulated_world import KINDS, PEOPLE, Kind, Person, World
 from tests.skipping import SkippingLoop
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from atlas_mcp.providers.strategy import Strategy
 
+__all__ = ["Lived", "Request", "live", "regrets", "week"]
 
-@dataclass
+SEEDS = range(1, 6)
+A_DAY = 1500
+RATED = 0.3
+RATED_AFTER = 600.0
+PICTURE = Path(__file__).parent.parent / "docs" / "pictures" / "regret.svg"
+
+CONTENDERS: dict[str, Strategy] = {
+    **STRATEGIES,
+    "adaptive, told to save": Adaptive(wait=0.0, price=3.0),
+    "adaptive, told to hurry": Adaptive(wait=3.0, price=0.0),
+}
+
+
+class Request(NamedTuple):
+    """What became of one request; `quality` is 0 where it was not answered."""
+
+    at: float
+    kind: Kind
+    answered: bool
+    quality: float
+    seconds: float
+    dollars: float
+    by: str
+    tries: int
+
+
+@dataclass(frozen=True)
 class Lived:
-    """What became of the requests of one week, in the order in which they came."""
+    """A week that a strategy lived through."""
 
-    got: list[float] = field(default_factory=list[float])
-    best: list[float] = field(default_factory=list[float])
-    answered: list[bool] = field(default_factory=list[bool])
-    seconds: list[float] = field(default_factory=list[float])
-    dollars: list[float] = field(default_factory=list[float])
-    quality: list[float] = field(default_factory=list[float])
-    at: list[float] = field(default_factory=list[float])
-    chosen: Counter[tuple[str, str]] = field(default_factory=Counter)
-
-    @property
-    def regret(self) -> float:
-        return sum(self.best) - sum(self.got)
+    strategy: str
+    seed: int
+    days: float
+    requests: Sequence[Request]
 
 
-_MATERIAL = {kind.task: Message("user", (Text("word " * (kind.prompt_tokens * 4 // 5)),)) for kind in KINDS}
-
-
-def live(strategy: Strategy, seed: int, *, days: float = 7.0, a_day: int = 1500) -> Lived:
+def live(name: str, seed: int, *, days: float = 7.0, a_day: int = A_DAY) -> Lived:
+    """Let a strategy live through the week of a seed."""
+    world = World(seed, days=days)
     with asyncio.Runner(loop_factory=SkippingLoop) as runner:
-        return runner.run(_live(strategy, World(seed, days=days), a_day))
+        return Lived(name, seed, days, runner.run(_lived(CONTENDERS[name], world, a_day)))
 
 
-async def _live(strategy: Strategy, world: World, a_day: int) -> Lived:
-    loop = asyncio.get_running_loop()
-    start = loop.time()
-    assert start == 0.0
-    chance = Random(f"strategy {world.seed}")
+async def _lived(strategy: Strategy, world: World, a_day: int) -> list[Request]:
+    loop, books = asyncio.get_running_loop(), Books()
     circumstances = Circumstances(
-        Reliability(clock=loop.time), ListedPrices(world, loop), clock=loop.time, chance=chance
+        Reliability(clock=loop.time), KnownPrices(world), loop.time, world.chance("strategy")
     )
-    models = {nature.name: SimulatedModel(world, nature) for nature in world.natures}
-    changes, group = world.changes(), None
-    lived = Lived()
-    arrivals = world.arrivals(a_day)
-    count = len(arrivals)
-    lived.got, lived.best, lived.seconds, lived.dollars, lived.quality = ([0.0] * count for _ in range(5))
-    lived.answered = [False] * count
-    lived.at = [at for at, _ in arrivals]
+    models = [SimulatedModel(world, nature, books) for nature in world.natures]
+    group: ProviderGroup | None = None
+    asking: list[asyncio.Task[Request]] = []
     with ExitStack() as stack:
-        for module in (attempt, control, stream):
+        for module in (attempt, control, stream):  # what streams measure of themselves is by the same clock
             stack.enter_context(patch.object(module, "perf_counter", loop.time))
-        under_way: set[asyncio.Task[None]] = set()
-        for number, (at, kind) in enumerate(arrivals):
+        for number, (at, kind) in enumerate(world.arrivals(a_day)):
             await asyncio.sleep(at - loop.time())
-            while changes and changes[0] <= at:
-                changes.pop(0)
-                group = ProviderGroup(
-                    [m for m in models.values() if m.nature.joins <= at],
-                    strategy,
-                    name="week",
-                    circumstances=circumstances,
-                )
-            lived.best[number] = world.best(at, kind)
-            task = asyncio.create_task(_ask(group, world, number, kind, lived, circumstances.reliability))
-            under_way.add(task)
-            task.add_done_callback(under_way.discard)
-        await asyncio.gather(*under_way)
-    return lived
+            there = [model for model in models if model.nature.joins <= at]
+            if group is None or len(group.members) != len(there):
+                group = ProviderGroup(there, strategy, name="week", circumstances=circumstances)
+            asking.append(asyncio.create_task(_asked(group, world, books, number, kind)))
+        return await asyncio.gather(*asking)
 
 
-async def _ask(group, world, number, kind, lived, reliability) -> None:
+_MESSAGES = {kind.task: Message("user", (Text("word" * kind.prompt_tokens),)) for kind in KINDS}
+
+
+async def _asked(group: ProviderGroup, world: World, books: Books, number: int, kind: Kind) -> Request:
+    """Ask one request, and perhaps rate the answer."""
     loop = asyncio.get_running_loop()
-    since = loop.time()
-    prompt = Prompt((_MATERIAL[kind.task],), Intent.COMPOSE, str(number), task=kind.task)
-    by = ""
+    since, by, tries = loop.time(), "", 0
+    prompt = Prompt((_MESSAGES[kind.task],), Intent.COMPOSE, str(number), task=kind.task)
     try:
         async with group.stream(prompt) as answer:
             async for chunk in answer:
-                if type(chunk).__name__ == "Chosen":
-                    by = chunk.member
-                elif type(chunk).__name__ == "Switched":
-                    by = chunk.joined
-        lived.answered[number] = True
-    except AtlasError as e:
-        pass
+                if isinstance(chunk, Chosen | Switched):
+                    by, tries = (chunk.member if isinstance(chunk, Chosen) else chunk.joined), tries + 1
+    except AtlasError:
+        answered, quality = False, 0.0
+    else:
+        answered, quality = True, books.quality[number]
+    chance = world.chance("rated", number)
+    if answered and chance.random() < RATED:
+        rating = round(2 * (quality + chance.gauss(0.0, 0.3))) / 2
+        loop.call_later(RATED_AFTER, group.rate, by, kind.task, min(5.0, max(0.0, rating)))
     seconds = loop.time() - since
-    quality = world.quality[number] if lived.answered[number] else 0.0
-    lived.seconds[number], lived.dollars[number], lived.quality[number] = (
-        seconds,
-        world.dollars[number],
-        quality,
-    )
-    lived.got[number] = utility(quality, seconds, world.dollars[number])
-    lived.chosen[by, kind.task] += 1
-    chance = Random(f"rated {world.seed} {number}")
-    if lived.answered[number] and chance.random() < 0.3:
-        rating = min(5.0, max(0.0, round(2 * (quality + chance.gauss(0, 0.3))) / 2))
-        loop.call_later(600, reliability.rate, by, kind.task, rating)
+    return Request(since, kind, answered, quality, seconds, books.dollars[number], by, tries)
 
 
-def week():
-    import time
+# What came of it -------------------------------------------------------------------------------------------
 
-    days = float(sys.argv[1])
-    seeds = range(int(sys.argv[2]))
-    names = sys.argv[3:] or list(STRATEGIES)
-    for name in names:
-        t = time.process_time()
-        rs = []
-        for seed in seeds:
-            l = live(STRATEGIES[name], seed, days=days)
-            rs.append(l.regret)
-        print(
-            f"{name:12} regret {statistics.mean(rs):8.1f} [{min(rs):.0f},{max(rs):.0f}] util {statistics.mean(l.got):.4f} best {statistics.mean(l.best):.4f} succ {statistics.mean(l.answered):.4f} cost {statistics.mean(l.dollars):.5f} p50 {statistics.median(l.seconds):.2f} p95 {statistics.quantiles(l.seconds, n=20)[-1]:.2f} q {sum(l.quality) / sum(l.answered):.2f} cpu {time.process_time() - t:.1f}"
+
+def regrets(lived: Lived, person: Person = PEOPLE[0]) -> list[float]:
+    """For each request, what whoever served best would have been worth to a person, less what was got."""
+    world = World(lived.seed, days=lived.days)
+    return [
+        world.best(each.at, each.kind, person) - person.utility(each.quality, each.seconds, each.dollars)
+        for each in lived.requests
+    ]
+
+
+def _hourly(lived: Lived) -> list[float]:
+    """The regret up to the end of each hour."""
+    total = [0.0, *accumulate(regrets(lived))]
+    hours, upto, passed = int(lived.days * 24), list[float](), 0
+    for hour in range(hours + 1):
+        while passed < len(lived.requests) and lived.requests[passed].at < hour * 3600.0:
+            passed += 1
+        upto.append(total[passed])
+    return upto
+
+
+def _figures(lived: Lived) -> dict[str, tuple[float, str]]:
+    """What the table says of a week, and how each figure is written."""
+    requests, person = lived.requests, PEOPLE[0]
+    seconds = sorted(each.seconds for each in requests)
+    worth = fmean(person.utility(each.quality, each.seconds, each.dollars) for each in requests)
+    return {
+        "utility": (worth, ".3f"),
+        "regret": (sum(regrets(lived)), ".0f"),
+        "answered %": (100 * fmean(each.answered for each in requests), ".2f"),
+        "quality": (fmean(each.quality for each in requests), ".2f"),
+        "cents": (100 * fmean(each.dollars for each in requests), ".2f"),
+        "p50 s": (quantiles(seconds, n=20)[9], ".1f"),
+        "p95 s": (quantiles(seconds, n=20)[-1], ".1f"),
+        "tries": (fmean(each.tries for each in requests), ".2f"),
+    }
+
+
+def _table(weeks: dict[str, list[Lived]]) -> str:
+    """The strategies by all figures: the mean over the seeds, and the least and the most."""
+    lines: list[str] = []
+    for name, lives in weeks.items():
+        told = [_figures(lived) for lived in lives]
+        if not lines:
+            lines += [f"| strategy | {' | '.join(told[0])} |", "|---" * (1 + len(told[0])) + "|"]
+        cells = [name]
+        for figure, (_, form) in told[0].items():
+            several = [each[figure][0] for each in told]
+            low, mean, high = (format(of(several), form) for of in (min, fmean, max))
+            cells.append(f"{mean} ({low} to {high})")
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _tastes(weeks: dict[str, list[Lived]]) -> str:
+    """The strategies by what people want: regret a thousand requests."""
+    lines = ["| strategy | " + " | ".join(person.name for person in PEOPLE) + " |"]
+    lines.append("|---" * (1 + len(PEOPLE)) + "|")
+    for name, lives in weeks.items():
+        means = [1000 * fmean(fmean(regrets(lived, person)) for lived in lives) for person in PEOPLE]
+        lines.append("| " + " | ".join([name, *(f"{mean:.0f}" for mean in means)]) + " |")
+    return "\n".join(lines)
+
+
+def week() -> None:
+    """Let all strategies live, print the tables and draw the picture."""
+    with ProcessPoolExecutor(os.cpu_count()) as processes:
+        lives = list(
+            processes.map(live, *zip(*((name, seed) for name in CONTENDERS for seed in SEEDS), strict=True))
         )
-        c = Counter()
-        for (m, t_), n in l.chosen.items():
-            c[m] += n
-        print("    ", dict(c))
-
-
-if __name__ == "__main__":
-    week()
+    weeks = {name: [lived for lived in lives if lived.strategy == name] for name in CONTENDERS}
+    count = len(lives[0].requests)
+    sys.stdout.write(f"{count:,} requests in a week; mean over {len(SEEDS)} seeds (least to most).\n\n")
+    sys.stdout.write(
+        f"{_table(weeks)}\n\nRegret a thousand requests, by what people want:\n\n{_tastes(weeks)}\n"
+    )
+    curves = {
+        name: [_hourly(lived) for lived in lives] for name, lives in weeks.items() if name in STRATEGIES
+    }
+    PICTURE.parent.mkdir(parents=True, exist_ok=True)
+    PICTURE.write_text(picture(curves), "utf-8")
+    sys.stdout.write(f"\nDrawn: {PICTURE}\n")

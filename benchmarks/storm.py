@@ -1,14 +1,17 @@
 """Many streams at once through a group of which one is dead, one flaps and one is slow.
 
 Real sockets on the loopback: the dead one refuses every connection, the flapping one answers 503 in every
-other spell of seconds, the slow one takes five times as long as the healthy one. `python -m benchmarks storm`.
+other spell of seconds, the slow one takes five times as long as the healthy one.
+`python -m benchmarks storm`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import socket
 import sys
+from collections import Counter
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from random import Random
@@ -38,7 +41,7 @@ if TYPE_CHECKING:
     from atlas_mcp.providers.terms import Terms
     from tests.fakes.model_server import Exchange
 
-__all__ = ["Report", "Seen", "Storm", "weather"]
+__all__ = ["Report", "Seen", "Storm", "main", "weather"]
 
 TOKENS = 10
 SLOWER = 5.0
@@ -136,7 +139,7 @@ async def weather(strategy: str, names: Sequence[str], storm: Storm) -> Report:
             await provider.warm()
             report.members[name] = Seen(provider, server)
         circumstances = Circumstances(
-            Reliability(clock=loop.time), Prices(), loop.time, Random("storm"), noticed
+            Reliability(clock=loop.time), Prices(), loop.time, Random("storm"), noticed,  # noqa: S311 - to be had again
         )  # fmt: skip
         group = ProviderGroup(
             list(report.members.values()), strategy_named(strategy), name="storm", circumstances=circumstances
@@ -144,13 +147,16 @@ async def weather(strategy: str, names: Sequence[str], storm: Storm) -> Report:
         for member, seen in zip(group.members, report.members.values(), strict=True):
             seen.member = member
         until = loop.time() + storm.seconds
-        await asyncio.gather(*(_reader(group, report, until) for _ in range(storm.readers)))
+        answer = TOKENS * storm.token
+        delays = [answer * number / storm.readers for number in range(storm.readers)]
+        await asyncio.gather(*(_reader(group, report, delay, until) for delay in delays))
     return report
 
 
-async def _reader(group: ProviderGroup, report: Report, until: float) -> None:
-    """Ask until it is over."""
+async def _reader(group: ProviderGroup, report: Report, delay: float, until: float) -> None:
+    """Ask until it is over; not all begin at once."""
     loop = asyncio.get_running_loop()
+    await asyncio.sleep(delay)
     while (since := loop.time()) < until:
         first = None
         try:
@@ -186,20 +192,69 @@ def _nowhere(stack: AsyncExitStack) -> int:
     return bound.getsockname()[1]
 
 
+def _at(seconds: Sequence[float], percent: int) -> float:
+    return quantiles(seconds, n=100)[percent - 1] if len(seconds) > 1 else math.nan
+
+
+_COLUMNS = (
+    "requests", "answered %", "p50 s", "p95 s", "added p50 s", "added p95 s", "first text added p95 s",
+    "switches",
+)  # fmt: skip
+_OF_MEMBERS = (
+    "member", "calls while closed", "while open", "on trial", "opened", "at its server meanwhile",
+)  # fmt: skip
+
+
+def _head(columns: Sequence[str]) -> str:
+    return f"| strategy | {' | '.join(columns)} |\n{'|---' * (1 + len(columns))}|"
+
+
+def _row(strategy: str, report: Report, alone: Report) -> str:
+    figures = [
+        f"{len(report.whole) + len(report.failed)}", f"{100 * report.success:.2f}",
+        f"{_at(report.whole, 50):.2f}", f"{_at(report.whole, 95):.2f}",
+        *(f"{_at(report.whole, share) - _at(alone.whole, share):+.2f}" for share in (50, 95)),
+        f"{_at(report.first, 95) - _at(alone.first, 95):+.2f}",
+        f"{report.seams / max(1, len(report.whole)):.2f}",
+    ]  # fmt: skip
+    return f"| {strategy} | {' | '.join(figures)} |"
+
+
+def _rows_of_members(strategy: str, report: Report) -> list[str]:
+    rows: list[str] = []
+    for name, seen in report.members.items():
+        at_server = seen.requests_on_trial
+        figures = [
+            seen.asked[state] for state in (BreakerState.CLOSED, BreakerState.OPEN, BreakerState.HALF_OPEN)
+        ]
+        told = [*figures, seen.opened, "refused" if at_server is None else at_server]
+        rows.append(f"| {strategy} | {name} | {' | '.join(map(str, told))} |")
+    return rows
+
+
 def main() -> None:
     """Measure, and print the tables."""
     storm = Storm()
     alone = asyncio.run(weather("failover", ["healthy"], replace(storm, seconds=10.0)))
-    said = f"{storm.readers} streams at once for {storm.seconds:.0f} s; the healthy one alone: "
     sys.stdout.write(
-        f"{said}{_seconds(alone.whole)} to the whole answer, {_seconds(alone.first)} to its first text.\n"
+        f"{storm.readers} streams at once for {storm.seconds:.0f} s. The healthy one alone: "
+        f"{_at(alone.whole, 50):.2f} s (p95 {_at(alone.whole, 95):.2f} s) to the whole answer, "
+        f"{_at(alone.first, 50):.2f} s (p95 {_at(alone.first, 95):.2f} s) to its first text.\n"
     )
     for title, names in {
         "One dead, one flapping, one slow, one healthy": EVERYBODY,
-        "One dead, one flapping, nobody else": ("dead", "flapping"),
+        "One dead, one flapping, nobody else": EVERYBODY[:2],
     }.items():
-        sys.stdout.write(f"\n{title}\n{_HEAD}\n")
-        for strategy in STRATEGIES:
-            report = asyncio.run(weather(strategy, names, storm))
-            _tell(strategy, report, alone)
-            sys.stdout.flush()
+        reports = {strategy: asyncio.run(weather(strategy, names, storm)) for strategy in STRATEGIES}
+        lines = [
+            f"\n{title}:\n",
+            _head(_COLUMNS),
+            *(_row(each, report, alone) for each, report in reports.items()),
+        ]
+        lines += ["", _head(_OF_MEMBERS)]
+        for strategy, report in reports.items():
+            lines += _rows_of_members(strategy, report)
+        failures = Counter(why for report in reports.values() for why in report.failed)
+        lines += ["", *(f"{count} failed: {why}" for why, count in failures.most_common(5))]
+        sys.stdout.write("\n".join(lines) + "\n")
+        sys.stdout.flush()

@@ -71,6 +71,11 @@ def test_a_tilde_is_the_home_folder_also_where_no_shell_expands_it(monkeypatch: 
         ("[runs]\nkeep_days = -1", "runs.keep_days"),
         ('[roots]\nread = "/books"', "roots.read"),
         ('home = "/elsewhere"', "Set ATLAS_HOME"),
+        ('[provider.openai]\nbase_url = "http://x"', "openai is a provider that ships"),
+        ("[group.a]\nmembers = []", "group.a.members"),
+        ('[group.a]\nmembers = ["openai:m"]\nmid_stream = ["guess"]', "group.a.mid_stream"),
+        ('[group.a]\nmembers = [{ name = "openai:m", weight = 0 }]', "group.a.members"),
+        ("[budget]\nday_usd = 0", "budget.day_usd"),
         (b"[models]\ndefault = '\xff'", "atlas.toml"),
     ],
 )

@@ -131,10 +131,16 @@ def _teams(settings: Settings) -> Iterable[Check]:
 
 
 async def _provider(settings: Settings) -> Check:
+    from atlas_mcp.providers.accounts import models_of
     from atlas_mcp.providers.registry import Registry, default_provider_name
 
     name = settings.models.default or default_provider_name()
-    registry = Registry(settings.group, aiohttp=settings.models.transport == "aiohttp")
+    registry = Registry(
+        settings.group,
+        settings.provider,
+        models=models_of(settings),
+        aiohttp=settings.models.transport == "aiohttp",
+    )
     try:
         provider = await asyncio.to_thread(registry.open, name)
         if not provider.info.language_model:

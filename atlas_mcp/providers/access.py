@@ -13,12 +13,14 @@ from pydantic import SecretStr
 
 from atlas_mcp.errors import InvalidConfiguration, MissingExtra
 from atlas_mcp.providers.aiohttp import translated
+from atlas_mcp.providers.capabilities import Capabilities
 from atlas_mcp.providers.wire_errors import redacted
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-__all__ = ["Access", "address_of", "key_of"]
+__all__ = ["Access", "address_of", "key_of", "known_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,15 @@ class Access:
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}".rstrip("/")
 
 
+def known_of(
+    model: str, capabilities: Capabilities | None, declared: Callable[[str], Capabilities] | None
+) -> Capabilities:
+    """What a model can do: as it was given, else as it is declared, else unknown."""
+    if capabilities is not None:
+        return capabilities
+    return declared(model) if declared is not None and model else Capabilities()
+
+
 def key_of(vendor: str, variable: str, given: SecretStr | str | None) -> SecretStr:
     """The key that is given, else that of the environment, without white space around it.
 
@@ -60,7 +71,7 @@ def key_of(vendor: str, variable: str, given: SecretStr | str | None) -> SecretS
         InvalidConfiguration: it could not stand in a header.
     """
     text = given.get_secret_value() if isinstance(given, SecretStr) else given
-    text = (text or os.environ.get(variable, "")).strip()
+    text = (os.environ.get(variable, "") if text is None else text).strip()
     if not (text.isascii() and text.isprintable()):
         raise InvalidConfiguration(
             f"The key for {vendor} has characters that no key has.", remedy=f"Copy {variable} anew."
@@ -74,7 +85,7 @@ def address_of(variable: str, given: str | None, *, example: str) -> str:
     Raises:
         InvalidConfiguration: it is no HTTP address.
     """
-    address = (given or os.environ.get(variable, "")).strip()
+    address = (os.environ.get(variable, "") if given is None else given).strip()
     if address and not _is_address(address):
         raise InvalidConfiguration(
             f"{variable} is {redacted(address)!r}, which is no address.",

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import jiter
 
 from atlas_mcp.errors import InvalidConfiguration, MalformedResponse, ModelNotFound
-from atlas_mcp.providers.access import Access, address_of, key_of
-from atlas_mcp.providers.capabilities import Capabilities
+from atlas_mcp.providers.access import Access, address_of, key_of, known_of
 from atlas_mcp.providers.messages_answer import MessagesAssembly
 from atlas_mcp.providers.messages_model import corrected, lacking
 from atlas_mcp.providers.messages_refusals import refused
@@ -31,15 +30,18 @@ if TYPE_CHECKING:
 
     from atlas_mcp.errors import ProviderError
     from atlas_mcp.messages import JsonObject, Prompt
+    from atlas_mcp.providers.capabilities import Capabilities
     from atlas_mcp.providers.exchange import Response
     from atlas_mcp.providers.meter import Meter
     from atlas_mcp.providers.terms import Patience, Terms
+    from atlas_mcp.providers.vendor import Declared
 
 __all__ = ["DEFAULT_MODEL", "Messages", "open_provider"]
 
 DEFAULT_MODEL = "claude-sonnet-5-5"
 
 _VENDOR = "anthropic"
+_ADDRESS = "https://api.anthropic.com"  # given, or the SDK would look into the environment
 _NO_KEY = "no-key-needed"  # the SDK insists on a key; a server of one's own often has none
 _KEEP_ALIVE_SECONDS = 30.0
 _NOT_FOUND = 404
@@ -83,7 +85,7 @@ class Messages:
         opened = anthropic.DefaultAioHttpClient if self._access.aiohttp else anthropic.DefaultAsyncHttpxClient
         client = anthropic.AsyncAnthropic(
             api_key=self._access.key.get_secret_value() or _NO_KEY,
-            base_url=self._access.base_url,
+            base_url=self._access.base_url or _ADDRESS,
             timeout=timeout,
             max_retries=0,
             open_telemetry=False,
@@ -176,6 +178,8 @@ def open_provider(
     base_url: str | None = None,
     patience: Patience | None = None,
     capabilities: Capabilities | None = None,
+    declared: Declared | None = None,
+    called: str = "",
     aiohttp: bool = False,
 ) -> VendorProvider:
     """A provider for a model of Anthropic, or of the compatible server at `base_url`.
@@ -195,14 +199,17 @@ def open_provider(
             remedy="Set ANTHROPIC_API_KEY, or ANTHROPIC_BASE_URL for a server of your own.",
         )
     access = Access(key, address or None, aiohttp=aiohttp)
-    known = capabilities or Capabilities()
+    model = model or DEFAULT_MODEL
+    known = known_of(model, capabilities, declared)
     return VendorProvider(
         Messages(access, known),
-        model=model or DEFAULT_MODEL,
+        model=model,
         key=key,
         capabilities=known,
         address=access.shown,
         patience=patience,
+        called=called,
+        declared=declared,
         remedies=_REMEDIES,
         refusals=refused,
     )

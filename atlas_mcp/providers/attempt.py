@@ -7,7 +7,6 @@ and records hear of it, once.
 from __future__ import annotations
 
 from dataclasses import replace
-from time import perf_counter
 from typing import TYPE_CHECKING
 
 from atlas_mcp.chunks import Usage
@@ -92,6 +91,9 @@ class Attempt:
             self._untold = False
             metrics = self.stream.control.metrics
             self._reliability.heard(self.member.name, self._task, metrics.last_chunk_at - metrics.started_at)
+            if self._probe:  # it is back; nobody need wait until it has said everything
+                self._probe = False
+                self.member.breaker.succeeded(probe=True)
 
     def pace(self, crawl: float) -> Stalled | None:
         """What is to be said of a member that fell far below its usual speed; None while it keeps it."""
@@ -150,8 +152,8 @@ class Attempt:
         """It failed; the member is blamed as far as the failure is its own."""
         if self._settled():
             if blames(error):
-                metrics = self.stream.control.metrics
-                lost = perf_counter() - metrics.started_at - metrics.paused_seconds
+                control, metrics = self.stream.control, self.stream.control.metrics
+                lost = control.now() - metrics.started_at - metrics.paused_seconds
                 outcome = Outcome(error.code, lost, cost_usd=self.usage().cost_usd)
                 self._reliability.observe(self.member.name, self._task, outcome)
             self.member.breaker.failed(error, probe=self._probe)

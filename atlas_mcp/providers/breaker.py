@@ -118,7 +118,7 @@ class Breaker:
         return probe
 
     def succeeded(self, *, probe: bool = False) -> None:
-        """The call was answered; a probe that was closes the breaker."""
+        """The call is answered; a probe that is closes the breaker."""
         self._row = 0
         self._outcomes.append((self._clock(), True))
         if probe:

@@ -127,6 +127,11 @@ class Budget:
             self.on_spent(usage)
 
     @property
+    def limits(self) -> bool:
+        """Whether tokens or money are limited, here or above."""
+        return any(budget.binds for budget in self._chain())
+
+    @property
     def binds(self) -> bool:
         """Whether it limits tokens or money."""
         return self.limit.tokens is not None or self.limit.cost_usd is not None

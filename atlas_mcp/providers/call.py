@@ -28,6 +28,7 @@ from atlas_mcp.providers.attempt import Attempt
 from atlas_mcp.providers.choosing import Choosing
 from atlas_mcp.providers.continuation import Seam, continued, way_on
 from atlas_mcp.providers.control import StreamState
+from atlas_mcp.providers.late import Late
 from atlas_mcp.providers.terms import Way
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class Call:
         self._held = False
         self._over = False
         self._failure: ProviderError | None = None
+        self._late: Late | None = None
 
     def usage(self) -> Usage:
         """What the answer took until now, over everyone who was tried."""
@@ -101,14 +103,28 @@ class Call:
                                 yield other
                         elif joined := self._joined(attempt, chunk):
                             yield joined
-                except (ProviderError, BudgetSpent) as failure:
+                except (ProviderError, BudgetSpent) as error:
+                    failure = self._verdict(error)
                     for chunk in await self._ended_early(attempt, failure):
                         yield chunk
                     self._survive(member, failure)
         finally:
-            if self._attempt is not None:
-                self._attempt.left()
-                await self._attempt.stream.aclose()
+            await self._leave()
+
+    async def _leave(self) -> None:
+        """Whoever is still at work is let go."""
+        self._heard()
+        if self._attempt is not None:
+            self._attempt.left()
+            await self._attempt.stream.aclose()
+
+    def _heard(self) -> None:
+        """A word came, or nobody waits for one any more."""
+        if self._late is not None:
+            self._late.heard()
+
+    def _verdict(self, error: ProviderError | BudgetSpent) -> ProviderError | BudgetSpent:
+        return error if self._late is None else self._late.verdict(error)
 
     @property
     def _text(self) -> str:
@@ -154,6 +170,8 @@ class Call:
         if len(self._roster.members) == 1:
             crawl = 0.0  # there is nobody to leave it for
         self._attempt = attempt = Attempt(member, prompt, self._terms, reliability, crawl=crawl)
+        if (seconds := self._policy.first_token) is not None and not member.nested:
+            self._late = Late(attempt.stream.control, self.control, seconds)
         return attempt
 
     def _joined(self, attempt: Attempt, chunk: TextDelta) -> TextDelta | None:
@@ -164,6 +182,7 @@ class Call:
             Stalled: it comes far more slowly than usual, and somebody else is free.
         """
         attempt.hear(chunk.text)
+        self._heard()
         slow = attempt.pace(self._policy.crawl) if attempt.usual else None
         if slow is not None and self._choosing.has_another(attempt.member, self._text):
             raise slow
@@ -186,9 +205,11 @@ class Call:
         match chunk:
             case ReasoningDelta():
                 attempt.hear(chunk.text)
+                self._heard()
                 self._reasoning += max(1, len(chunk.text))
             case ToolCall():
                 self._called = True
+                self._heard()
                 before = self._flushed()
             case Citation():
                 self._citations += 1

@@ -67,12 +67,11 @@ _DATA_URL = re.compile(r"data:(image/[\w.+-]+);base64,([A-Za-z0-9+/=]+)")
 class ChatRequest:
     """A request that was understood.
 
-    `model` is what the client calls the model; who answers is not up to it. `streaming` asks for events,
-    `reports` for the usage among them; `one_call` allows at most one tool call in the answer.
+    `streaming` asks for events, `reports` for the usage among them; `one_call` allows at most one tool call
+    in the answer. A client must say which model is to answer, but that is not up to it.
     """
 
     prompt: Prompt
-    model: str
     streaming: bool = False
     reports: bool = False
     one_call: bool = False
@@ -96,7 +95,6 @@ def read_request(data: bytes, *, agent: str = "") -> ChatRequest:
     prompt = _prompt(body, agent)
     return ChatRequest(
         prompt,
-        body.model,
         streaming=body.stream,
         reports=body.stream_options is not None and body.stream_options.include_usage,
         one_call=not body.parallel_tool_calls,

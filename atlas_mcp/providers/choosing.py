@@ -66,6 +66,8 @@ class Choosing:
         while True:
             there = [member for member in self._roster.members if self._may(member, said)]
             if not there:
+                if said and not self.ways and self._failures:
+                    raise self._failures[-1]  # nobody may go on with what was said
                 raise self._nobody()
             now = clock()
             free = [m for m in there if m.breaker.free and self._not_before.get(m, 0.0) <= now]

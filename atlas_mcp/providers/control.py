@@ -6,7 +6,7 @@ import asyncio
 import weakref
 from dataclasses import dataclass
 from enum import StrEnum
-from time import perf_counter
+from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
 from atlas_mcp.chunks import TextDelta, Usage
@@ -41,7 +41,7 @@ _ENDED = frozenset({StreamState.DONE, StreamState.CANCELLED, StreamState.FAILED}
 class StreamMetrics:
     """What a stream took, in seconds and counts.
 
-    `started_at` and `last_chunk_at` are readings of `time.perf_counter`. `first_token` is the wait for the
+    `started_at` and `last_chunk_at` are readings of the event loop's clock. `first_token` is the wait for the
     first text, pauses left out, None until it came; `longest_wait` is the longest the reader waited for
     any later chunk, `stalls` how many such waits were longer than a second, `waited` all of them together.
     `bytes` came over the wire, where there is one. `output_tokens` is known once the provider reported its
@@ -81,9 +81,8 @@ class StreamMetrics:
         seconds = self.last_chunk_at - self.started_at - self.paused_seconds - self.first_token
         return count / seconds if seconds > 0 else 0.0
 
-    def take(self, chunk: Chunk, asked_at: float) -> None:
-        """Count a chunk that was asked for at `asked_at` and has just come."""
-        now = perf_counter()
+    def take(self, chunk: Chunk, asked_at: float, now: float) -> None:
+        """Count a chunk that was asked for at `asked_at` and came `now`."""
         if self.chunks:
             self.waited += (waited := now - asked_at)
             self.longest_wait = max(self.longest_wait, waited)
@@ -115,7 +114,7 @@ class StreamControl:
 
     __slots__ = (
         "_behind", "_buffer", "_gate", "_hold", "_hold_timer", "_interrupted", "_loop", "_on_hold", "_reader",
-        "_reason", "_state", "_stream", "metrics",
+        "_reason", "_state", "_stream", "metrics", "now",
     )  # fmt: skip
 
     def __init__(
@@ -141,6 +140,7 @@ class StreamControl:
         self._buffer = buffer
         self._behind: StreamControl | None = None
         self.metrics = StreamMetrics()
+        self.now: Callable[[], float] = monotonic  # the reader's loop's, as soon as there is one
 
     @property
     def state(self) -> StreamState:
@@ -181,7 +181,7 @@ class StreamControl:
                 self._behind.resume()
 
     def front(self, behind: StreamControl) -> None:
-        """Stand before the control of the stream that this one's chunks are read from: pauses reach it too."""
+        """Stand before the control of the stream that is read behind this one: pauses reach it too."""
         self._behind = behind
         if self._state is StreamState.PAUSED:
             behind.pause()
@@ -228,11 +228,11 @@ class StreamControl:
         """Wait until the stream is not paused, and count the wait as pause."""
         if self._gate.is_set():
             return
-        since = perf_counter()
+        since = self.now()
         try:
             await self._gate.wait()
         finally:
-            self.metrics.paused_seconds += perf_counter() - since
+            self.metrics.paused_seconds += self.now() - since
 
     def _elsewhere(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
@@ -253,6 +253,7 @@ class StreamControl:
     def _begin(self) -> None:
         """The reader asks for the first chunk."""
         self._loop = asyncio.get_running_loop()
-        self.metrics.started_at = perf_counter()
+        self.now = self._loop.time
+        self.metrics.started_at = self.now()
         if self._state is StreamState.NEW:
             self._state = StreamState.FLOWING

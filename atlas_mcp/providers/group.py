@@ -118,7 +118,9 @@ class ProviderGroup:
         if policy.call is not None:
             budget = Budget(policy.call, name="call", parent=budget)
         attempts = terms.attempts or Attempts(policy.attempts)
-        terms = replace(terms, policy=policy, attempts=attempts, budget=budget)
+        # Only an answer that streams can be cut off at a limit.
+        streaming = terms.streaming or (budget is not None and budget.limits)
+        terms = replace(terms, policy=policy, attempts=attempts, budget=budget, streaming=streaming)
         call = Call(self._roster, prompt, terms, policy)
         stream = Stream(call.chunks(), meter=call, hold=policy.hold, on_hold=call.held_long, tidy=True)
         call.control = stream.control

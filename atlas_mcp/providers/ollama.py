@@ -14,12 +14,11 @@ from urllib.parse import urlsplit
 import jiter
 
 from atlas_mcp import errors
-from atlas_mcp.providers.access import Access, address_of, key_of
-from atlas_mcp.providers.capabilities import Capabilities
+from atlas_mcp.providers.access import Access, address_of, key_of, known_of
 from atlas_mcp.providers.ndjson import LineDecoder
 from atlas_mcp.providers.ollama_chat import OllamaAssembly, prompt_tokens_of, request_body
 from atlas_mcp.providers.ollama_model import OllamaModel
-from atlas_mcp.providers.terms import Patience
+from atlas_mcp.providers.terms import LOADING_SECONDS, Patience
 from atlas_mcp.providers.vendor import VendorProvider
 from atlas_mcp.providers.wire_errors import classify
 
@@ -34,9 +33,11 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from atlas_mcp.messages import JsonObject, Prompt
+    from atlas_mcp.providers.capabilities import Capabilities
     from atlas_mcp.providers.exchange import Response
     from atlas_mcp.providers.meter import Meter
     from atlas_mcp.providers.terms import Terms
+    from atlas_mcp.providers.vendor import Declared
 
 __all__ = ["OllamaChat", "open_provider"]
 
@@ -45,7 +46,7 @@ _DEFAULT = "http://127.0.0.1:11434"
 _DEFAULT_PORT = 11434
 _LATEST = ":latest"
 _KEEP_ALIVE_SECONDS = 30.0
-_LOADING_SECONDS = 300.0  # a server gives up loading a model after as long
+
 _REFUSED = 400
 _REMEDIES: dict[type[errors.ProviderError], str] = {
     errors.Authentication: "Set OLLAMA_API_KEY, or sign that server in with `ollama signin`.",
@@ -184,6 +185,8 @@ def open_provider(
     base_url: str | None = None,
     patience: Patience | None = None,
     capabilities: Capabilities | None = None,
+    declared: Declared | None = None,
+    called: str = "",
 ) -> VendorProvider:
     """A provider for a model of the Ollama server at `base_url`, by default that of this machine.
 
@@ -196,16 +199,19 @@ def open_provider(
         InvalidConfiguration: the key or the address cannot be one.
     """
     key = key_of("Ollama", "OLLAMA_API_KEY", api_key)
-    address = _complete(base_url or os.environ.get("OLLAMA_HOST", ""))
+    address = _complete(os.environ.get("OLLAMA_HOST", "") if base_url is None else base_url)
     access = Access(key, address_of("OLLAMA_HOST", address, example=_DEFAULT))
+    model = model.removesuffix(_LATEST)
     return VendorProvider(
         OllamaChat(access),
-        model=model.removesuffix(_LATEST),
+        model=model,
         key=key,
-        capabilities=capabilities or Capabilities(),
+        capabilities=known_of(model, capabilities, declared),
         address=access.shown,
-        patience=patience or Patience(first_token=_LOADING_SECONDS),
+        patience=patience or Patience(first_token=LOADING_SECONDS),
         inquires=True,
+        called=called,
+        declared=declared,
         remedies=_REMEDIES,
     )
 

@@ -13,7 +13,7 @@ import jiter
 
 from atlas_mcp.errors import InvalidConfiguration, MalformedResponse
 from atlas_mcp.providers import chat_completions, responses
-from atlas_mcp.providers.access import Access, address_of, key_of
+from atlas_mcp.providers.access import Access, address_of, key_of, known_of
 from atlas_mcp.providers.capabilities import Capabilities, Capability, Strength
 from atlas_mcp.providers.sse import EventDecoder
 from atlas_mcp.providers.vendor import VendorProvider
@@ -29,12 +29,14 @@ if TYPE_CHECKING:
     from atlas_mcp.providers.exchange import Response
     from atlas_mcp.providers.meter import Meter
     from atlas_mcp.providers.terms import Patience, Terms
+    from atlas_mcp.providers.vendor import Declared
 
 __all__ = ["DEFAULT_MODEL", "ChatCompletions", "Responses", "open_provider"]
 
 DEFAULT_MODEL = "gpt-5.4-mini"
 
 _VENDOR = "openai"
+_ADDRESS = "https://api.openai.com/v1"  # given, or the SDK would look into the environment
 _NO_KEY = "no-key-needed"  # the SDK insists on a key; a server of one's own often has none
 _AS_USER = {"bearer_auth": True}  # and not as an administrator, whose key the environment may hold as well
 _KEEP_ALIVE_SECONDS = 30.0
@@ -72,7 +74,7 @@ class _Account:
         opened = openai.DefaultAioHttpClient if self._access.aiohttp else openai.DefaultAsyncHttpxClient
         return openai.AsyncOpenAI(
             api_key=self._access.key.get_secret_value() or _NO_KEY,
-            base_url=self._access.base_url,
+            base_url=self._access.base_url or _ADDRESS,
             timeout=timeout,
             max_retries=0,
             http_client=opened(timeout=timeout, limits=limits),
@@ -166,13 +168,16 @@ def open_provider(
     base_url: str | None = None,
     patience: Patience | None = None,
     capabilities: Capabilities | None = None,
+    declared: Declared | None = None,
+    called: str = "",
     aiohttp: bool = False,
     api: Literal["auto", "chat", "responses"] = "auto",
 ) -> VendorProvider:
     """A provider for a model of OpenAI, or of the compatible server at `base_url`.
 
     What is not given comes from `OPENAI_API_KEY` and `OPENAI_BASE_URL`. Without a model it is
-    `gpt-5.4-mini`, or with a base URL the first that the server lists. `aiohttp` takes that transport.
+    `gpt-5.4-mini`, or with a base URL the first that the server lists. `aiohttp` takes that transport. An
+    empty key or base URL is none, whatever the environment has.
 
     `api` says by which of OpenAI's two wires it is asked. Responses gives more where a model reasons:
     summaries of what it thinks, and its thinking sealed, so that it need not think the same again after each
@@ -192,17 +197,20 @@ def open_provider(
             remedy="Set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own.",
         )
     access = Access(key, address or None, aiohttp=aiohttp)
-    known = capabilities or Capabilities()
+    model = model or ("" if address else DEFAULT_MODEL)
+    known = known_of(model, capabilities, declared)
     if api == "auto":
         reasons = (known.strength(Capability.REASONING) or Strength.NONE) >= Strength.MODERATE
         api = "responses" if reasons and not address else "chat"
     return VendorProvider(
         Responses(access, known) if api == "responses" else ChatCompletions(access, known),
-        model=model or ("" if address else DEFAULT_MODEL),
+        model=model,
         key=key,
         capabilities=known,
         address=access.shown,
         # OpenAI itself knows this limit by its newer name only, most compatible servers by the older.
         refused=() if address else ("max_tokens",),
         patience=patience,
+        called=called,
+        declared=declared,
     )

@@ -150,8 +150,7 @@ class Fold:
         """Take one chunk in."""
         match chunk:
             case TextDelta():
-                if chunk.text:
-                    self._say(chunk.text, reasoning=False)
+                self._say(chunk.text)
             case ReasoningDelta():
                 self._reason(chunk)
             case ToolCall():
@@ -172,12 +171,16 @@ class Fold:
             case _:
                 assert_never(chunk)
 
-    def _say(self, text: str, *, reasoning: bool) -> _Said:
+    def _say(self, text: str) -> None:
+        if text:
+            self._grown(reasoning=False).pieces.append(text)
+
+    def _grown(self, *, reasoning: bool) -> _Said:
+        """The stretch that grows on, a new one if need be."""
         growing = self._growing
         if growing is None or growing.reasoning is not reasoning:
             self._growing = growing = _Said(reasoning)
             self._parts.append(growing)
-        growing.pieces.append(text)
         return growing
 
     def _reason(self, chunk: ReasoningDelta) -> None:
@@ -185,7 +188,8 @@ class Fold:
             return
         if chunk.redacted:
             self._growing = None
-        said = self._say(chunk.text, reasoning=True)
+        said = self._grown(reasoning=True)
+        said.pieces.append(chunk.text)
         if chunk.signature is not None:
             said.signature, said.redacted = chunk.signature, chunk.redacted
             self._growing = None

@@ -1,4 +1,4 @@
-"""Providers by name, as a person writes it: `openai:gpt-5.4-mini`, `group:fast`, `extractive`, `scripted:a.toml`.
+"""Providers by name, as a person writes it: `openai:gpt-5.4-mini`, `group:fast`, `extractive`.
 
 What stands before the colon is a vendor, what follows is the vendor's own affair; `group` is a group of the
 settings. A third party adds a vendor by an entry point of the group `atlas_mcp.providers` that names a
@@ -11,6 +11,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
+from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
@@ -24,13 +26,14 @@ from atlas_mcp.providers.reliability import Reliability
 from atlas_mcp.providers.roster import Circumstances
 from atlas_mcp.providers.sampling_sessions import SamplingSessions
 from atlas_mcp.providers.strategies import strategy_named
-from atlas_mcp.providers.terms import Policy, Way
+from atlas_mcp.providers.terms import LOADING_SECONDS, Patience, Policy, Way
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from atlas_mcp.providers.capabilities import Capabilities
     from atlas_mcp.providers.provider import Provider
-    from atlas_mcp.settings import GroupSettings
+    from atlas_mcp.settings import GroupSettings, ProviderSettings
 
 __all__ = [
     "Registry",
@@ -78,20 +81,23 @@ def known_vendors() -> tuple[str, ...]:
 
 
 class Registry:
-    """Opens providers by name, each once, so that groups share members, connections and what is known of them.
+    """Opens providers by name, each once, so that groups share connections and what is known of members.
 
-    `groups` are those of the settings; `sampling` is told of the clients that lend their models.
+    `groups` and `providers` are those of the settings; `sampling` is told of the clients that lend their
+    models.
     """
 
     def __init__(
         self,
         groups: Mapping[str, GroupSettings] | None = None,
+        providers: Mapping[str, ProviderSettings] | None = None,
         *,
         models: Models | None = None,
         circumstances: Circumstances | None = None,
         aiohttp: bool = False,
     ) -> None:
         self.groups = groups or {}
+        self.providers = providers or {}
         self.models = models or Models.load()
         self.circumstances = circumstances or Circumstances(Reliability(), Prices(self.models))
         self.sampling = SamplingSessions()
@@ -105,7 +111,7 @@ class Registry:
         Connections are opened by its first stream.
 
         Raises:
-            InvalidConfiguration: nobody knows the vendor or the group, or it cannot be used as it is configured.
+            InvalidConfiguration: nobody knows the vendor or group, or it cannot be used as it is configured.
             MissingExtra: it needs an optional dependency that is not installed.
         """
         return self._open(name.strip(), ())
@@ -122,15 +128,31 @@ class Registry:
 
     def _leaf(self, name: str) -> Provider:
         if name not in self._leaves:
-            vendor, _, model = name.partition(":")
-            factory = _factory(vendor, name)
-            offered = {
-                "capabilities": self.models.card(vendor, model).capabilities,
-                "aiohttp": self._aiohttp,
-                "sessions": self.sampling,
-            }
+            called, _, model = name.partition(":")
+            own = self.providers.get(called)
+            factory = self._factory(own.vendor if own else called, name)
+            offered: dict[str, Any] = {
+                "declared": partial(self._declared, called), "capabilities": None, "called": called,
+                "aiohttp": self._aiohttp, "sessions": self.sampling,
+            }  # fmt: skip
+            if own is not None:
+                offered |= _reached(called, own)
             self._leaves[name] = factory(model, **_wished(factory, offered))
         return self._leaves[name]
+
+    def _declared(self, vendor: str, model: str) -> Capabilities:
+        return self.models.card(vendor, model).capabilities
+
+    def _factory(self, vendor: str, name: str) -> Callable[..., Provider]:
+        if vendor in _SHIPPED:
+            return import_module(_SHIPPED[vendor]).open_provider
+        for entry in entry_points(group=_GROUP, name=vendor):
+            return entry.load()
+        known = ", ".join([*known_vendors(), *self.providers])
+        raise InvalidConfiguration(
+            f"No provider is called {name!r}.",
+            remedy=f"Write vendor:model or group:NAME; known vendors are {known}.",
+        )
 
     def _group(self, name: str, within: tuple[str, ...]) -> ProviderGroup:
         wished = self.groups.get(name)
@@ -178,15 +200,25 @@ def policy_of(wished: GroupSettings) -> Policy:
     )
 
 
-def _factory(vendor: str, name: str) -> Callable[..., Provider]:
-    if vendor in _SHIPPED:
-        return import_module(_SHIPPED[vendor]).open_provider
-    for entry in entry_points(group=_GROUP, name=vendor):
-        return entry.load()
-    raise InvalidConfiguration(
-        f"No provider is called {name!r}.",
-        remedy=f"Write vendor:model or group:NAME; known vendors are {', '.join(known_vendors())}.",
-    )
+def _reached(called: str, own: ProviderSettings) -> dict[str, Any]:
+    """How a provider of a person's own is reached; a key of the environment that nobody named stays here.
+
+    Raises:
+        InvalidConfiguration: the variable that should hold its key is empty.
+    """
+    key = os.environ.get(own.key_env, "") if own.key_env else ""
+    if own.key_env and not key:
+        raise InvalidConfiguration(
+            f"[provider.{called}]: {own.key_env} is empty.",
+            remedy=f"Set {own.key_env} to the key, or leave key_env out.",
+        )
+    usual = Patience(first_token=LOADING_SECONDS) if own.vendor == "ollama" else Patience()
+    return {
+        "api_key": key, "base_url": own.base_url or "", "api": own.api,
+        "patience": replace(
+            usual, first_token=own.first_token or usual.first_token, idle=own.idle or usual.idle
+        ),
+    }  # fmt: skip
 
 
 def _wished(factory: Callable[..., Provider], offered: dict[str, Any]) -> dict[str, Any]:

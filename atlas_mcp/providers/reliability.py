@@ -1,7 +1,7 @@
 """How each member fared lately, by kind of task: what a choice among them rests on.
 
-Counts decay with a half-life, so that what a provider did yesterday weighs less than what it does now. Waits
-are kept as decaying histograms on a logarithmic scale, from which percentiles are read. A task of which
+Observations fade with a half-life, so that what a provider did yesterday weighs less than what it does now.
+Waits are kept as fading histograms on a logarithmic scale, from which percentiles are read. A task of which
 little is known borrows from the member's record over all tasks. It knows no provider, opens nothing and
 reads time from a clock that it is given.
 """
@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from atlas_mcp.providers.track import Outcome, Track
+from atlas_mcp.providers.track import QUICKER, Outcome, Track
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["Outcome", "Record", "Reliability", "Track"]
 
 HALF_LIFE = 24 * 3600.0
-"""Seconds after which an observation counts half. In simulated weeks half and twice as long hardly differ;
-with much less the adaptive strategy forgets faster than it learns."""
+"""Seconds after which what answers are like counts half; whether tries are answered, four times as fast. In
+simulated weeks half and twice as long hardly differ; with much less one forgets faster than one learns."""
 
 _BORROWED = 3.0
 """How many observations the record over all other tasks counts for within that of one task."""
@@ -46,8 +46,8 @@ _STALE_SHARE = 32
 class Record:
     """What is known of a member for a task; None is unknown.
 
-    `calls` and `rated` are how many tries and ratings it rests on, decayed, of this task alone; everything
-    else borrows from other tasks while little is known of this one. `success` is the share of tries that were
+    `calls` and `rated` are how many tries and ratings it rests on, faded, of this task alone; everything else
+    borrows from other tasks while little is known of this one. `success` is the share of tries that were
     answered, `failures` how many were not, by code; `seconds` and `first_token` are medians (and 95th
     percentiles) of the wait for a whole answer and for its beginning, `lost_seconds` how long a try that
     failed took. `answer_tokens` and `cost_usd` are of an answer, `quality` from 0 to 5.
@@ -182,26 +182,28 @@ def _summary(own: Track, every: Track, own_faded: float, every_faded: float) -> 
     What stands in a track counts for so much now as it has faded since.
     """
     mine, all_ = own_faded, every_faded
-    calls, answered = mine * own.tries, mine * own.answered
-    others = max(0.0, all_ * every.tries - calls)
-    others_answered = max(0.0, all_ * every.answered - answered)
+    my_tries, all_tries = mine**QUICKER, all_**QUICKER
+    calls, answered, failures = my_tries * own.tries, my_tries * own.answered, my_tries * own.failures
+    others = max(0.0, all_tries * every.tries - calls)
+    others_answered = max(0.0, all_tries * every.answered - answered)
     usual = (others_answered + _DOUBT) / (others + _DOUBT)
     borrowed = min(_BORROWED, others) + _DOUBT
-    near = own if answered >= _ENOUGH else every
+    answers = mine * own.answers
+    near = own if answers >= _ENOUGH else every
     seconds, seconds_p95 = near.seconds.quantiles(0.5, 0.95)
     first_token, first_token_p95 = near.first_token.quantiles(0.5, 0.95)
     (speed,) = near.speed.quantiles(0.5)
     return Record(
         calls=calls,
         success=(answered + borrowed * usual) / (calls + borrowed),
-        failures={code: mine * count for code, count in own.failed.items() if mine * count > _FORGOTTEN},
+        failures={c: my_tries * count for c, count in own.failed.items() if my_tries * count > _FORGOTTEN},
         seconds=seconds,
         seconds_p95=seconds_p95,
         first_token=first_token,
         first_token_p95=first_token_p95,
         tokens_per_second=speed,
-        lost_seconds=_mean(mine * own.lost, mine * own.failures, all_ * every.lost, all_ * every.failures),
-        answer_tokens=_mean(mine * own.tokens, answered, all_ * every.tokens, all_ * every.answered),
+        lost_seconds=_mean(my_tries * own.lost, failures, all_tries * every.lost, all_tries * every.failures),
+        answer_tokens=_mean(mine * own.tokens, answers, all_ * every.tokens, all_ * every.answers),
         cost_usd=_mean(mine * own.cost, mine * own.priced, all_ * every.cost, all_ * every.priced),
         quality=_mean(mine * own.quality, mine * own.rated, all_ * every.quality, all_ * every.rated),
         rated=mine * own.rated,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from time import perf_counter
 from typing import TYPE_CHECKING, Protocol, Self
 
 from atlas_mcp.chunks import Stopped, Usage
@@ -98,7 +97,7 @@ class Stream:
             await self._flowing()
         control._reader = reader = asyncio.current_task(control._loop)
         cancelled_before = reader.cancelling() if reader is not None else 0
-        asked_at = perf_counter()
+        asked_at = control.now()
         chunk: Chunk | None = None
         ended = StreamState.FAILED
         try:
@@ -120,7 +119,7 @@ class Stream:
                 control._state = ended
             if self._left is not None:
                 self._left.set()
-        control.metrics.take(chunk, asked_at)
+        control.metrics.take(chunk, asked_at, control.now())
         if type(chunk) is Usage:
             self._reported = self._reported + chunk
         elif type(chunk) is Stopped:
@@ -130,7 +129,7 @@ class Stream:
     async def _flowing(self) -> None:
         """Wait until the next chunk may be asked for; a source that ended gives none."""
         control = self.control
-        if not control.metrics.started_at:
+        if control._loop is None:
             control._begin()
         await control.unpaused()
         if control._reason is not None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from atlas_mcp.providers.budget import Budget, Limit
 
-__all__ = ["EVERY_WAY", "TERMS", "Attempts", "Patience", "Policy", "Terms", "Way"]
+__all__ = ["EVERY_WAY", "LOADING_SECONDS", "TERMS", "Attempts", "Patience", "Policy", "Terms", "Way"]
 
 
 class Way(StrEnum):
@@ -29,6 +29,10 @@ class Way(StrEnum):
 
 
 EVERY_WAY = (Way.PREFILL, Way.RETELL, Way.RESTART)
+
+
+LOADING_SECONDS = 300.0
+"""How long a server may take to load a model before it answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +58,9 @@ class Policy:
     `ways` are the permitted ways to go on in mid-answer (none: fail, and the error says how far it came).
     `refusals` lets another member answer what one refused. `crawl` is the share of its usual speed below
     which a member is left in mid-answer while another is free (0: never). `hold` is how long a pause may keep
-    a connection; `first_token` and `idle` override the provider's patience; `total` limits a whole call,
-    `wait` any single wait for a member that is cooling down. `call` is the most that one call may take.
+    a connection. `first_token` limits the wait for the first word, whatever signs of life come before;
+    `idle` overrides the provider's patience, `total` limits a whole call, `wait` any single wait for a member
+    that is cooling down. `call` is the most that one call may take.
     """
 
     ways: tuple[Way, ...] = EVERY_WAY

@@ -1,7 +1,7 @@
 """What was observed of one member at one kind of task: sums and histograms that fade with time.
 
-Everything fades alike and is only ever added up, so that what two processes observed apart and merge later is
-what one would have observed. It knows no clock; whoever keeps it says when a thing was observed.
+Observations are only ever added up and fade by their age alone, so that what two processes observed apart and
+merge later is what one would have observed. It knows no clock; whoever keeps it says when it was.
 """
 
 from __future__ import annotations
@@ -15,15 +15,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Histogram", "Outcome", "Track"]
+__all__ = ["QUICKER", "Histogram", "Outcome", "Track"]
 
 _LEAST, _RATIO, _BUCKETS = 0.01, 1.5, 32
 _LOG_RATIO = math.log(_RATIO)
 _BOUNDS = (0.0, *(_LEAST * _RATIO**power for power in range(_BUCKETS)))
 """Where the buckets of a histogram begin and end."""
 
-_SUMS = ("answered", "lost", "tokens", "cost", "priced", "quality", "rated")
+_SUMS = ("tokens", "cost", "priced", "quality", "rated")
+_QUICK_SUMS = ("answered", "lost")
 _HISTOGRAMS = ("seconds", "first_token", "speed")
+
+QUICKER = 4.0
+"""Whether tries are answered fades so many times as fast as what answers are like: an outage ends within
+hours, and is not held against a member for days."""
 
 _NOTHING = 1e-9
 """A histogram of less than this is empty."""
@@ -117,11 +122,12 @@ class Track:
 
     def add(self, outcome: Outcome, weight: float) -> None:
         """Count how a try ended."""
+        quick = weight**QUICKER
         if outcome.failure:
-            self.failed[outcome.failure] = self.failed.get(outcome.failure, 0.0) + weight
-            self.lost += weight * outcome.seconds
+            self.failed[outcome.failure] = self.failed.get(outcome.failure, 0.0) + quick
+            self.lost += quick * outcome.seconds
         else:
-            self.answered += weight
+            self.answered += quick
             self.tokens += weight * outcome.tokens
             self.seconds.add(outcome.seconds, weight)
             if outcome.tokens_per_second:
@@ -138,17 +144,25 @@ class Track:
     def merge(self, other: Track, half_life: float) -> None:
         """Add another's observations, each by its age."""
         weight = self._weight(other.at, half_life)
+        quick = weight**QUICKER
         for name in _SUMS:
             setattr(self, name, getattr(self, name) + weight * getattr(other, name))
+        for name in _QUICK_SUMS:
+            setattr(self, name, getattr(self, name) + quick * getattr(other, name))
         for name in _HISTOGRAMS:
             getattr(self, name).merge(getattr(other, name), weight)
         for code, count in other.failed.items():
-            self.failed[code] = self.failed.get(code, 0.0) + weight * count
+            self.failed[code] = self.failed.get(code, 0.0) + quick * count
 
     @property
     def tries(self) -> float:
         """How many tries ended, however they did."""
         return self.answered + self.failures
+
+    @property
+    def answers(self) -> float:
+        """How many tries were answered, faded as what they were like is."""
+        return sum(self.seconds.counts)
 
     @property
     def failures(self) -> float:
@@ -159,7 +173,7 @@ class Track:
         """The track as JSON."""
         return {
             "at": self.at,
-            **{name: getattr(self, name) for name in _SUMS},
+            **{name: getattr(self, name) for name in (*_SUMS, *_QUICK_SUMS)},
             "failed": self.failed,
             **{name: getattr(self, name).counts for name in _HISTOGRAMS},
         }
@@ -168,7 +182,7 @@ class Track:
     def from_dict(cls, kept: Mapping[str, Any]) -> Track:
         """The track that `to_dict` gave."""
         track = cls(kept["at"])
-        for name in _SUMS:
+        for name in (*_SUMS, *_QUICK_SUMS):
             setattr(track, name, kept[name])
         for name in _HISTOGRAMS:
             setattr(track, name, Histogram(list(kept[name])))
@@ -185,8 +199,11 @@ class Track:
     def _renew(self, now: float, factor: float) -> None:
         """Bring everything to `now`."""
         self.at = now
+        quick = factor**QUICKER
         for name in _SUMS:
             setattr(self, name, getattr(self, name) * factor)
+        for name in _QUICK_SUMS:
+            setattr(self, name, getattr(self, name) * quick)
         for name in _HISTOGRAMS:
             getattr(self, name).scale(factor)
-        self.failed = {code: count * factor for code, count in self.failed.items()}
+        self.failed = {code: count * quick for code, count in self.failed.items()}

@@ -12,7 +12,7 @@ import logging
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from atlas_mcp import errors
 from atlas_mcp.errors import ProviderError
@@ -35,7 +35,10 @@ if TYPE_CHECKING:
     from atlas_mcp.providers.capabilities import Capabilities
     from atlas_mcp.providers.exchange import Assembly, Decoder, Response
 
-__all__ = ["Dialect", "VendorProvider"]
+__all__ = ["Declared", "Dialect", "VendorProvider"]
+
+Declared: TypeAlias = "Callable[[str], Capabilities]"
+"""What is declared of a model of that name."""
 
 _logger = logging.getLogger(__name__)
 _FEW = 5
@@ -84,9 +87,12 @@ class VendorProvider:
 
     Without a `model` it asks the server which it has, and takes the first. What a server refuses by name (a
     parameter, structured output) is left out from then on. `inquires` has it ask before its first prompt what
-    the model can do; what a model is known to lack is not asked of it. `remedies` say what to do about a
-    failure better than the general ones; `{model}` in them stands for the model's name. `refusals` says what
-    of a request a message of the server's refuses, where its wire needs a reading of its own.
+    the model can do; what a model is known to lack is not asked of it.
+
+    It is `called` by the vendor's name where no other is given; `declared` gives what is declared of a model
+    that the server named. `remedies` say what to do about a failure better than the general ones; `{model}`
+    in them stands for the model's name. `refusals` says what of a request a message of the server's refuses,
+    where its wire needs a reading of its own.
     """
 
     def __init__(
@@ -100,6 +106,8 @@ class VendorProvider:
         refused: Collection[str] = (),
         patience: Patience | None = None,
         inquires: bool = False,
+        called: str = "",
+        declared: Declared | None = None,
         remedies: Mapping[type[ProviderError], str] | None = None,
         refusals: Callable[[str, JsonObject], str | None] | None = None,
     ) -> None:
@@ -114,10 +122,15 @@ class VendorProvider:
         self._client: Any = None
         self._opening = asyncio.Lock()
         self._closed = False
+        self._declared = declared
+        vendor = called or dialect.vendor
         self._info = ProviderInfo(
-            f"{dialect.vendor}:{model}" if model else dialect.vendor, dialect.vendor, model,
-            capabilities=capabilities, address=address,
-        )  # fmt: skip
+            f"{vendor}:{model}" if model else vendor,
+            vendor,
+            model,
+            capabilities=capabilities,
+            address=address,
+        )
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._info.name!r})"
@@ -239,11 +252,13 @@ class VendorProvider:
                 self._inquires = known is info.capabilities
 
     def _name_model(self, names: list[str]) -> None:
+        vendor = self._info.vendor
         if not names:
             raise errors.ModelNotFound(
-                "The server has no model.", remedy=f"Load one, or name one: {self._dialect.vendor}:MODEL."
+                "The server has no model.", remedy=f"Load one, or name one: {vendor}:MODEL."
             )
-        self._info = replace(self._info, name=f"{self._dialect.vendor}:{names[0]}", model=names[0])
+        known = self._info.capabilities if self._declared is None else self._declared(names[0])
+        self._info = replace(self._info, name=f"{vendor}:{names[0]}", model=names[0], capabilities=known)
 
     async def _connected(self) -> Any:
         if self._client is not None:
@@ -251,7 +266,7 @@ class VendorProvider:
         async with self._opening:
             if self._closed:
                 raise errors.Unavailable(
-                    "The provider was closed.", provider=self._dialect.vendor, model=self._info.model
+                    "The provider was closed.", provider=self._info.vendor, model=self._info.model
                 )
             if self._client is None:
                 # The first import takes a second, and certificates are read from disk.

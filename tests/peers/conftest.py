@@ -1,4 +1,4 @@
-"""What the peers' tests share: places where ATLAS works, and one ATLAS that serves them over HTTP."""
+"""What the peers' tests share: places where ATLAS works, one ATLAS that serves them over HTTP, and aimock."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.peers.mocking import Mock, mocking
 from tests.peers.place import NODE, PACKAGES, Place
 
 if TYPE_CHECKING:
@@ -33,3 +34,10 @@ def address(http_place: Place) -> Iterator[str]:
     """Where ATLAS serves `http_place`: `/mcp` and `/sse`."""
     with http_place.over_http("--sse") as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def aimock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mock]:
+    """aimock, at an address where every vendor's wire is spoken."""
+    with mocking(tmp_path_factory.mktemp("aimock")) as mock:
+        yield mock

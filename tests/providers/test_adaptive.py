@@ -29,18 +29,22 @@ SURE = Adaptive(curiosity=0.0)
 """It looks at nobody else, and leaves nothing to chance."""
 
 
+def seeded(seed: int = 1) -> Random:
+    return Random(seed)  # noqa: S311 - a test's chance
+
+
 def view(name: str, record: Record = KNOWN, price: Price | None = PRICE, **strengths: Strength) -> MemberView:
     able = {Capability(task): strength for task, strength in strengths.items()}
     return MemberView(name, price=price, record=record, capabilities=Capabilities(able))
 
 
 def order(members: Sequence[MemberView], ask: Ask = WRITING, strategy: Adaptive = SURE) -> str:
-    return "".join(members[place].name for place in strategy(ask, members, Random(1)).places)
+    return "".join(members[place].name for place in strategy(ask, members, seeded()).places)
 
 
 def shares(members: Sequence[MemberView], ask: Ask = WRITING, times: int = 2000) -> dict[str, float]:
     """How often each is first."""
-    chance, strategy = Random(1), Adaptive()
+    chance, strategy = seeded(), Adaptive()
     first = Counter(members[strategy(ask, members, chance).places[0]].name for _ in range(times))
     return {member.name: first[member.name] / times for member in members}
 
@@ -147,7 +151,7 @@ def test_law_whoever_gets_better_does_not_fall_behind(
 
 
 def test_with_nothing_observed_declared_strengths_and_prices_decide() -> None:
-    dear = Price(20e-6, 100e-6)
+    dear = Price(3e-6, 15e-6)
     strong = view("s", Record(), writing=Strength.STRONG, code=Strength.LIMITED)
     limited = view("l", Record(), writing=Strength.LIMITED, code=Strength.STRONG)
     same = view("d", Record(), price=dear, writing=Strength.STRONG, code=Strength.LIMITED)
@@ -164,7 +168,7 @@ def test_what_was_observed_soon_counts_for_more_than_what_was_declared() -> None
 def test_newcomers_are_given_a_chance_and_those_known_to_be_worse_hardly_any() -> None:
     best, worse = view("b", replace(KNOWN, quality=4.4)), view("w", replace(KNOWN, quality=3.0))
     first = shares([best, worse, view("n", Record())])
-    assert 0.02 < first["n"] < 0.5
+    assert 0.005 < first["n"] < 0.5
     assert first["w"] < 0.001
 
 
@@ -187,7 +191,7 @@ def test_where_nobody_rates_answers_nobody_is_asked_for_the_sake_of_their_qualit
     assert shares(fresh)["m"] > 0.05
 
 
-def test_one_that_failed_for_hours_comes_back_once_that_is_past() -> None:
+def test_one_that_was_out_for_hours_comes_back_once_that_is_past() -> None:
     now = [0.0]
     reliability = Reliability(clock=lambda: now[0])
 
@@ -201,15 +205,16 @@ def test_one_that_failed_for_hours_comes_back_once_that_is_past() -> None:
     def share() -> float:
         return shares([view(m, reliability.record(m, TaskType.WRITING)) for m in "gp"])["g"]
 
-    lived("g", 0, 100)
-    lived("p", 0, 100)
-    assert share() > 0.99
-    lived("g", 100, 0)
-    assert share() < 0.05, "while it fails it is passed over"
-    now[0] += 3 * HALF_LIFE
-    lived("p", 0, 100)
-    assert 0.0 < share(), "after days it is looked at again"
     lived("g", 0, 30)
+    lived("p", 0, 30)
+    assert share() > 0.99
+    lived("g", 30, 0)
+    assert share() < 0.001, "while it fails it is passed over"
+    for _ in range(24):
+        now[0] += HALF_LIFE / 24
+        lived("p", 0, 5)
+    assert share() > 0.05, "a day later it is looked at again"
+    lived("g", 0, 10)
     assert share() > 0.9, "and, being better, is back"
 
 
@@ -218,18 +223,18 @@ def test_one_that_failed_for_hours_comes_back_once_that_is_past() -> None:
 
 def test_the_reason_says_what_the_choice_rests_on() -> None:
     members = [view("a"), view("b", replace(KNOWN, quality=2.0)), view("c", replace(KNOWN, quality=3.0))]
-    reason = SURE(WRITING, members, Random(1)).reason
+    reason = SURE(WRITING, members, seeded()).reason
     assert reason == "best of 3: 98% answered, 3.0 s, $0.0070, quality 4.0"
 
 
 def test_of_a_stranger_the_reason_says_that_little_is_known() -> None:
     members = [view("a", Record(), price=None, writing=Strength.EXCEPTIONAL), view("b", Record(), price=None)]
-    assert SURE(WRITING, members, Random(1)).reason == "best of 2: hardly tried lately, unknown price"
+    assert SURE(WRITING, members, seeded()).reason == "best of 2: hardly tried lately, unknown price"
 
 
 def test_a_look_at_another_is_called_one_and_names_the_best() -> None:
     members = [view("best", replace(KNOWN, quality=4.4)), view("new", Record())]
-    chance = Random(1)
+    chance = seeded()
     orders = [Adaptive()(WRITING, members, chance) for _ in range(300)]
     looks = {reason for places, reason in orders if places[0] == 1}
     assert looks == {"to see how it does now: hardly tried lately, $0.0070; the best so far is best"}

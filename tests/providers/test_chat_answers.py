@@ -37,7 +37,7 @@ USAGE = (
 
 
 def request(**more: Any) -> ChatRequest:
-    return ChatRequest(PROMPT, "gpt", **more)
+    return ChatRequest(PROMPT, **more)
 
 
 def written(*chunks: Chunk, **more: Any) -> str:

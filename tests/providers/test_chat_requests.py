@@ -37,9 +37,7 @@ def wrong(**body: Any) -> InvalidField:
 
 def test_the_least_request_is_a_prompt_asked_by_whoever_has_the_key() -> None:
     request = read()
-    assert (request.model, request.streaming, request.reports, request.one_call) == (
-        "gpt", False, False, False,
-    )  # fmt: skip
+    assert (request.streaming, request.reports, request.one_call) == (False, False, False)
     assert request.prompt.messages == (Message("user", (Text("hello"),)),)
     assert (request.prompt.agent, request.prompt.about) == ("tester", "hello")
     assert request.prompt.kind_of_task is TaskType.CONVERSATION

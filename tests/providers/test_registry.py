@@ -12,7 +12,8 @@ from atlas_mcp.errors import InvalidConfiguration, MissingExtra
 from atlas_mcp.providers.capabilities import Capability, Strength
 from atlas_mcp.providers.provider import complete
 from atlas_mcp.providers.registry import Registry, configured_vendors, default_provider_name, known_vendors
-from atlas_mcp.settings import GroupSettings
+from atlas_mcp.settings import GroupSettings, ProviderSettings
+from tests.fakes.model_server import FakeModels
 from tests.providers.mortal import asked
 
 if TYPE_CHECKING:
@@ -140,6 +141,36 @@ def test_a_group_that_cannot_be_is_refused_with_what_to_write(
 ) -> None:
     with pytest.raises(InvalidConfiguration, match=said):
         Registry(groups).open(name)
+
+
+async def test_a_server_of_ones_own_is_reached_by_the_name_it_was_given(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LOCAL_KEY", "local-0123456789")
+    async with FakeModels(tokens=4) as server, FakeModels(tokens=4) as other:
+        mine = ProviderSettings(base_url=server.url, key_env="LOCAL_KEY")
+        registry = Registry(
+            {"both": group("mine:qwen", "bare:qwen")},
+            {"mine": mine, "bare": ProviderSettings(base_url=other.url)},
+        )
+        provider = registry.open("group:both")
+        reply = await complete(provider, asked())
+        assert [member.name for member in provider.members] == ["mine:qwen", "bare:qwen"]
+        assert provider.info.recipients == (f"bare at {other.url}", f"mine at {server.url}")
+        assert reply.choices[0].member == "mine:qwen"
+        await complete(registry.open("bare:qwen"), asked())
+        await registry.aclose()
+    assert server.exchanges[-1].headers["authorization"] == "Bearer local-0123456789"
+    # The key of the environment that nobody named for it goes nowhere.
+    assert other.exchanges
+    assert not any("sk-0123456789" in str(exchange.headers) for exchange in other.exchanges)
+
+
+def test_a_key_that_is_named_and_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LOCAL_KEY", raising=False)
+    registry = Registry(providers={"mine": ProviderSettings(key_env="LOCAL_KEY")})
+    with pytest.raises(InvalidConfiguration, match=r"\[provider.mine\]: LOCAL_KEY is empty"):
+        registry.open("mine:m")
 
 
 async def test_closing_a_registry_closes_what_it_opened() -> None:

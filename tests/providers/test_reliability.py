@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from atlas_mcp.messages import TaskType
 from atlas_mcp.providers.reliability import HALF_LIFE, Record, Reliability
-from atlas_mcp.providers.track import Histogram, Outcome, Track
+from atlas_mcp.providers.track import QUICKER, Histogram, Outcome, Track
 
 ANSWERED = Outcome("", 2.0, 50.0, 0.002, 100)
 FAILED = Outcome("overloaded", 0.5)
@@ -129,14 +129,26 @@ def test_over_all_tasks_it_is_known_what_each_of_them_taught(reliability: Reliab
 
 
 def test_what_was_observed_counts_half_after_a_half_life(reliability: Reliability, clock: Clock) -> None:
-    reliability.rate("m", WRITING, 4.0)
-    observed(reliability, FAILED, 8)
+    for _ in range(8):
+        reliability.rate("m", WRITING, 4.0)
     clock.now += HALF_LIFE
     record = reliability.record("m", WRITING)
-    assert record.calls == pytest.approx(4.0)
-    assert record.failures == {"overloaded": pytest.approx(4.0)}
-    assert record.rated == pytest.approx(0.5)
+    assert record.rated == pytest.approx(4.0)
     assert record.quality == pytest.approx(4.0), "less is known, not something else"
+
+
+def test_whether_tries_are_answered_fades_sooner_than_what_answers_are_like(
+    reliability: Reliability, clock: Clock
+) -> None:
+    observed(reliability, ANSWERED, 8)
+    observed(reliability, FAILED, 8)
+    clock.now += HALF_LIFE / QUICKER
+    record = reliability.record("m", WRITING)
+    assert record.calls == pytest.approx(8.0)
+    assert record.failures == {"overloaded": pytest.approx(4.0)}
+    assert (record.seconds, record.answer_tokens) == (pytest.approx(2.0, rel=0.5), pytest.approx(100.0))
+    clock.now += HALF_LIFE
+    assert reliability.record("m", WRITING).success > 0.75, "failures of yesterday are nearly forgiven"
 
 
 def test_what_is_observed_now_outweighs_what_was_long_ago(reliability: Reliability, clock: Clock) -> None:

@@ -14,6 +14,7 @@ from atlas_mcp import database as databases
 from atlas_mcp import errors
 from atlas_mcp.messages import TaskType
 from atlas_mcp.providers.breaker import BreakerState
+from atlas_mcp.providers.track import QUICKER
 from tests.providers.processes import A_DAY, START, WRITING, Clock, started
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ async def test_what_was_observed_long_ago_weighs_less(file: Path, clock: Clock) 
     async with started(file, clock) as before:
         before.observe(10)
         await before.store.flush()
-    clock.now += before.reliability.half_life
+    clock.now += before.reliability.half_life / QUICKER
     async with started(file, clock) as after:
         assert after.calls() == pytest.approx(5)
         after.observe(1)
@@ -185,6 +186,7 @@ from atlas_mcp.messages import TaskType
 from atlas_mcp.providers.models import Models
 from atlas_mcp.providers.reliability import Outcome, Reliability
 from atlas_mcp.providers.store import SCHEMA, ProviderStore
+from atlas_mcp.providers.track import QUICKER
 
 async def main():
     clock = lambda: float(sys.argv[2])

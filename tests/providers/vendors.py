@@ -17,27 +17,37 @@ MODEL = "fake-model"
 class Opening(Protocol):
     """Opens a vendor's provider for the server at an address."""
 
-    def __call__(self, address: str, *, key: str = KEY, patience: Patience | None = None) -> VendorProvider:
+    def __call__(
+        self, address: str, *, model: str = MODEL, key: str = KEY, patience: Patience | None = None
+    ) -> VendorProvider:
         """The provider, not yet connected."""
         ...
 
 
-def _chat(address: str, *, key: str = KEY, patience: Patience | None = None) -> VendorProvider:
+def _chat(
+    address: str, *, model: str = MODEL, key: str = KEY, patience: Patience | None = None
+) -> VendorProvider:
     base = f"{address}/v1"
-    return openai.open_provider(MODEL, api_key=key, base_url=base, patience=patience, api="chat")
+    return openai.open_provider(model, api_key=key, base_url=base, patience=patience, api="chat")
 
 
-def _responses(address: str, *, key: str = KEY, patience: Patience | None = None) -> VendorProvider:
+def _responses(
+    address: str, *, model: str = MODEL, key: str = KEY, patience: Patience | None = None
+) -> VendorProvider:
     base = f"{address}/v1"
-    return openai.open_provider(MODEL, api_key=key, base_url=base, patience=patience, api="responses")
+    return openai.open_provider(model, api_key=key, base_url=base, patience=patience, api="responses")
 
 
-def _anthropic(address: str, *, key: str = KEY, patience: Patience | None = None) -> VendorProvider:
-    return anthropic.open_provider(MODEL, api_key=key, base_url=address, patience=patience)
+def _anthropic(
+    address: str, *, model: str = MODEL, key: str = KEY, patience: Patience | None = None
+) -> VendorProvider:
+    return anthropic.open_provider(model, api_key=key, base_url=address, patience=patience)
 
 
-def _ollama(address: str, *, key: str = KEY, patience: Patience | None = None) -> VendorProvider:
-    return ollama.open_provider(MODEL, api_key=key, base_url=address, patience=patience)
+def _ollama(
+    address: str, *, model: str = MODEL, key: str = KEY, patience: Patience | None = None
+) -> VendorProvider:
+    return ollama.open_provider(model, api_key=key, base_url=address, patience=patience)
 
 
 VENDORS: dict[str, Opening] = {
