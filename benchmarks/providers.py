@@ -61,14 +61,16 @@ def _atlas(wire: str, function: str, sdk: str) -> list[Side]:
 
 
 def _peers(wire: str, function: str, sdk: str) -> list[Side]:
+    """The peers that ask on a wire; Pydantic AI has no model for Ollama's own."""
     langchain = f"langchain-{sdk}"
-    all_of_them = [
-        Side("LiteLLM Router", wire, f"peers:litellm_{function}", ("litellm",)),
-        Side("Pydantic AI FallbackModel", wire, f"peers:pydantic_ai_{function}", ("pydantic-ai-slim", sdk)),
+    there = [
+        Side("LiteLLM Router", wire, f"peers:litellm_{function}", ("litellm", sdk)),
         Side("LangChain with_fallbacks", wire, f"peers:langchain_{function}", (langchain, sdk)),
     ]
-    lacking = {"responses": {"LiteLLM Router"}, "ollama": {"Pydantic AI FallbackModel"}}
-    return [side for side in all_of_them if side.name not in lacking.get(function, ())]
+    if sdk != "ollama":
+        packages = ("pydantic-ai-slim", sdk)
+        there.append(Side("Pydantic AI FallbackModel", wire, f"peers:pydantic_ai_{function}", packages))
+    return there
 
 
 def _on(wire: str, function: str, sdk: str) -> list[Side]:

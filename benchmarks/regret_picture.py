@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["picture"]
 
 _WIDTH, _HEIGHT = 860, 460
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 190, 58, 48
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 190, 66, 48
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _EVENTS = {32: "price doubles", 57: "outage", 84: "quality falls", 106: "newcomer"}
 """What happens, by the hour about which it does; each to another member."""
@@ -91,7 +91,7 @@ class _Plane:
             if hour < self._hours:
                 x = self.x(hour)
                 parts.append(_line("axis event", x, _TOP, x, bottom))
-                parts.append(_text(x + 4, _TOP + 10, event, "small"))
+                parts.append(_text(x, _TOP - 6, event, "small", anchor="middle"))
         return parts
 
     def curve(self, seeds: Sequence[Sequence[float]], colour: str, *, best: bool) -> list[str]:
@@ -103,7 +103,7 @@ class _Plane:
         band = self._points([*self._within(high), *reversed(self._within(low))])
         middle = self._points(self._within(mean))
         return [
-            f'<polygon points="{band}" fill="{colour}" fill-opacity=".12"/>',
+            f'<polygon points="{band}" fill="{colour}" fill-opacity=".1"/>',
             f'<polyline class="{"line best" if best else "line"}" points="{middle}" stroke="{colour}"/>',
         ]
 

@@ -12,18 +12,16 @@ import asyncio
 import os
 import sys
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache
 from itertools import accumulate
 from pathlib import Path
 from statistics import fmean, quantiles
 from typing import TYPE_CHECKING, NamedTuple
-from unittest.mock import patch
 
 from atlas_mcp.chunks import Chosen, Switched
 from atlas_mcp.errors import AtlasError
 from atlas_mcp.messages import Intent, Message, Prompt, Text
-from atlas_mcp.providers import attempt, control, stream
 from atlas_mcp.providers.adaptive import Adaptive
 from atlas_mcp.providers.group import Circumstances, ProviderGroup
 from atlas_mcp.providers.reliability import Reliability
@@ -38,7 +36,7 @@ if TYPE_CHECKING:
 
     from atlas_mcp.providers.strategy import Strategy
 
-__all__ = ["Lived", "Request", "live", "regrets", "week"]
+__all__ = ["Lived", "Request", "hourly", "live", "regrets", "week"]
 
 SEEDS = range(1, 6)
 A_DAY = 1500
@@ -50,6 +48,7 @@ CONTENDERS: dict[str, Strategy] = {
     **STRATEGIES,
     "adaptive, told to save": Adaptive(wait=0.0, price=3.0),
     "adaptive, told to hurry": Adaptive(wait=3.0, price=0.0),
+    "adaptive, told to be choosy": Adaptive(wait=0.1, price=0.1),
 }
 
 
@@ -73,6 +72,7 @@ class Lived:
     strategy: str
     seed: int
     days: float
+    a_day: int
     requests: Sequence[Request]
 
 
@@ -80,7 +80,7 @@ def live(name: str, seed: int, *, days: float = 7.0, a_day: int = A_DAY) -> Live
     """Let a strategy live through the week of a seed."""
     world = World(seed, days=days)
     with asyncio.Runner(loop_factory=SkippingLoop) as runner:
-        return Lived(name, seed, days, runner.run(_lived(CONTENDERS[name], world, a_day)))
+        return Lived(name, seed, days, a_day, runner.run(_lived(CONTENDERS[name], world, a_day)))
 
 
 async def _lived(strategy: Strategy, world: World, a_day: int) -> list[Request]:
@@ -91,16 +91,13 @@ async def _lived(strategy: Strategy, world: World, a_day: int) -> list[Request]:
     models = [SimulatedModel(world, nature, books) for nature in world.natures]
     group: ProviderGroup | None = None
     asking: list[asyncio.Task[Request]] = []
-    with ExitStack() as stack:
-        for module in (attempt, control, stream):  # what streams measure of themselves is by the same clock
-            stack.enter_context(patch.object(module, "perf_counter", loop.time))
-        for number, (at, kind) in enumerate(world.arrivals(a_day)):
-            await asyncio.sleep(at - loop.time())
-            there = [model for model in models if model.nature.joins <= at]
-            if group is None or len(group.members) != len(there):
-                group = ProviderGroup(there, strategy, name="week", circumstances=circumstances)
-            asking.append(asyncio.create_task(_asked(group, world, books, number, kind)))
-        return await asyncio.gather(*asking)
+    for number, (at, kind) in enumerate(world.arrivals(a_day)):
+        await asyncio.sleep(at - loop.time())
+        there = [model for model in models if model.nature.joins <= at]
+        if group is None or len(group.members) != len(there):
+            group = ProviderGroup(there, strategy, name="week", circumstances=circumstances)
+        asking.append(asyncio.create_task(_asked(group, world, books, number, kind)))
+    return await asyncio.gather(*asking)
 
 
 _MESSAGES = {kind.task: Message("user", (Text("word" * kind.prompt_tokens),)) for kind in KINDS}
@@ -133,14 +130,19 @@ async def _asked(group: ProviderGroup, world: World, books: Books, number: int, 
 
 def regrets(lived: Lived, person: Person = PEOPLE[0]) -> list[float]:
     """For each request, what whoever served best would have been worth to a person, less what was got."""
-    world = World(lived.seed, days=lived.days)
     return [
-        world.best(each.at, each.kind, person) - person.utility(each.quality, each.seconds, each.dollars)
-        for each in lived.requests
+        best - person.utility(each.quality, each.seconds, each.dollars)
+        for best, each in zip(_best(lived.seed, lived.days, lived.a_day, person), lived.requests, strict=True)
     ]
 
 
-def _hourly(lived: Lived) -> list[float]:
+@cache
+def _best(seed: int, days: float, a_day: int, person: Person) -> list[float]:
+    world = World(seed, days=days)
+    return [world.best(at, kind, person) for at, kind in world.arrivals(a_day)]
+
+
+def hourly(lived: Lived) -> list[float]:
     """The regret up to the end of each hour."""
     total = [0.0, *accumulate(regrets(lived))]
     hours, upto, passed = int(lived.days * 24), list[float](), 0
@@ -206,9 +208,7 @@ def week() -> None:
     sys.stdout.write(
         f"{_table(weeks)}\n\nRegret a thousand requests, by what people want:\n\n{_tastes(weeks)}\n"
     )
-    curves = {
-        name: [_hourly(lived) for lived in lives] for name, lives in weeks.items() if name in STRATEGIES
-    }
+    curves = {name: [hourly(lived) for lived in lives] for name, lives in weeks.items() if name in STRATEGIES}
     PICTURE.parent.mkdir(parents=True, exist_ok=True)
     PICTURE.write_text(picture(curves), "utf-8")
     sys.stdout.write(f"\nDrawn: {PICTURE}\n")

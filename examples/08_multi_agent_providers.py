@@ -1,8 +1,8 @@
 """Several agents, each with its own providers, under one budget.
 
-`python examples/08_multi_agent_providers.py "your subject"`: a planner, two writers and a critic share what may be spent; each asks the group that suits its work. One
-provider fails on the way, and nobody but the log notices. With a key the agents are asked of real models;
-without one they are scripted.
+`python examples/08_multi_agent_providers.py "your subject"`: a planner, two writers and a critic share what
+may be spent; each asks the group that suits its work. One provider fails on the way, and nobody but the log
+notices. With a key real models are asked; without one they are scripted.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from pydantic import BaseModel
@@ -74,10 +74,17 @@ CONFIGURATION = (ROOT / "docs/handbook/06-configuration.md").read_text("utf-8")
 
 
 def as_told(default: object) -> str:
-    words: dict[object, str] = {None: "none", (): "empty", True: "true", False: "false"}
-    if isinstance(default, bool):
-        return words[default]
-    return words.get(default) or (default if isinstance(default, str) else f"{default:g}")
+    match default:
+        case bool():
+            return str(default).lower()
+        case None:
+            return "none"
+        case tuple():
+            return ", ".join(map(str, cast("tuple[object, ...]", default))) or "empty"
+        case float() | int():
+            return f"{default:g}"
+        case _:
+            return str(default)
 
 
 def test_the_handbook_names_every_setting_and_its_default() -> None:
@@ -99,7 +106,7 @@ def test_the_handbook_names_every_key_of_a_group_and_its_default() -> None:
     ):
         told |= dict.fromkeys(re.findall(r"\w+", names), default.strip())
     known = {
-        name: ", ".join(field.default) if isinstance(field.default, tuple) else as_told(field.default)
+        name: as_told(field.default)
         for name, field in GroupSettings.model_fields.items()
         if not field.is_required()
     }

@@ -58,10 +58,10 @@ class _Usual(NamedTuple):
     @classmethod
     def among(cls, members: Sequence[MemberView], costs: Sequence[float | None]) -> _Usual:
         waits: list[float] = []
-        calls = rated = 0.0
+        answers = rated = 0.0
         for view in members:
             record = view.record
-            calls += record.calls
+            answers += record.answers
             rated += record.rated
             if record.seconds is not None:
                 waits.append(record.seconds)
@@ -70,7 +70,7 @@ class _Usual(NamedTuple):
         return cls(
             waits[len(waits) // 2] if waits else _SECONDS,
             paid[len(paid) // 2] if paid else 0.0,
-            min(1.0, (1.0 + rated) / (1.0 + calls * _RATED)),
+            min(1.0, (1.0 + rated) / (1.0 + answers * _RATED)),
         )
 
 
@@ -137,7 +137,8 @@ class Adaptive:
 def _facts(view: MemberView, cost: float | None) -> str:
     """What a choice rests on, for people."""
     record = view.record
-    facts = [f"{record.success:.0%} answered"] if record.calls >= 1.0 else ["hardly tried lately"]
+    known = record.calls >= 1.0
+    facts = [f"{100 * record.success:.0f} % answered" if known else "hardly tried lately"]
     if record.seconds is not None:
         facts.append(f"{record.seconds:.1f} s")
     facts.append("unknown price" if cost is None else f"${cost:.4f}")

@@ -40,8 +40,8 @@ class Attempt:
     """
 
     __slots__ = (
-        "_hold", "_mark_tokens", "_mark_waited", "_open", "_own_meter", "_probe", "_reliability", "_reported",
-        "_task", "_untold", "member", "meter", "prompt", "stream", "usual",
+        "_began", "_hold", "_mark_tokens", "_mark_waited", "_open", "_own_meter", "_probe", "_reliability",
+        "_reported", "_task", "_untold", "member", "meter", "prompt", "stream", "usual",
     )  # fmt: skip
 
     def __init__(
@@ -62,6 +62,7 @@ class Attempt:
                 self.meter.prompt_tokens, price=member.price, closing=terms.closing
             )
         self._open = True
+        self._began = member.breaker.clock()
         self._probe = member.breaker.begin()
         member.at_once += 1
         usual = reliability.record(member.name, self._task) if crawl > 0 else None
@@ -146,7 +147,7 @@ class Attempt:
             )
             outcome = Outcome("", metrics.seconds, speed, usage.cost_usd, usage.output_tokens)
             self._reliability.observe(self.member.name, self._task, outcome)
-            self.member.breaker.succeeded(probe=self._probe)
+            self.member.breaker.succeeded(probe=self._probe, began=self._began)
 
     def failed(self, error: ProviderError) -> None:
         """It failed; the member is blamed as far as the failure is its own."""
@@ -156,7 +157,7 @@ class Attempt:
                 lost = control.now() - metrics.started_at - metrics.paused_seconds
                 outcome = Outcome(error.code, lost, cost_usd=self.usage().cost_usd)
                 self._reliability.observe(self.member.name, self._task, outcome)
-            self.member.breaker.failed(error, probe=self._probe)
+            self.member.breaker.failed(error, probe=self._probe, began=self._began)
 
     def left(self) -> None:
         """It ended through no doing of the member: cancelled, cut off, its reader gone."""

@@ -6,6 +6,7 @@ failure. It knows no provider and reads time from a clock that it is given.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
 from enum import StrEnum
@@ -65,11 +66,15 @@ class Tripwire:
 
 
 class Breaker:
-    """One member's breaker; `on_change` is called after each change of its state."""
+    """One member's breaker; `on_change` is called after each change of its state.
+
+    `until` is when it may be tried again, `opened_for` for how long it opened, `opens` how often it did since
+    it was last closed, at `closed_at`; `reason` and `last` are of the failure that opened it.
+    """
 
     __slots__ = (
-        "_clock", "_outcomes", "_probing", "_row", "_tripwire", "last", "on_change", "opened_for", "opens",
-        "reason", "until",
+        "_failed_at", "_outcomes", "_probing", "_row", "_tripwire", "clock", "closed_at", "last", "on_change",
+        "opened_for", "opens", "reason", "until",
     )  # fmt: skip
 
     def __init__(
@@ -80,10 +85,12 @@ class Breaker:
         on_change: Callable[[], None] | None = None,
     ) -> None:
         self._tripwire = tripwire or Tripwire()
-        self._clock = clock
+        self.clock = clock
         self.on_change = on_change
         self._outcomes: deque[tuple[float, bool]] = deque(maxlen=200)
         self._row = 0
+        self._failed_at = -math.inf
+        self.closed_at = -math.inf
         self._probing = False
         self.until = 0.0
         self.opened_for = 0.0
@@ -96,12 +103,12 @@ class Breaker:
         """Where it stands now."""
         if not self.opens:
             return BreakerState.CLOSED
-        return BreakerState.OPEN if self._clock() < self.until else BreakerState.HALF_OPEN
+        return BreakerState.OPEN if self.clock() < self.until else BreakerState.HALF_OPEN
 
     @property
     def free(self) -> bool:
         """Whether a call may go through now; of a half-open one, only if no other is probing."""
-        return not self.opens or (not self._probing and self._clock() >= self.until)
+        return not self.opens or (not self._probing and self.clock() >= self.until)
 
     @property
     def ready_at(self) -> float | None:
@@ -117,12 +124,17 @@ class Breaker:
             self._probing = True
         return probe
 
-    def succeeded(self, *, probe: bool = False) -> None:
-        """The call is answered; a probe that is closes the breaker."""
-        self._row = 0
-        self._outcomes.append((self._clock(), True))
+    def succeeded(self, *, probe: bool = False, began: float = math.inf) -> None:
+        """The call is answered; a probe that is closes the breaker.
+
+        One that began, by the clock, before the last failure is no news.
+        """
+        if began >= self._failed_at:
+            self._row = 0
+            self._outcomes.append((self.clock(), True))
         if probe:
             self._probing = False
+            self.closed_at = self.clock()
             self.opens, self.reason = 0, ""
             self._outcomes.clear()
             self._changed()
@@ -133,18 +145,20 @@ class Breaker:
             self._probing = False
             self._changed()
 
-    def failed(self, error: ProviderError, *, probe: bool = False) -> None:
+    def failed(self, error: ProviderError, *, probe: bool = False, began: float = math.inf) -> None:
         """The call failed.
 
-        One that began before the breaker opened does not open it again, but may ask for a longer rest.
+        One that began before the breaker opened does not open it again, but may ask for a longer rest; one
+        that began, by the clock, before a probe was answered is no news.
         """
-        if not blames(error) or not self._tripwire.trips:
+        if not blames(error) or not self._tripwire.trips or began < self.closed_at:
             self.left(probe=probe)
             return
-        now = self._clock()
+        now = self.clock()
         well = isinstance(error, errors.RateLimited)  # it is, and says when it has room again
         if not well:
             self._row += 1
+            self._failed_at = now
             self._outcomes.append((now, False))
         if probe:
             self._probing = False
@@ -169,7 +183,7 @@ class Breaker:
         """Leave the member alone until then, or for as long as it is anyway."""
         if until > self.until or not self.opens:
             self.until = until
-            self.opened_for = until - self._clock()
+            self.opened_for = until - self.clock()
             self.reason, self.last = error.code, error
         if again or not self.opens:
             self.opens += 1
@@ -178,7 +192,7 @@ class Breaker:
     def restore(self, seconds: float, opens: int, reason: str) -> None:
         """Take up what was known before a restart: open for `seconds` more."""
         self.opens, self.reason = max(1, opens), reason
-        self.until = self._clock() + seconds
+        self.until = self.clock() + seconds
         self.opened_for = seconds
 
     def _changed(self) -> None:

@@ -43,6 +43,7 @@ class Choosing:
         self._terms = terms
         self._attempts = terms.attempts or Attempts(policy.attempts)
         self._tries: Counter[Member] = Counter()
+        self._failed_at: dict[Member, float] = {}
         self._lost: dict[Member, ProviderError] = {}
         self._not_before: dict[Member, float] = {}
         self._failures: list[ProviderError] = []
@@ -95,7 +96,11 @@ class Choosing:
             ProviderError: nobody may be tried after such a failure, or there is neither time nor a try left.
         """
         self._failures.append(failure)
+        now = self._roster.circumstances.clock()
+        if member.breaker.closed_at > self._failed_at.get(member, now):
+            self._tries[member] = 0  # it had been found to be back since
         self._tries[member] += 1
+        self._failed_at[member] = now
         if isinstance(failure, errors.InvalidRequest) and told is not None:
             # It may be our way of asking to go on that it refuses.
             self.ways.discard(told)
@@ -113,7 +118,7 @@ class Choosing:
             if wait is None:
                 self._lost[member] = failure
             else:
-                self._not_before[member] = circumstances.clock() + wait
+                self._not_before[member] = now + wait
         deadline = self._terms.deadline
         if deadline is not None and asyncio.get_running_loop().time() >= deadline:
             raise failure  # the others would have no time, and be blamed for it

@@ -16,7 +16,7 @@ __all__ = ["Late"]
 
 
 class Late:
-    """A limit of `seconds` on the first word of the stream `tried`; a pause of `reader` extends it."""
+    """A limit of `seconds` on the first word of the stream `tried`, while its `reader` waits for it."""
 
     __slots__ = ("_came", "_reader", "_seconds", "_timer", "_tried")
 
@@ -42,7 +42,8 @@ class Late:
         )
 
     def _due(self) -> None:
-        if self._reader.state is StreamState.PAUSED:
+        waiting = self._tried.state is not StreamState.NEW and self._reader.state is not StreamState.PAUSED
+        if not waiting:
             self._timer = asyncio.get_running_loop().call_later(self._seconds, self._due)
             return
         self._came = True

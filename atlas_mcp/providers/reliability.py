@@ -46,14 +46,15 @@ _STALE_SHARE = 32
 class Record:
     """What is known of a member for a task; None is unknown.
 
-    `calls` and `rated` are how many tries and ratings it rests on, faded, of this task alone; everything else
-    borrows from other tasks while little is known of this one. `success` is the share of tries that were
-    answered, `failures` how many were not, by code; `seconds` and `first_token` are medians (and 95th
-    percentiles) of the wait for a whole answer and for its beginning, `lost_seconds` how long a try that
-    failed took. `answer_tokens` and `cost_usd` are of an answer, `quality` from 0 to 5.
+    `calls`, `answers` and `rated` are how many tries, answers and ratings it rests on, faded, of this task
+    alone; everything else borrows from other tasks while little is known of this one. `success` is the share
+    of tries that were answered, `failures` how many were not, by code. `seconds` and `first_token` are
+    medians (and 95th percentiles) of the wait for a whole answer and for its beginning, `lost_seconds` is how
+    long a try that failed took. `answer_tokens` and `cost_usd` are of an answer, `quality` is from 0 to 5.
     """
 
     calls: float = 0.0
+    answers: float = 0.0
     success: float = 1.0
     failures: Mapping[str, float] = field(default_factory=dict[str, float])
     seconds: float | None = None
@@ -195,6 +196,7 @@ def _summary(own: Track, every: Track, own_faded: float, every_faded: float) -> 
     (speed,) = near.speed.quantiles(0.5)
     return Record(
         calls=calls,
+        answers=answers,
         success=(answered + borrowed * usual) / (calls + borrowed),
         failures={c: my_tries * count for c, count in own.failed.items() if my_tries * count > _FORGOTTEN},
         seconds=seconds,

@@ -32,6 +32,8 @@ hours, and is not held against a member for days."""
 
 _NOTHING = 1e-9
 """A histogram of less than this is empty."""
+_JUST_BELOW = 1.0 - 1e-9
+"""Where a share ends between two buckets, the last digits of their sums do not decide for the upper one."""
 _RENEWED = 8.0
 """Half-lives after which a track is brought up to the present, so that numbers stay in bounds."""
 
@@ -80,7 +82,7 @@ class Histogram:
             return [None for _ in shares]
         found: list[float | None] = []
         for share in shares:
-            wanted = share * total
+            wanted = share * total * _JUST_BELOW
             place = bisect_left(up_to, wanted)
             count = self.counts[place]
             within = (wanted - up_to[place] + count) / count

@@ -13,7 +13,8 @@ from benchmarks.sides.asking import MESSAGES, MODEL, QUESTION, Asking
 
 __all__ = [
     "langchain_chat", "langchain_messages", "langchain_ollama", "langchain_responses", "litellm_chat",
-    "litellm_messages", "litellm_ollama", "pydantic_ai_chat", "pydantic_ai_messages", "pydantic_ai_responses",
+    "litellm_messages", "litellm_ollama", "litellm_responses", "pydantic_ai_chat", "pydantic_ai_messages",
+    "pydantic_ai_responses",
 ]  # fmt: skip
 
 
@@ -32,12 +33,26 @@ def litellm_ollama(url: str) -> Asking:
     return _litellm(f"ollama_chat/{MODEL}", url)
 
 
+def litellm_responses(url: str) -> Asking:
+    """LiteLLM's router, on responses."""
+    router = _litellm_router(f"openai/{MODEL}", f"{url}/v1")
+
+    async def stream() -> int:
+        came = 0
+        async for event in await router.aresponses(model="first", input=QUESTION, stream=True):
+            if event.type == "response.output_text.delta":
+                came += len(event.delta)
+        return came
+
+    async def plain() -> int:
+        answer = await router.aresponses(model="first", input=QUESTION)
+        return len(answer.output[0].content[0].text)
+
+    return Asking(stream, plain)
+
+
 def _litellm(model: str, url: str) -> Asking:
-    litellm: Any = import_module("litellm")
-    litellm.suppress_debug_info = True
-    given = {"model": model, "api_base": url, "api_key": "none", "max_retries": 0}
-    deployments = [{"model_name": name, "litellm_params": given} for name in ("first", "second")]
-    router = litellm.Router(model_list=deployments, num_retries=0, fallbacks=[{"first": ["second"]}])
+    router = _litellm_router(model, url)
 
     async def stream() -> int:
         came = 0
@@ -54,6 +69,14 @@ def _litellm(model: str, url: str) -> Asking:
         return len(answer.choices[0].message.content)
 
     return Asking(stream, plain)
+
+
+def _litellm_router(model: str, url: str) -> Any:
+    litellm: Any = import_module("litellm")
+    litellm.suppress_debug_info = True
+    given = {"model": model, "api_base": url, "api_key": "none", "max_retries": 0}
+    deployments = [{"model_name": name, "litellm_params": given} for name in ("first", "second")]
+    return litellm.Router(model_list=deployments, num_retries=0, fallbacks=[{"first": ["second"]}])
 
 
 def pydantic_ai_chat(url: str) -> Asking:

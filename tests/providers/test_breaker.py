@@ -75,6 +75,15 @@ def test_an_answer_ends_a_row(watched: Watched) -> None:
     assert watched.breaker.free
 
 
+def test_answers_to_calls_that_began_before_a_failure_do_not_end_a_row(watched: Watched) -> None:
+    # Long answers still come to their ends while every new call is refused.
+    for _ in range(WIRE.row):
+        watched.breaker.succeeded(began=watched.now)
+        watched.now += 1.0
+        watched.fail()
+    assert not watched.breaker.free
+
+
 def test_it_opens_when_half_of_what_was_tried_lately_failed(watched: Watched) -> None:
     for _ in range(WIRE.least // 2):
         assert watched.breaker.free
@@ -185,6 +194,16 @@ def test_a_call_that_began_before_may_ask_for_longer_and_never_for_less(watched:
     for probe, seconds in zip(under_way, [20.0, 60.0, 1.0], strict=True):
         watched.breaker.failed(errors.RateLimited("Slower.", retry_after=seconds), probe=probe)
     assert watched.rest() == 60.0
+
+
+def test_calls_that_began_before_it_was_back_are_not_held_against_it(watched: Watched) -> None:
+    began = watched.now
+    watched.fail(times=WIRE.row)
+    watched.rest()
+    watched.answer()
+    for _ in range(WIRE.row):
+        watched.breaker.failed(errors.ProviderTimeout("No answer began."), began=began)
+    assert watched.breaker.free
 
 
 def test_a_late_answer_does_not_stand_in_for_the_probe(watched: Watched) -> None:

@@ -207,17 +207,34 @@ async def test_readers_that_dawdle_do_not_let_a_second_probe_through() -> None:
 
 
 async def test_a_probe_whose_reader_left_makes_room_for_the_next() -> None:
+    back = Mortal("back", [Fate(text("well"), pause=2.0)])
+    group = group_of(back, Mortal("peer", [WELL]))
+    breaker = group.members[0].breaker
+    open_up(group, 5.0, 0)
+    await asyncio.sleep(5.0)
+    async with group.stream(asked()) as stream:
+        await anext(stream)  # who was chosen
+        assert not breaker.free
+    assert (breaker.free, breaker.state) == (True, BreakerState.HALF_OPEN)
+    waiting = asyncio.create_task(answer(group))
+    await asyncio.sleep(1.0)
+    assert not breaker.free
+    waiting.cancel()
+    await asyncio.wait({waiting})
+    assert (breaker.free, breaker.state) == (True, BreakerState.HALF_OPEN)
+    assert (await answer(group))[0] == "back"
+
+
+async def test_one_that_begins_to_answer_is_back_whatever_becomes_of_the_answer() -> None:
     back = Mortal("back", [Fate(text("well", "again"), pause=2.0)])
     group = group_of(back, Mortal("peer", [WELL]))
     open_up(group, 5.0, 0)
     await asyncio.sleep(5.0)
-    for chunks in (1, 2):  # right after the choice, and in mid-answer
-        async with group.stream(asked()) as stream:
-            for _ in range(chunks):
-                await anext(stream)
-            assert not group.members[0].breaker.free
-        assert group.members[0].breaker.free
-    assert (await answer(group))[0] == "back"
+    async with group.stream(asked()) as stream:
+        await anext(stream)
+        await anext(stream)
+        assert group.members[0].breaker.state is BreakerState.CLOSED
+    assert group.members[0].breaker.state is BreakerState.CLOSED
 
 
 async def test_a_dead_member_is_asked_once_a_window_however_many_calls_there_are() -> None:
@@ -251,6 +268,17 @@ async def test_whoever_comes_later_in_the_step_has_what_is_left_of_the_tries() -
     await answer(group, Terms(attempts=attempts))
     with pytest.raises(errors.Overloaded):
         await answer(group, Terms(attempts=attempts))
+
+
+async def test_one_that_was_found_to_be_back_in_between_is_tried_anew() -> None:
+    flaps = Mortal("flaps", [busy(), busy(), WELL, busy(), WELL])
+    slowly = Retry({errors.Overloaded: 2}, first=6.0, longest=8.0, jitter=0.0)
+    group = group_of(flaps, tripwire=Tripwire(row=2), retry=slowly)
+    call = asyncio.create_task(answer(group))  # fails now and after 6 s, which opens the breaker for 5 s
+    await asyncio.sleep(11.0)
+    assert await answer(group) == ("flaps", 0.0), "somebody else finds it to be back"
+    # The third failure, after 8 s more, is the first since; so it is tried once more, after 6 s.
+    assert await call == ("flaps", 6.0 + 8.0 + 6.0)
 
 
 async def test_after_the_deadline_nobody_else_is_tried_and_blamed() -> None:

@@ -99,8 +99,13 @@ async def test_a_request_of_many_megabytes_is_refused_and_the_endpoint_lives_on(
         assert (await on.whole()).choices[0].message.content == "The moon"
 
 
-async def test_the_key_is_in_no_log_and_in_nothing_that_is_shown(caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_key_is_in_no_log_and_in_nothing_that_is_shown(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     caplog.set_level(logging.DEBUG)
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        # A server that another test started may have set up logging for the whole process.
+        monkeypatch.setattr(logging.getLogger(name), "propagate", True)
     caplog.set_level(5, logger="uvicorn.error")  # its most talkative
     async with asking(group(Mortal("m", [WHOLE, Fate((), errors.Overloaded("No."))]))) as on:
         await on.whole()

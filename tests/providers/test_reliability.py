@@ -59,7 +59,7 @@ def test_a_record_says_what_was_observed(reliability: Reliability) -> None:
     reliability.rate("m", WRITING, 4.0)
     observed(reliability, FAILED, 1)
     record = observed(reliability, ANSWERED, 3)
-    assert record.calls == 4.0
+    assert (record.calls, record.answers) == (4.0, 3.0)
     assert record.failures == {"overloaded": 1.0}
     assert record.seconds == pytest.approx(2.0, rel=0.5)
     assert record.seconds_p95 == pytest.approx(2.0, rel=0.5)

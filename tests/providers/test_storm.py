@@ -5,24 +5,19 @@ The storm is that of `python -m benchmarks storm`, smaller, on a loop whose cloc
 
 from __future__ import annotations
 
-import asyncio
 from functools import cache
 
 import pytest
 
 from atlas_mcp.providers.breaker import BreakerState
-from benchmarks.storm import EVERYBODY, Report, Storm, weather
-from tests.skipping import SkippingLoop
+from benchmarks.storm import EVERYBODY, Report, Storm, lived_through
 
-SMALL = Storm(readers=40, seconds=30.0, token=0.2, flap=4.0)
-GRACE = 0.02
-"""Real seconds that the loop waits for the sockets before its clock jumps."""
+SMALL = Storm(readers=25, seconds=20.0)
 
 
 @cache
-def lived_through(strategy: str, names: tuple[str, ...]) -> Report:
-    with asyncio.Runner(loop_factory=lambda: SkippingLoop(grace=GRACE)) as runner:
-        return runner.run(weather(strategy, names, SMALL))
+def lived(strategy: str, names: tuple[str, ...]) -> Report:
+    return lived_through(strategy, names, SMALL)
 
 
 STRATEGIES = pytest.mark.parametrize("strategy", ["failover", "round_robin", "adaptive"])
@@ -30,11 +25,25 @@ GROUPS = pytest.mark.parametrize("names", [EVERYBODY, ("dead", "flapping")], ids
 
 
 @STRATEGIES
-@GROUPS
-def test_every_request_is_answered(strategy: str, names: tuple[str, ...]) -> None:
-    report = lived_through(strategy, names)
+def test_while_one_is_healthy_every_request_is_answered(strategy: str) -> None:
+    report = lived(strategy, EVERYBODY)
     assert report.failed == []
-    assert len(report.whole) >= SMALL.readers
+    assert len(report.whole) >= 2 * SMALL.readers
+
+
+@STRATEGIES
+def test_where_nobody_else_is_left_nearly_all_wait_until_the_flapping_one_is_back(strategy: str) -> None:
+    report = lived(strategy, ("dead", "flapping"))
+    assert report.success > 0.95
+    assert all("openai:flapping: overloaded" in why for why in report.failed)
+
+
+def test_whoever_learns_keeps_away_from_the_slow_one() -> None:
+    asked = {
+        strategy: sum(lived(strategy, EVERYBODY).members["slow"].asked.values())
+        for strategy in ("round_robin", "adaptive")
+    }
+    assert asked["adaptive"] < asked["round_robin"]
 
 
 @STRATEGIES
@@ -42,13 +51,13 @@ def test_every_request_is_answered(strategy: str, names: tuple[str, ...]) -> Non
 def test_nobody_is_asked_while_left_alone_and_one_call_finds_out_whether_they_are_back(
     strategy: str, names: tuple[str, ...]
 ) -> None:
-    report = lived_through(strategy, names)
-    for name in ("dead", "flapping"):
-        seen = report.members[name]
-        assert seen.opened > 0
+    report = lived(strategy, names)
+    for seen in report.members.values():
         assert seen.asked[BreakerState.OPEN] == 0
         # Each time it opened it was left alone for a while, then tried by one call at most.
         assert seen.asked[BreakerState.HALF_OPEN] <= seen.opened
     dead = report.members["dead"]
-    assert dead.asked[BreakerState.HALF_OPEN] >= 2
     assert dead.asked[BreakerState.CLOSED] <= SMALL.readers, "only those under way when it opened"
+    if strategy != "adaptive":  # which may not ask it often enough for its breaker to open
+        assert dead.asked[BreakerState.HALF_OPEN] >= 2
+        assert report.members["flapping"].asked[BreakerState.HALF_OPEN] >= 1
