@@ -22,8 +22,8 @@ help: ## list the targets
 run: $(MADE)/run ## answer a question about ATLAS from its handbook (QUESTION="…" asks another)
 	@$(BIN)/atlas-mcp run research "$$QUESTION" --documents docs/handbook
 
-test: $(MADE)/dev ## run the tests
-	$(BIN)/python -m pytest -q
+test: $(MADE)/dev ## run the tests, on all cores
+	$(BIN)/python -m pytest -q -n auto --dist worksteal
 
 check: $(MADE)/dev ## format, lint, types, floors, house rules
 	$(BIN)/ruff format --check .

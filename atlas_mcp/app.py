@@ -26,8 +26,8 @@ from atlas_mcp.orchestration.run import Workshop
 from atlas_mcp.orchestration.runs import Runs
 from atlas_mcp.orchestration.store import MIGRATIONS, RunRow, RunState
 from atlas_mcp.orchestration.team import Budget, Team, load_teams, pick_team
-from atlas_mcp.providers.accounts import Accounts
 from atlas_mcp.providers.group import ProviderGroup
+from atlas_mcp.providers.keeping.accounts import Accounts
 from atlas_mcp.providers.registry import Registry, default_provider_name
 from atlas_mcp.roots import readable
 from atlas_mcp.settings import Settings
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from atlas_mcp.memory.memory import Memory
     from atlas_mcp.orchestration.graph import Checkpoints
     from atlas_mcp.orchestration.voice import Voice
-    from atlas_mcp.providers.model_endpoint import ModelEndpoint
+    from atlas_mcp.providers.lending.endpoint import ModelEndpoint
     from atlas_mcp.providers.provider import Provider
 
 __all__ = ["Atlas", "Priority", "Run", "open_atlas"]
@@ -288,7 +288,7 @@ class Atlas:
         return await self.accounts.opened(await asyncio.to_thread(self.providers.open, self._answers))
 
     async def _open_endpoint(self, port: int) -> ModelEndpoint:
-        endpoint = await asyncio.to_thread(import_module, "atlas_mcp.providers.model_endpoint")
+        endpoint = await asyncio.to_thread(import_module, "atlas_mcp.providers.lending.endpoint")
         return await self._stack.enter_async_context(endpoint.open_endpoint(port))
 
     async def _open_checkpoints(self) -> Checkpoints:

@@ -13,8 +13,8 @@ import time
 from atlas_mcp.messages import Prompt
 from atlas_mcp.providers.choosing import Choosing
 from atlas_mcp.providers.group import Circumstances, ProviderGroup
-from atlas_mcp.providers.prices import Price, Prices
-from atlas_mcp.providers.reliability import Outcome, Reliability
+from atlas_mcp.providers.known.prices import Price, Prices
+from atlas_mcp.providers.known.reliability import Outcome, Reliability
 from atlas_mcp.providers.strategies import STRATEGIES
 from atlas_mcp.providers.terms import TERMS
 from tests.providers.mortal import Fate, Mortal

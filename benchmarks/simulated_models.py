@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from atlas_mcp import errors
 from atlas_mcp.chunks import Stopped, TextDelta, Usage
 from atlas_mcp.providers.capabilities import Capabilities, Capability
+from atlas_mcp.providers.known.prices import Listing, Prices
 from atlas_mcp.providers.meter import Meter
-from atlas_mcp.providers.prices import Listing, Prices
 from atlas_mcp.providers.provider import ProviderInfo
 from atlas_mcp.providers.stream import Stream
 from atlas_mcp.providers.terms import TERMS, Terms

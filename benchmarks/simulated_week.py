@@ -24,7 +24,7 @@ from atlas_mcp.errors import AtlasError
 from atlas_mcp.messages import Intent, Message, Prompt, Text
 from atlas_mcp.providers.adaptive import Adaptive
 from atlas_mcp.providers.group import Circumstances, ProviderGroup
-from atlas_mcp.providers.reliability import Reliability
+from atlas_mcp.providers.known.reliability import Reliability
 from atlas_mcp.providers.strategies import STRATEGIES
 from benchmarks.regret_picture import picture
 from benchmarks.simulated_models import Books, KnownPrices, SimulatedModel

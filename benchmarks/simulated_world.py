@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from atlas_mcp.messages import TaskType
 from atlas_mcp.providers.capabilities import Strength
-from atlas_mcp.providers.prices import Price
+from atlas_mcp.providers.known.prices import Price
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

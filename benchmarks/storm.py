@@ -25,9 +25,9 @@ from atlas_mcp.errors import AtlasError
 from atlas_mcp.messages import Intent, Message, Prompt, Text
 from atlas_mcp.providers.breaker import BreakerState
 from atlas_mcp.providers.group import Circumstances, ProviderGroup
+from atlas_mcp.providers.known.prices import Prices
+from atlas_mcp.providers.known.reliability import Reliability
 from atlas_mcp.providers.openai import open_provider
-from atlas_mcp.providers.prices import Prices
-from atlas_mcp.providers.reliability import Reliability
 from atlas_mcp.providers.strategies import strategy_named
 from atlas_mcp.providers.terms import TERMS
 from tests.fakes.model_server import FakeModels

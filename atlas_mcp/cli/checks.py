@@ -131,7 +131,7 @@ def _teams(settings: Settings) -> Iterable[Check]:
 
 
 async def _provider(settings: Settings) -> Check:
-    from atlas_mcp.providers.accounts import models_of
+    from atlas_mcp.providers.keeping.accounts import models_of
     from atlas_mcp.providers.registry import Registry, default_provider_name
 
     name = settings.models.default or default_provider_name()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from asyncio.subprocess import Process
     from collections.abc import Sequence
 
-    from atlas_mcp.providers.model_session import ModelSession
+    from atlas_mcp.providers.lending.session import ModelSession
 
 __all__ = ["serve_models"]
 

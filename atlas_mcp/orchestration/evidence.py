@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.messages import Finding, Location, Passage, Source
+from atlas_mcp.providers.known.tokens import tokens_of
 from atlas_mcp.providers.smallest import smallest
-from atlas_mcp.providers.tokens import tokens_of
 from atlas_mcp.quality.citations import quote_place
 from atlas_mcp.shapes import misfits
 from atlas_mcp.text.verbatim import fold, locate

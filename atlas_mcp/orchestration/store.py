@@ -22,7 +22,7 @@ from atlas_mcp.orchestration.control import SCHEMA as CONTROL_SCHEMA
 from atlas_mcp.orchestration.lease import SCHEMA as LEASE_SCHEMA
 from atlas_mcp.orchestration.lease import Lease, assert_held
 from atlas_mcp.orchestration.ledger import SCHEMA as LEDGER_SCHEMA
-from atlas_mcp.providers.store import SCHEMA as PROVIDER_SCHEMA
+from atlas_mcp.providers.keeping.store import SCHEMA as PROVIDER_SCHEMA
 from atlas_mcp.redaction import redacted
 
 if TYPE_CHECKING:

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, cast
 import jiter
 
 from atlas_mcp.errors import InvalidConfiguration, MalformedResponse, ModelNotFound
-from atlas_mcp.providers.access import Access, address_of, key_of, known_of
-from atlas_mcp.providers.messages_answer import MessagesAssembly
-from atlas_mcp.providers.messages_model import corrected, lacking
-from atlas_mcp.providers.messages_refusals import refused
-from atlas_mcp.providers.messages_request import cites_natively, request_body
-from atlas_mcp.providers.sse import EventDecoder
 from atlas_mcp.providers.vendor import VendorProvider
+from atlas_mcp.providers.wires.access import Access, address_of, key_of, known_of
+from atlas_mcp.providers.wires.messages_answer import MessagesAssembly
+from atlas_mcp.providers.wires.messages_model import corrected, lacking
+from atlas_mcp.providers.wires.messages_refusals import refused
+from atlas_mcp.providers.wires.messages_request import cites_natively, request_body
+from atlas_mcp.providers.wires.sse import EventDecoder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Collection
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from atlas_mcp.errors import ProviderError
     from atlas_mcp.messages import JsonObject, Prompt
     from atlas_mcp.providers.capabilities import Capabilities
-    from atlas_mcp.providers.exchange import Response
     from atlas_mcp.providers.meter import Meter
     from atlas_mcp.providers.terms import Patience, Terms
     from atlas_mcp.providers.vendor import Declared
+    from atlas_mcp.providers.wires.exchange import Response
 
 __all__ = ["DEFAULT_MODEL", "Messages", "open_provider"]
 

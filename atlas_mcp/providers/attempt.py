@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 from atlas_mcp.chunks import Usage
 from atlas_mcp.errors import Stalled
 from atlas_mcp.providers.breaker import blames
+from atlas_mcp.providers.known.reliability import Outcome
 from atlas_mcp.providers.meter import Meter
-from atlas_mcp.providers.reliability import Outcome
 
 if TYPE_CHECKING:
     from atlas_mcp.errors import ProviderError
     from atlas_mcp.messages import Prompt
     from atlas_mcp.providers.budget import Hold
+    from atlas_mcp.providers.known.reliability import Reliability
     from atlas_mcp.providers.member import Member
-    from atlas_mcp.providers.reliability import Reliability
     from atlas_mcp.providers.terms import Terms
 
 __all__ = ["Attempt"]

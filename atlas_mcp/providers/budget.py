@@ -18,7 +18,7 @@ from atlas_mcp.errors import BudgetSpent
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from atlas_mcp.providers.prices import Price
+    from atlas_mcp.providers.known.prices import Price
 
 __all__ = ["Budget", "Hold", "Limit"]
 

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 from atlas_mcp import errors
 from atlas_mcp.errors import InvalidConfiguration, ProviderError, Unavailable
 from atlas_mcp.providers.continuation import way_on
+from atlas_mcp.providers.known.tokens import tokens_of_prompt
 from atlas_mcp.providers.strategy import Ask
 from atlas_mcp.providers.terms import Attempts, Way
-from atlas_mcp.providers.tokens import tokens_of_prompt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from atlas_mcp.messages import Message, Text
 from atlas_mcp.providers.capabilities import Capability
+from atlas_mcp.providers.known.tokens import tokens_of
 from atlas_mcp.providers.terms import Way
-from atlas_mcp.providers.tokens import tokens_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from atlas_mcp.errors import ProviderError
     from atlas_mcp.messages import Prompt, TaskType
     from atlas_mcp.providers.breaker import Breaker
-    from atlas_mcp.providers.prices import Price, Prices
+    from atlas_mcp.providers.known.prices import Price, Prices
+    from atlas_mcp.providers.known.reliability import Reliability
     from atlas_mcp.providers.provider import Provider
-    from atlas_mcp.providers.reliability import Reliability
 
 __all__ = ["Member"]
 

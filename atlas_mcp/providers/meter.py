@@ -11,7 +11,7 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from atlas_mcp.chunks import Usage
-from atlas_mcp.providers.tokens import CHARACTERS_PER_TOKEN, tokens_of_prompt
+from atlas_mcp.providers.known.tokens import CHARACTERS_PER_TOKEN, tokens_of_prompt
 
 if TYPE_CHECKING:
     from atlas_mcp.messages import Prompt

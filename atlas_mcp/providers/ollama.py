@@ -14,13 +14,13 @@ from urllib.parse import urlsplit
 import jiter
 
 from atlas_mcp import errors
-from atlas_mcp.providers.access import Access, address_of, key_of, known_of
-from atlas_mcp.providers.ndjson import LineDecoder
-from atlas_mcp.providers.ollama_chat import OllamaAssembly, prompt_tokens_of, request_body
-from atlas_mcp.providers.ollama_model import OllamaModel
 from atlas_mcp.providers.terms import LOADING_SECONDS, Patience
 from atlas_mcp.providers.vendor import VendorProvider
-from atlas_mcp.providers.wire_errors import classify
+from atlas_mcp.providers.wires.access import Access, address_of, key_of, known_of
+from atlas_mcp.providers.wires.errors import classify
+from atlas_mcp.providers.wires.ndjson import LineDecoder
+from atlas_mcp.providers.wires.ollama_chat import OllamaAssembly, prompt_tokens_of, request_body
+from atlas_mcp.providers.wires.ollama_model import OllamaModel
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Collection
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 
     from atlas_mcp.messages import JsonObject, Prompt
     from atlas_mcp.providers.capabilities import Capabilities
-    from atlas_mcp.providers.exchange import Response
     from atlas_mcp.providers.meter import Meter
     from atlas_mcp.providers.terms import Terms
     from atlas_mcp.providers.vendor import Declared
+    from atlas_mcp.providers.wires.exchange import Response
 
 __all__ = ["OllamaChat", "open_provider"]
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import jiter
 
 from atlas_mcp.errors import InvalidConfiguration, MalformedResponse
-from atlas_mcp.providers import chat_completions, responses
-from atlas_mcp.providers.access import Access, address_of, key_of, known_of
 from atlas_mcp.providers.capabilities import Capabilities, Capability, Strength
-from atlas_mcp.providers.sse import EventDecoder
 from atlas_mcp.providers.vendor import VendorProvider
+from atlas_mcp.providers.wires import chat_completions, responses
+from atlas_mcp.providers.wires.access import Access, address_of, key_of, known_of
+from atlas_mcp.providers.wires.sse import EventDecoder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Collection
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from atlas_mcp.messages import JsonObject, Prompt
-    from atlas_mcp.providers.exchange import Response
     from atlas_mcp.providers.meter import Meter
     from atlas_mcp.providers.terms import Patience, Terms
     from atlas_mcp.providers.vendor import Declared
+    from atlas_mcp.providers.wires.exchange import Response
 
 __all__ = ["DEFAULT_MODEL", "ChatCompletions", "Responses", "open_provider"]
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
     from atlas_mcp.messages import JsonObject
-    from atlas_mcp.providers.accounts import Accounts
+    from atlas_mcp.providers.keeping.accounts import Accounts
     from atlas_mcp.providers.member import Member
     from atlas_mcp.providers.provider import Health
     from atlas_mcp.providers.registry import Registry

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 from atlas_mcp.errors import InvalidConfiguration
 from atlas_mcp.providers.budget import Limit
 from atlas_mcp.providers.group import ProviderGroup
-from atlas_mcp.providers.models import Models
-from atlas_mcp.providers.prices import Prices
-from atlas_mcp.providers.reliability import Reliability
+from atlas_mcp.providers.known.models import Models
+from atlas_mcp.providers.known.prices import Prices
+from atlas_mcp.providers.known.reliability import Reliability
 from atlas_mcp.providers.roster import Circumstances
 from atlas_mcp.providers.sampling_sessions import SamplingSessions
 from atlas_mcp.providers.strategies import strategy_named

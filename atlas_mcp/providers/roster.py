@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from atlas_mcp.errors import InvalidConfiguration
 from atlas_mcp.providers.breaker import Breaker, Tripwire
+from atlas_mcp.providers.known.prices import Prices
+from atlas_mcp.providers.known.reliability import Reliability
 from atlas_mcp.providers.member import Member
-from atlas_mcp.providers.prices import Prices
-from atlas_mcp.providers.reliability import Reliability
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

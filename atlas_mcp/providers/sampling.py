@@ -26,7 +26,7 @@ from atlas_mcp.providers.sampling_sessions import REMEDY, SamplingSessions
 from atlas_mcp.providers.stream import Stream
 from atlas_mcp.providers.terms import TERMS, Patience, Policy, Terms
 from atlas_mcp.providers.watchdog import Watchdog
-from atlas_mcp.providers.wire_errors import redacted, remedy_for
+from atlas_mcp.providers.wires.errors import redacted, remedy_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

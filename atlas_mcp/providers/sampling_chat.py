@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 from atlas_mcp.chunks import Stopped, TextDelta
 from atlas_mcp.errors import MalformedResponse
 from atlas_mcp.messages import Image, Reasoning, ToolCall, ToolResult
-from atlas_mcp.providers.fence import render, render_parts
-from atlas_mcp.providers.instructions import instructions
-from atlas_mcp.providers.tool_calls import finished_call
+from atlas_mcp.providers.wires.fence import render, render_parts
+from atlas_mcp.providers.wires.instructions import instructions
+from atlas_mcp.providers.wires.tool_calls import finished_call
 
 if TYPE_CHECKING:
     from atlas_mcp.chunks import Chunk

@@ -19,7 +19,6 @@ from atlas_mcp.chunks import ReasoningDelta, Stopped, TextDelta, Usage
 from atlas_mcp.errors import InvalidConfiguration, Unavailable
 from atlas_mcp.messages import ToolCall, prompt_hash
 from atlas_mcp.providers.capabilities import Capabilities
-from atlas_mcp.providers.fence import render_parts
 from atlas_mcp.providers.meter import Meter
 from atlas_mcp.providers.provider import ProviderInfo
 from atlas_mcp.providers.script import FAILURES, Script, ScriptedReply, turn_of
@@ -27,6 +26,7 @@ from atlas_mcp.providers.smallest import smallest
 from atlas_mcp.providers.stream import Stream
 from atlas_mcp.providers.terms import TERMS, Patience, Terms
 from atlas_mcp.providers.watchdog import Watchdog
+from atlas_mcp.providers.wires.fence import render_parts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from atlas_mcp.providers.capabilities import Capabilities
-from atlas_mcp.providers.reliability import Record
+from atlas_mcp.providers.known.reliability import Record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from random import Random
 
     from atlas_mcp.messages import TaskType
-    from atlas_mcp.providers.prices import Price
+    from atlas_mcp.providers.known.prices import Price
 
 __all__ = ["Ask", "MemberView", "Order", "Strategy"]
 

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from atlas_mcp import errors
 from atlas_mcp.errors import ProviderError
-from atlas_mcp.providers.exchange import SEALS, Exchange, explained, refused_parameter
 from atlas_mcp.providers.meter import Calibration, Meter
 from atlas_mcp.providers.provider import Health, ProviderInfo
 from atlas_mcp.providers.stream import Stream
 from atlas_mcp.providers.terms import TERMS, Patience, Terms
-from atlas_mcp.providers.wire_errors import redacted, remedy_for
+from atlas_mcp.providers.wires.errors import redacted, remedy_for
+from atlas_mcp.providers.wires.exchange import SEALS, Exchange, explained, refused_parameter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Collection, Mapping
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from atlas_mcp.chunks import Chunk
     from atlas_mcp.messages import JsonObject, Prompt
     from atlas_mcp.providers.capabilities import Capabilities
-    from atlas_mcp.providers.exchange import Assembly, Decoder, Response
+    from atlas_mcp.providers.wires.exchange import Assembly, Decoder, Response
 
 __all__ = ["Declared", "Dialect", "VendorProvider"]
 

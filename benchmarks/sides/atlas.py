@@ -10,10 +10,10 @@ from atlas_mcp.chunks import TextDelta
 from atlas_mcp.messages import Prompt, TaskType
 from atlas_mcp.providers.budget import Budget, Limit
 from atlas_mcp.providers.group import Circumstances, ProviderGroup
-from atlas_mcp.providers.models import Models
-from atlas_mcp.providers.prices import Prices
+from atlas_mcp.providers.known.models import Models
+from atlas_mcp.providers.known.prices import Prices
+from atlas_mcp.providers.known.reliability import Reliability
 from atlas_mcp.providers.provider import complete
-from atlas_mcp.providers.reliability import Reliability
 from atlas_mcp.providers.strategies import strategy_named
 from atlas_mcp.providers.terms import Terms
 from benchmarks.sides.asking import QUESTION, Asking

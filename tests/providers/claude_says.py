@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.messages import Intent, Material, Message, Passage, Prompt, Source, Text
-from atlas_mcp.providers.messages_answer import MessagesAssembly
 from atlas_mcp.providers.meter import Meter
+from atlas_mcp.providers.wires.messages_answer import MessagesAssembly
 
 if TYPE_CHECKING:
     from atlas_mcp.chunks import Chunk

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from atlas_mcp.database import open_database
 from atlas_mcp.messages import TaskType
 from atlas_mcp.providers.group import Circumstances, ProviderGroup
-from atlas_mcp.providers.models import Models
-from atlas_mcp.providers.prices import Prices
-from atlas_mcp.providers.reliability import Outcome, Reliability
-from atlas_mcp.providers.store import SCHEMA, ProviderStore
+from atlas_mcp.providers.keeping.store import SCHEMA, ProviderStore
+from atlas_mcp.providers.known.models import Models
+from atlas_mcp.providers.known.prices import Prices
+from atlas_mcp.providers.known.reliability import Outcome, Reliability
 from tests.providers.mortal import Fate, Mortal, text
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from atlas_mcp.messages import TaskType
 from atlas_mcp.providers.adaptive import Adaptive
 from atlas_mcp.providers.capabilities import Capabilities, Capability, Strength
-from atlas_mcp.providers.prices import Price
-from atlas_mcp.providers.reliability import HALF_LIFE, Record, Reliability
+from atlas_mcp.providers.known.prices import Price
+from atlas_mcp.providers.known.reliability import HALF_LIFE, Record, Reliability
+from atlas_mcp.providers.known.track import Outcome
 from atlas_mcp.providers.strategy import Ask, MemberView
-from atlas_mcp.providers.track import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

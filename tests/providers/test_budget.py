@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from atlas_mcp.chunks import Usage
 from atlas_mcp.errors import BudgetSpent
 from atlas_mcp.providers.budget import LEAST_ANSWER, Budget, Hold, Limit
-from atlas_mcp.providers.prices import Price
+from atlas_mcp.providers.known.prices import Price
 
 PRICE = Price(1e-5, 5e-5, above=((5_000, Price(2e-5, 1e-4)),))
 HUGE = 10**9

@@ -16,10 +16,10 @@ from atlas_mcp.errors import BudgetSpent
 from atlas_mcp.providers.breaker import Tripwire
 from atlas_mcp.providers.budget import LEAST_ANSWER, Budget, Limit
 from atlas_mcp.providers.group import Circumstances, ProviderGroup
-from atlas_mcp.providers.models import Models
-from atlas_mcp.providers.prices import Prices
+from atlas_mcp.providers.known.models import Models
+from atlas_mcp.providers.known.prices import Prices
+from atlas_mcp.providers.known.reliability import Reliability
 from atlas_mcp.providers.provider import Fold
-from atlas_mcp.providers.reliability import Reliability
 from atlas_mcp.providers.retry import Retry
 from atlas_mcp.providers.terms import EVERY_WAY, Policy, Terms, Way
 from tests.fakes.model_server import FakeModels

@@ -18,9 +18,9 @@ from atlas_mcp.messages import ToolSpec
 from atlas_mcp.providers.breaker import BreakerState, Tripwire
 from atlas_mcp.providers.capabilities import Capabilities, Capability, Strength
 from atlas_mcp.providers.group import Circumstances, ProviderGroup
-from atlas_mcp.providers.prices import Prices
+from atlas_mcp.providers.known.prices import Prices
+from atlas_mcp.providers.known.reliability import Reliability
 from atlas_mcp.providers.provider import complete
-from atlas_mcp.providers.reliability import Reliability
 from atlas_mcp.providers.retry import Retry
 from atlas_mcp.providers.strategies import failover
 from atlas_mcp.providers.strategy import Order

@@ -13,13 +13,13 @@ from atlas_mcp.chunks import Chosen, Reply, Stopped, Switched, TextDelta, Usage
 from atlas_mcp.messages import TaskType
 from atlas_mcp.providers.budget import Budget, Limit
 from atlas_mcp.providers.group import Circumstances, ProviderGroup
-from atlas_mcp.providers.models import Models
-from atlas_mcp.providers.prices import Prices
+from atlas_mcp.providers.known.models import Models
+from atlas_mcp.providers.known.prices import Prices
+from atlas_mcp.providers.known.reliability import Reliability
+from atlas_mcp.providers.known.track import Outcome
 from atlas_mcp.providers.provider import Fold, complete
-from atlas_mcp.providers.reliability import Reliability
 from atlas_mcp.providers.strategies import failover, task_aware
 from atlas_mcp.providers.terms import TERMS, Policy, Terms, Way
-from atlas_mcp.providers.track import Outcome
 from tests.providers.asking import drain
 from tests.providers.mortal import Fate, Mortal, asked, text
 from tests.skipping import SkippingLoop

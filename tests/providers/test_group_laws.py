@@ -25,9 +25,9 @@ from atlas_mcp.messages import ToolCall, ToolSpec
 from atlas_mcp.providers import strategies
 from atlas_mcp.providers.budget import Budget, Limit
 from atlas_mcp.providers.group import Circumstances, ProviderGroup
-from atlas_mcp.providers.prices import Prices
+from atlas_mcp.providers.known.prices import Prices
+from atlas_mcp.providers.known.reliability import Reliability
 from atlas_mcp.providers.provider import Fold
-from atlas_mcp.providers.reliability import Reliability
 from atlas_mcp.providers.terms import EVERY_WAY, Policy, Terms, Way
 from tests.providers.mortal import Fate, Mortal, asked
 from tests.skipping import SkippingLoop

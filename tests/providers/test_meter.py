@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from atlas_mcp.chunks import Usage
+from atlas_mcp.providers.known.tokens import tokens_of_prompt
 from atlas_mcp.providers.meter import Calibration, Meter
-from atlas_mcp.providers.tokens import tokens_of_prompt
 from tests.providers.asking import prompt
 
 if TYPE_CHECKING:

@@ -19,11 +19,11 @@ from pydantic import SecretStr
 from atlas_mcp import errors
 from atlas_mcp.chunks import Stopped, TextDelta, Usage
 from atlas_mcp.messages import Image, Intent, Message, Prompt, Reasoning, Text, ToolCall, ToolSpec
-from atlas_mcp.providers.access import Access
 from atlas_mcp.providers.capabilities import Capabilities, Capability, Strength
 from atlas_mcp.providers.group import ProviderGroup
 from atlas_mcp.providers.ollama import OllamaChat, open_provider
 from atlas_mcp.providers.provider import Fold, complete
+from atlas_mcp.providers.wires.access import Access
 from tests.fakes.model_server import FakeModels, Turn
 from tests.providers.asking import (
     IMPATIENCE,

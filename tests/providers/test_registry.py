@@ -184,7 +184,7 @@ async def test_closing_a_registry_closes_what_it_opened() -> None:
 def test_aiohttp_that_is_not_installed_is_a_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     def not_there(_name: str) -> None: ...
 
-    monkeypatch.setattr("atlas_mcp.providers.access.find_spec", not_there)
+    monkeypatch.setattr("atlas_mcp.providers.wires.access.find_spec", not_there)
     with pytest.raises(MissingExtra, match=r"atlas-mcp\[fast\]"):
         Registry(aiohttp=True).open("openai:m")
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from atlas_mcp.errors import InvalidConfiguration
 from atlas_mcp.messages import TaskType
 from atlas_mcp.providers.capabilities import Capabilities, Capability, Strength
-from atlas_mcp.providers.prices import Price
-from atlas_mcp.providers.reliability import Record
+from atlas_mcp.providers.known.prices import Price
+from atlas_mcp.providers.known.reliability import Record
 from atlas_mcp.providers.retry import Retry
 from atlas_mcp.providers.roster import Circumstances, Roster
 from atlas_mcp.providers.strategies import (

@@ -1,0 +1,92 @@
+"""What is known of models, as data: `models.toml` beside this file, and a person's own on top.
+
+What more specific entries say wins over what others say, and what a person says over everything. It knows no
+vendor: whatever is particular to one stands in the data.
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from atlas_mcp.providers.known.model_card import ModelCard
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from atlas_mcp.errors import InvalidConfiguration
+    from atlas_mcp.providers.capabilities import Capabilities
+    from atlas_mcp.providers.known.model_card import ModelEntry
+
+__all__ = ["Models"]
+
+_SHIPPED = Path(__file__).with_name("models.toml")
+
+log = logging.getLogger(__name__)
+
+
+class Models:
+    """The cards of all models; made by `load`.
+
+    `problems` is what was wrong with a person's own file: the entries in question are left out.
+    """
+
+    def __init__(self, own: Iterable[ModelEntry] = (), problems: Iterable[InvalidConfiguration] = ()) -> None:
+        self.problems = tuple(problems)
+        self._shipped = _shipped()
+        self._own = tuple(own)
+        self._cards: dict[tuple[str, str], ModelCard] = {}
+
+    @classmethod
+    def load(cls, user_file: Path | None = None) -> Models:
+        """The shipped data with a person's own file on top, if there is one.
+
+        Whatever is wrong with that file costs the entry it stands in, and is logged.
+        """
+        if user_file is None:
+            return cls()
+        from atlas_mcp.providers.known.model_file import read_models
+
+        entries, problems = read_models(user_file)
+        for problem in problems:
+            log.warning("%s It is left out.", problem)
+        return cls(entries, problems)
+
+    def card(self, vendor: str, model: str) -> ModelCard:
+        """What is declared of a model."""
+        known = self._cards.get((vendor, model))
+        if known is None:
+            name = f"{vendor}:{model}"
+            known = _topped(_topped(ModelCard(), self._shipped, name), self._own, name)
+            self._cards[vendor, model] = known
+        return known
+
+    def insisted(self, vendor: str, model: str, known: Capabilities) -> Capabilities:
+        """What became known of a model since, with what a person declared of it on top."""
+        return _topped(ModelCard(known), self._own, f"{vendor}:{model}").capabilities
+
+
+def _topped(card: ModelCard, entries: Iterable[ModelEntry], name: str) -> ModelCard:
+    """A card with every entry on top that is about the model of that name."""
+    for entry in entries:
+        if entry.pattern.match(name.lower()):
+            card = entry.on(card)
+    return card
+
+
+@cache
+def _shipped() -> tuple[ModelEntry, ...]:
+    """The entries of the shipped file.
+
+    Raises:
+        InvalidConfiguration: the installation is damaged.
+    """
+    # Validation is a tenth of a second of imports, which whoever opens no provider need not wait for.
+    from atlas_mcp.providers.known.model_file import read_models
+
+    entries, problems = read_models(_SHIPPED)
+    if problems:
+        raise problems[0]
+    return entries

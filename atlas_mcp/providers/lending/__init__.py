@@ -1,0 +1,1 @@
+"""A group lent to other programs as an endpoint that speaks as the chat completions API does."""
