@@ -13,9 +13,10 @@ import json
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
-from typing import Any, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
-from pydantic import TypeAdapter
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 __all__ = [
     "Finding",
@@ -271,6 +272,8 @@ class Prompt:
 
 @cache
 def _prompts() -> TypeAdapter[Prompt]:
+    from pydantic import TypeAdapter
+
     return TypeAdapter(Prompt)
 
 

@@ -66,27 +66,21 @@ class Tripwire:
 
 
 class Breaker:
-    """One member's breaker; `on_change` is called after each change of its state.
+    """The breaker of one provider; each of `listeners` is called after each change of its state.
 
     `until` is when it may be tried again, `opened_for` for how long it opened, `opens` how often it did since
     it was last closed, at `closed_at`; `reason` and `last` are of the failure that opened it.
     """
 
     __slots__ = (
-        "_failed_at", "_outcomes", "_probing", "_row", "_tripwire", "clock", "closed_at", "last", "on_change",
+        "_failed_at", "_outcomes", "_probing", "_row", "_tripwire", "clock", "closed_at", "last", "listeners",
         "opened_for", "opens", "reason", "until",
     )  # fmt: skip
 
-    def __init__(
-        self,
-        tripwire: Tripwire | None = None,
-        *,
-        clock: Callable[[], float],
-        on_change: Callable[[], None] | None = None,
-    ) -> None:
+    def __init__(self, tripwire: Tripwire | None = None, *, clock: Callable[[], float]) -> None:
         self._tripwire = tripwire or Tripwire()
         self.clock = clock
-        self.on_change = on_change
+        self.listeners: list[Callable[[], None]] = []
         self._outcomes: deque[tuple[float, bool]] = deque(maxlen=200)
         self._row = 0
         self._failed_at = -math.inf
@@ -196,5 +190,5 @@ class Breaker:
         self.opened_for = seconds
 
     def _changed(self) -> None:
-        if self.on_change is not None:
-            self.on_change()
+        for listener in self.listeners:
+            listener()

@@ -14,7 +14,6 @@ import os
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.errors import InvalidConfiguration
@@ -77,6 +76,8 @@ def ways_to_configure() -> Mapping[str, tuple[str, ...]]:
 
 def known_vendors() -> tuple[str, ...]:
     """Every vendor that can be opened, shipped or installed, sorted."""
+    from importlib.metadata import entry_points
+
     return tuple(sorted({*_SHIPPED, *entry_points(group=_GROUP).names}))
 
 
@@ -146,6 +147,8 @@ class Registry:
     def _factory(self, vendor: str, name: str) -> Callable[..., Provider]:
         if vendor in _SHIPPED:
             return import_module(_SHIPPED[vendor]).open_provider
+        from importlib.metadata import entry_points
+
         for entry in entry_points(group=_GROUP, name=vendor):
             return entry.load()
         known = ", ".join([*known_vendors(), *self.providers])

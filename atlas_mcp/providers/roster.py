@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -33,7 +33,8 @@ _REMEMBERED = 100
 class Circumstances:
     """What groups share and tests replace: records, prices, a clock in seconds that only grows, chance.
 
-    `on_change` is told when a member's breaker changes.
+    `on_change` is told when a member's breaker changes. `breakers` are by the identity of their providers:
+    what one group finds out, others that have the same provider know.
     """
 
     reliability: Reliability
@@ -41,6 +42,16 @@ class Circumstances:
     clock: Callable[[], float] = time.monotonic
     chance: random.Random = random.Random()  # noqa: RUF009, S311 - shared on purpose; nothing secret rests on it
     on_change: Callable[[Member], None] | None = None
+    breakers: dict[int, tuple[Provider, Breaker]] = field(
+        default_factory=dict[int, "tuple[Provider, Breaker]"]
+    )
+
+    def breaker_of(self, provider: Provider, tripwire: Tripwire | None) -> Breaker:
+        """The breaker of a provider: one for all groups that leave it to the usual tripwire."""
+        if tripwire is not None:
+            return Breaker(tripwire, clock=self.clock)
+        fresh = (provider, Breaker(clock=self.clock))
+        return self.breakers.setdefault(id(provider), fresh)[1]
 
     @classmethod
     def fresh(cls) -> Circumstances:
@@ -99,11 +110,9 @@ class Roster:
                 f"{self.name}: the weight of {info.name} is {weight}.", remedy="Give more than 0."
             )
         alike = sum(member.name.partition("#")[0] == info.name for member in self.members)
-        member = Member(
-            f"{info.name}#{alike + 1}" if alike else info.name, provider,
-            Breaker(self._tripwire, clock=self.circumstances.clock), weight,
-        )  # fmt: skip
-        member.breaker.on_change = partial(self._notice, member)
+        breaker = self.circumstances.breaker_of(provider, self._tripwire)
+        member = Member(f"{info.name}#{alike + 1}" if alike else info.name, provider, breaker, weight)
+        breaker.listeners.append(partial(self._notice, member))
         self.members = (*self.members, member)
 
     async def look_up(self) -> None:

@@ -27,7 +27,7 @@ class Watched:
 
     def __post_init__(self) -> None:
         self.breaker = Breaker(clock=lambda: self.now)
-        self.breaker.on_change = lambda: self.told.append(self.breaker.state)
+        self.breaker.listeners.append(lambda: self.told.append(self.breaker.state))
 
     def fail(self, error: ProviderError | None = None, times: int = 1) -> None:
         """So many calls through and through that fail."""

@@ -237,6 +237,23 @@ async def test_one_that_begins_to_answer_is_back_whatever_becomes_of_the_answer(
     assert group.members[0].breaker.state is BreakerState.CLOSED
 
 
+async def test_what_one_group_finds_out_of_a_member_the_others_that_have_it_know() -> None:
+    shared, peer = Mortal("shared", [limited(20.0), WELL]), Mortal("peer", [WELL])
+    circumstances = Circumstances(Reliability(clock=now), Prices(), now)
+    one, other = (
+        ProviderGroup([shared, peer], failover, name=name, circumstances=circumstances)
+        for name in ("one", "other")
+    )
+    assert (await answer(one))[0] == "peer"
+    assert (await answer(other))[0] == "peer"
+    assert len(shared.lives) == 1
+    only = ProviderGroup([shared], failover, name="only", circumstances=circumstances)
+    waiting = asyncio.create_task(answer(only, Terms(policy=Policy(wait=60.0))))
+    await asyncio.sleep(20.0)
+    assert await waiting == ("shared", 20.0)
+    assert (await answer(one))[0] == "shared", "and that it is back"
+
+
 async def test_a_dead_member_is_asked_once_a_window_however_many_calls_there_are() -> None:
     refuses = errors.ConnectionFailed("Nobody there.")
     dead, peer = Mortal("dead", [dies(refuses, pause=0.1)]), Mortal("peer", [WELL])
