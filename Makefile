@@ -14,7 +14,7 @@ SUITABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 export QUESTION ?= How does ATLAS verify the quotes and claims of a brief, and what happens to a run when its process is killed?
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lowest peers bench lock clean
+.PHONY: help run test check lowest peers bench soak lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -33,12 +33,13 @@ check: $(MADE)/dev ## format, lint, types, floors, house rules
 	$(BIN)/python -m pytest -q tests/test_house.py
 
 LOWEST := .cache/lowest
-SMOKE := tests/cli tests/memory tests/surface tests/test_database.py $(addprefix tests/orchestration/test_,run.py store.py)
+SMOKE := tests/cli tests/memory tests/surface tests/test_database.py $(addprefix tests/orchestration/test_,run.py store.py) \
+    tests/providers/wires $(addprefix tests/providers/test_,anthropic.py ollama.py openai.py faults.py)
 lowest: $(MADE)/dev ## run a part of the tests on the lowest version of each range
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(LOWEST)
 	$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct \
 	    --build-constraints requirements/build.lock --editable . --group dev
-	$(LOWEST)/bin/python -m pytest -q -p no:cacheprovider $(SMOKE)
+	$(LOWEST)/bin/python -m pytest -q -n auto --dist worksteal -p no:cacheprovider $(SMOKE)
 
 peers: $(MADE)/dev ## run what needs third-party clients and servers (Node.js)
 	$(MAKE) --no-print-directory -C tests/peers
@@ -52,6 +53,9 @@ $(BENCH)/made: requirements/bench.lock | $(MADE)/uv
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(BENCH)
 	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BENCH)/bin/python --require-hashes -r $<
 	@touch $@
+
+soak: $(MADE)/dev ## end thousands of streams in every way and count what is left open (minutes)
+	$(BIN)/python -m tests.soak.endings
 
 # A fresh set of versions and hashes. The files name no host: packages come from wherever the machine's own
 # settings say.

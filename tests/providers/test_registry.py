@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
 from atlas_mcp.errors import InvalidConfiguration, MissingExtra
 from atlas_mcp.providers.capabilities import Capability, Strength
+from atlas_mcp.providers.known.models import Models
 from atlas_mcp.providers.provider import complete
 from atlas_mcp.providers.registry import Registry, configured_vendors, default_provider_name, known_vendors
 from atlas_mcp.settings import GroupSettings, ProviderSettings
@@ -62,6 +63,29 @@ def test_what_is_declared_of_a_model_is_what_its_provider_can_do(monkeypatch: py
     capabilities = Registry().open("anthropic:claude-opus-5-5").info.capabilities
     assert capabilities.strength(Capability.CODE) is Strength.EXCEPTIONAL
     assert capabilities.sampling == frozenset()
+
+
+@pytest.mark.parametrize("vendor", ["anthropic", "ollama"])
+@pytest.mark.parametrize(("window", "vision"), [(4_000, Strength.NONE), (300_000, Strength.STRONG)])
+async def test_what_a_person_wrote_of_a_model_stands_whatever_its_server_reports(
+    tmp_path: Path, vendor: Literal["anthropic", "ollama"], window: int, vision: Strength
+) -> None:
+    own = tmp_path / "models.toml"
+    says = f'window = {window}\noutput = 50\nstrengths = {{ vision = "{vision.name.lower()}" }}'
+    own.write_text(f'["mine:*"]\n{says}\n', "utf-8")
+    async with FakeModels(tokens=4) as server:
+        mine = ProviderSettings(vendor=vendor, base_url=server.root)
+        registry = Registry(providers={"mine": mine}, models=Models.load(own))
+        group = registry.open("mine:fake-model")
+        for _ in range(2):
+            assert (await group.check()).answers
+            await complete(group, asked())
+            known = group.info.capabilities
+            assert (known.window, known.output) == (window, 50)
+            assert known.strength(Capability.VISION) is vision
+        await registry.aclose()
+    if vendor == "anthropic":
+        assert {request["max_tokens"] for request in server.requests} == {50}
 
 
 @pytest.fixture(autouse=True)

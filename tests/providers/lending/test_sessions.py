@@ -106,7 +106,7 @@ async def test_the_key_is_in_no_log_and_in_nothing_that_is_shown(
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         # A server that another test started may have set up logging for the whole process.
         monkeypatch.setattr(logging.getLogger(name), "propagate", True)
-    caplog.set_level(5, logger="uvicorn.error")  # its most talkative
+        caplog.set_level(5, logger=name)  # its most talkative
     async with asking(group(Mortal("m", [WHOLE, Fate((), errors.Overloaded("No."))]))) as on:
         await on.whole()
         with pytest.raises(openai.APIError):
