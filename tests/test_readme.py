@@ -20,7 +20,7 @@ from typer.main import get_command
 from atlas_mcp.cli.program import program
 from atlas_mcp.orchestration.team import Team
 from atlas_mcp.providers.strategies import STRATEGIES
-from atlas_mcp.settings import GroupSettings, Settings
+from atlas_mcp.settings import GroupSettings, ProviderSettings, Settings
 from tests.fakes.model_server import FakeModels
 
 ROOT = Path(__file__).parent.parent
@@ -98,19 +98,19 @@ def test_the_handbook_names_every_setting_and_its_default() -> None:
     assert set(told) == known
 
 
-def test_the_handbook_names_every_key_of_a_group_and_its_default() -> None:
+@pytest.mark.parametrize(("table", "kind"), [("group", GroupSettings), ("provider", ProviderSettings)])
+def test_the_handbook_names_every_key_of_a_group_and_of_a_provider_and_its_default(
+    table: str, kind: type[BaseModel]
+) -> None:
     page = (ROOT / "docs/handbook/08-providers.md").read_text("utf-8")
+    rows = page.partition(f"| key of `[{table}.NAME]` |")[2].partition("\n\n")[0]
     told: dict[str, str] = {}
-    for names, default in re.findall(
-        r"^\| ((?:`\w+`(?:, )?)+) \| ([^|]*)\|", page.partition("`[group.NAME]`")[2], re.MULTILINE
-    ):
+    for names, default in re.findall(r"^\| ((?:`\w+`(?:, )?)+) \| ([^|]*)\|", rows, re.MULTILINE):
         told |= dict.fromkeys(re.findall(r"\w+", names), default.strip())
-    known = {
-        name: as_told(field.default)
-        for name, field in GroupSettings.model_fields.items()
-        if not field.is_required()
+    assert told == {
+        name: "" if field.is_required() else as_told(field.default)
+        for name, field in kind.model_fields.items()
     }
-    assert told == {"members": "", **known}
 
 
 def test_the_handbook_names_every_strategy() -> None:

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from atlas_mcp.errors import AtlasError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Iterable
     from pathlib import Path
 
+    from atlas_mcp.providers.known.models import Models
     from atlas_mcp.settings import Settings
 
 __all__ = ["Check", "examine"]
@@ -43,9 +44,12 @@ class Check:
 
 async def examine(settings: Settings) -> list[Check]:
     """Every check, in the order in which a person would mend things."""
+    from atlas_mcp.providers.keeping.accounts import models_of
+
     checks = await asyncio.to_thread(_at_hand, settings)
-    slow: tuple[Callable[[Settings], Awaitable[Check]], ...] = (_provider, _embeddings, _http)
-    checks += [await look(settings) for look in slow]
+    models = await asyncio.to_thread(models_of, settings)
+    checks += [*_models(settings, models), await _provider(settings, models)]
+    checks += [await _embeddings(settings), await _http(settings)]
     return [*checks, *_roots(settings), _log(settings)]
 
 
@@ -130,15 +134,25 @@ def _teams(settings: Settings) -> Iterable[Check]:
     yield Check("Teams", "ok" if names else "broken", ", ".join(names) or "there is none")
 
 
-async def _provider(settings: Settings) -> Check:
-    from atlas_mcp.providers.keeping.accounts import models_of
+def _models(settings: Settings, models: Models) -> Iterable[Check]:
+    from atlas_mcp.providers.keeping.accounts import models_file
+
+    for problem in models.problems:
+        yield Check("Models", "broken", problem.message, problem.remedy)
+    if not models.problems:
+        file = models_file(settings)
+        says = str(file) if file.is_file() else f"as shipped; {file} would hold what you know better"
+        yield Check("Models", "ok", says)
+
+
+async def _provider(settings: Settings, models: Models) -> Check:
     from atlas_mcp.providers.registry import Registry, default_provider_name
 
     name = settings.models.default or default_provider_name()
     registry = Registry(
         settings.group,
         settings.provider,
-        models=models_of(settings),
+        models=models,
         aiohttp=settings.models.transport == "aiohttp",
     )
     try:

@@ -13,6 +13,7 @@ from atlas_mcp.chunks import Usage
 from atlas_mcp.errors import Stalled
 from atlas_mcp.providers.breaker import blames
 from atlas_mcp.providers.known.reliability import Outcome
+from atlas_mcp.providers.known.tokens import tokens_of_prompt
 from atlas_mcp.providers.meter import Meter
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ PACE_SECONDS = 5.0
 
 _TRUSTED = 10.0
 """Calls after which a member's usual speed is known."""
+_MOST_TOKENS = 1_000_000
+"""No model is known to write more in one answer."""
 
 
 class Attempt:
@@ -47,6 +50,10 @@ class Attempt:
     def __init__(
         self, member: Member, prompt: Prompt, terms: Terms, reliability: Reliability, *, crawl: float
     ) -> None:
+        most = None
+        if not terms.streaming and not member.nested:
+            most = _most_at_once(member, prompt, terms)
+            terms = terms if most is not None else replace(terms, streaming=True)
         self.member = member
         self.prompt = prompt
         self._reliability = reliability
@@ -59,7 +66,10 @@ class Attempt:
         self._hold: Hold | None = None
         if terms.budget is not None and not member.nested:
             self._hold = terms.budget.reserve(
-                self.meter.prompt_tokens, price=member.price, closing=terms.closing
+                self.meter.prompt_tokens,
+                answer_tokens=most if terms.budget.limits else None,
+                price=member.price,
+                closing=terms.closing,
             )
         self._open = True
         self._began = member.breaker.clock()
@@ -173,3 +183,15 @@ class Attempt:
         if self._hold is not None:
             self._hold.settle(self.usage())
         return True
+
+
+def _most_at_once(member: Member, prompt: Prompt, terms: Terms) -> int | None:
+    """The most tokens of an answer in one piece, which nobody could cut off; None where it has to stream."""
+    if terms.policy is not None and terms.policy.first_token is not None:
+        return None  # of one in one piece nobody could say when it began
+    most = prompt.max_output_tokens or member.capabilities.output or _MOST_TOKENS
+    budget = terms.budget
+    if budget is None or not budget.limits:
+        return most
+    asked = tokens_of_prompt(prompt)
+    return most if budget.ample(asked, most, price=member.price, closing=terms.closing) else None

@@ -26,6 +26,10 @@ LEAST_ANSWER = 64
 """A prompt is not sent where not even so many tokens of an answer would fit behind it."""
 
 
+_SMALL_SHARE = 0.1
+"""Of what is left, so much may be reserved for one answer without anybody else having to go short."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limit:
     """The most that may be spent; None is no limit."""
@@ -99,6 +103,15 @@ class Budget:
             tokens = min(tokens, max(0.0, most_tokens - budget._tokens))
             usd = min(usd, max(0.0, most_usd - budget._usd))
         return (None if tokens == inf else int(tokens)), (None if usd == inf else usd)
+
+    def ample(
+        self, prompt_tokens: int, answer_tokens: int, *, price: Price | None = None, closing: bool = False
+    ) -> bool:
+        """Whether a call of that size would take but a small share of what is left, here and above."""
+        tokens, usd = self.left(closing=closing)
+        cost = price.estimate(prompt_tokens, answer_tokens) if price else 0.0
+        fits = tokens is None or prompt_tokens + answer_tokens <= _SMALL_SHARE * tokens
+        return fits and (usd is None or cost <= _SMALL_SHARE * usd)
 
     def add(self, usage: Usage, *, above: bool = True) -> None:
         """Count a call that was not reserved; not in budgets above, if they have counted it already."""

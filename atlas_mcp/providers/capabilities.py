@@ -1,7 +1,8 @@
 """What a model can do and how well: strengths by capability, and the limits of its window.
 
-Declared in `models.toml`, corrected by what a provider's own interface reports and by what was observed. It
-knows no vendor; what it does not know counts as possible, so that an unknown model is tried, not refused.
+Declared in `models.toml`, corrected by what a provider's own interface reports and by what was observed, as
+far as no person insists on something else. It knows no vendor; what it does not know counts as possible, so
+that an unknown model is tried, not refused.
 """
 
 from __future__ import annotations
@@ -55,13 +56,15 @@ class Capabilities:
     """What one model can do.
 
     `window` is how many tokens a prompt and its answer may have together, `output` the most of an answer;
-    `sampling` names the sampling parameters that may be set. None is unknown.
+    `sampling` names the sampling parameters that may be set. None is unknown. `insisted` is what of this a
+    person insists on, which no correction changes.
     """
 
     strengths: Mapping[Capability, Strength] = field(default_factory=dict[Capability, Strength])
     window: int | None = None
     output: int | None = None
     sampling: frozenset[str] | None = None
+    insisted: Capabilities | None = field(default=None, compare=False, repr=False)
 
     def strength(self, capability: Capability | TaskType) -> Strength | None:
         """How well the model does something; None where nobody said."""
@@ -91,11 +94,23 @@ class Capabilities:
         output: int | None = None,
     ) -> Capabilities:
         """These capabilities with what became known of them since."""
-        return replace(
+        known = replace(
             self,
             strengths={**self.strengths, **(strengths or {})},
             window=window or self.window,
             output=output or self.output,
+        )
+        return known if self.insisted is None else known.insisting(self.insisted)
+
+    def insisting(self, own: Capabilities) -> Capabilities:
+        """These capabilities with what a person says on top, there to stay."""
+        return replace(
+            self,
+            strengths={**self.strengths, **own.strengths},
+            window=own.window or self.window,
+            output=own.output or self.output,
+            sampling=self.sampling if own.sampling is None else own.sampling,
+            insisted=own,
         )
 
     def beyond(self, declared: Capabilities) -> Capabilities:

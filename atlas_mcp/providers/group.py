@@ -118,9 +118,7 @@ class ProviderGroup:
         if policy.call is not None:
             budget = Budget(policy.call, name="call", parent=budget)
         attempts = terms.attempts or Attempts(policy.attempts)
-        # Only an answer that streams can be cut off at a limit.
-        streaming = terms.streaming or (budget is not None and budget.limits)
-        terms = replace(terms, policy=policy, attempts=attempts, budget=budget, streaming=streaming)
+        terms = replace(terms, policy=policy, attempts=attempts, budget=budget)
         call = Call(self._roster, prompt, terms, policy)
         stream = Stream(call.chunks(), meter=call, hold=policy.hold, on_hold=call.held_long, tidy=True)
         call.control = stream.control

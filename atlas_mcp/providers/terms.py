@@ -96,8 +96,8 @@ class Terms:
     """The terms of one call; what is None is up to whoever answers.
 
     `deadline` is a reading of the event loop's clock. `streaming` is False for who wants the whole answer at
-    once and nothing before. `budget` is charged for every try; `closing` is the one turn that may take what
-    the budget holds back.
+    once and nothing before; it streams all the same where it may have to be cut off. `budget` is charged for
+    every try; `closing` is the one turn that may take what the budget holds back.
     """
 
     policy: Policy | None = None

@@ -81,6 +81,25 @@ def test_the_doctor_names_what_is_broken_and_what_to_do(
     assert all(check["todo"] for check in broken.values())
 
 
+def test_the_doctor_names_each_mistake_in_what_a_person_wrote_of_models(
+    atlas_mcp: Program, home: Path
+) -> None:
+    def told() -> list[tuple[str, str, str]]:
+        checks = json.loads(atlas_mcp("doctor", "--json").stdout)["checks"]
+        return [(each["health"], each["says"], each["todo"]) for each in checks if each["name"] == "Models"]
+
+    file = home / "config" / "models.toml"
+    assert told() == [("ok", f"as shipped; {file} would hold what you know better", "")]
+    file.parent.mkdir(parents=True)
+    file.write_text('["openai:a"]\nwidnow = 5\n["openai:b"]\nwindow = "wide"\n', "utf-8")
+    first, second = told()
+    assert (first[0], second[0]) == ("broken", "broken")
+    assert f'{file}: ["openai:a"] widnow' in first[1]
+    assert second[2] == "Write a number of tokens, such as window = 128_000."
+    file.write_text('["openai:a"]\nwindow = 5\n', "utf-8")
+    assert told() == [("ok", str(file), "")]
+
+
 def test_the_doctor_shows_no_secret(atlas_mcp: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
     monkeypatch.setenv("OPENAI_BASE_URL", "http://me:password@127.0.0.1:9/v1")

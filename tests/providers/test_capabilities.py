@@ -85,6 +85,18 @@ def test_a_correction_wins_where_it_says_something_and_leaves_the_rest() -> None
     )
 
 
+@given(declared=known, own=known, reported=st.lists(known))
+def test_law_what_a_person_insists_on_stands_whatever_is_reported(
+    declared: Capabilities, own: Capabilities, reported: Sequence[Capabilities]
+) -> None:
+    now = declared.insisting(own)
+    for news in reported:
+        now = now.corrected(news.strengths, window=news.window, output=news.output)
+    assert own.strengths.items() <= now.strengths.items()
+    assert own.window in {None, now.window}
+    assert own.output in {None, now.output}
+
+
 @given(declared=known, reported=known)
 def test_what_goes_beyond_a_declaration_brings_back_what_was_reported(
     declared: Capabilities, reported: Capabilities

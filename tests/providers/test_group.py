@@ -123,12 +123,20 @@ async def test_refusals_are_answers_unless_another_may_be_asked() -> None:
     assert [switch.failure for switch in asked_on.switches] == ["content_refused"]
 
 
-async def test_an_answer_under_a_budget_streams_so_that_it_can_be_cut_off() -> None:
+async def test_an_answer_streams_where_it_may_have_to_be_cut_off() -> None:
     member = Mortal("m", [Fate(text(*"abcdefgh"))])
-    budget = Budget(Limit(tokens=1_000))
-    await complete(group_of(member), asked(), Terms(budget=budget, streaming=False))
-    await complete(group_of(member), asked(), Terms(streaming=False))
-    assert [life.terms.streaming for life in member.lives] == [True, False]
+    group = group_of(member)
+    plenty, little = Budget(Limit(tokens=10**8)), Budget(Limit(tokens=1_000))
+    short = replace(asked(), max_output_tokens=50)
+    for prompt, terms in [
+        (asked(), Terms()),
+        (asked(), Terms(budget=plenty)),
+        (asked(), Terms(budget=little)),
+        (short, Terms(budget=little)),
+        (asked(), Terms(policy=Policy(first_token=5.0))),
+    ]:
+        await complete(group, prompt, replace(terms, streaming=False))
+    assert [life.terms.streaming for life in member.lives] == [False, False, True, False, True]
 
 
 async def test_a_budget_cuts_an_answer_off_within_a_chunk_and_says_what_it_took() -> None:

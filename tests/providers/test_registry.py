@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
@@ -74,16 +75,15 @@ async def test_what_a_person_wrote_of_a_model_stands_whatever_its_server_reports
     says = f'window = {window}\noutput = 50\nstrengths = {{ vision = "{vision.name.lower()}" }}'
     own.write_text(f'["mine:*"]\n{says}\n', "utf-8")
     async with FakeModels(tokens=4) as server:
-        mine = ProviderSettings(vendor=vendor, base_url=server.root)
-        registry = Registry(providers={"mine": mine}, models=Models.load(own))
-        group = registry.open("mine:fake-model")
-        for _ in range(2):
-            assert (await group.check()).answers
-            await complete(group, asked())
-            known = group.info.capabilities
-            assert (known.window, known.output) == (window, 50)
-            assert known.strength(Capability.VISION) is vision
-        await registry.aclose()
+        mine = {"mine": ProviderSettings(vendor=vendor, base_url=server.root)}
+        async with aclosing(Registry(providers=mine, models=Models.load(own))) as registry:
+            opened = registry.open("mine:fake-model")
+            for _ in range(2):
+                assert (await opened.check()).answers
+                await complete(opened, asked())
+                known = opened.info.capabilities
+                assert (known.window, known.output) == (window, 50)
+                assert known.strength(Capability.VISION) is vision
     if vendor == "anthropic":
         assert {request["max_tokens"] for request in server.requests} == {50}
 

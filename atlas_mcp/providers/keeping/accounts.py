@@ -18,17 +18,23 @@ from atlas_mcp.providers.roster import Circumstances
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+    from pathlib import Path
 
     from atlas_mcp.database import Database
     from atlas_mcp.providers.group import ProviderGroup
     from atlas_mcp.settings import Settings
 
-__all__ = ["Accounts", "models_of"]
+__all__ = ["Accounts", "models_file", "models_of"]
+
+
+def models_file(settings: Settings) -> Path:
+    """The file of what a person knows better of models."""
+    return settings.config / "models.toml"
 
 
 def models_of(settings: Settings) -> Models:
-    """What is known of models: the shipped data, and the person's own `models.toml` on top."""
-    return Models.load(settings.config / "models.toml")
+    """What is known of models: the shipped data, and the person's own on top."""
+    return Models.load(models_file(settings))
 
 
 class Accounts:

@@ -59,13 +59,15 @@ class Models:
         known = self._cards.get((vendor, model))
         if known is None:
             name = f"{vendor}:{model}"
-            known = _topped(_topped(ModelCard(), self._shipped, name), self._own, name)
+            shipped = _topped(ModelCard(), self._shipped, name)
+            own = _topped(ModelCard(), self._own, name)
+            known = ModelCard(shipped.capabilities.insisting(own.capabilities), own.price or shipped.price)
             self._cards[vendor, model] = known
         return known
 
     def insisted(self, vendor: str, model: str, known: Capabilities) -> Capabilities:
-        """What became known of a model since, with what a person declared of it on top."""
-        return _topped(ModelCard(known), self._own, f"{vendor}:{model}").capabilities
+        """What is known of a model, with what a person declared of it on top, there to stay."""
+        return known.insisting(_topped(ModelCard(), self._own, f"{vendor}:{model}").capabilities)
 
 
 def _topped(card: ModelCard, entries: Iterable[ModelEntry], name: str) -> ModelCard:

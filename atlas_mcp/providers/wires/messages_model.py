@@ -24,7 +24,6 @@ _FEATURES = {
     Capability.DOCUMENTS: ("citations",),
 }
 _PARAMETERS = {
-    "output_config.format": ("structured_outputs",),
     "output_config.effort": ("effort",),
     "thinking.type.adaptive": ("thinking", "types", "adaptive"),
     "thinking.type.between_tools": ("thinking", "types", "between_tools"),

@@ -59,7 +59,7 @@ def request_body(
     turns = Turns(f"{vendor}:{model}", native=native, sealed=SEALS not in without)
     for message in prompt.messages:
         turns.add(message)
-    form = _form(prompt, without)
+    form = _form(prompt, known, without)
     thinking = _thinking(prompt, without)
     optional: JsonObject = {
         "system": _system(prompt, without, native=native, schema_in_words=form is None),
@@ -102,9 +102,10 @@ def _most_output(prompt: Prompt, known: Capabilities) -> int:
     return min(wish or known.output, known.output)
 
 
-def _form(prompt: Prompt, without: Collection[str]) -> JsonObject | None:
+def _form(prompt: Prompt, known: Capabilities, without: Collection[str]) -> JsonObject | None:
     """The wished-for shape as the server can enforce it; None where it cannot."""
-    if prompt.schema is None or not {"output_config", "output_config.format"}.isdisjoint(without):
+    refused = not {"output_config", "output_config.format"}.isdisjoint(without)
+    if prompt.schema is None or refused or known.strength(Capability.STRUCTURED_OUTPUT) is Strength.NONE:
         return None
     return closed(prompt.schema)
 

@@ -38,24 +38,25 @@ class OllamaModel:
     def introduce(self, said: JsonObject, known: Capabilities) -> Capabilities:
         """Take in what the server says, and correct what is known by it.
 
-        A window that was declared smaller than the model's own is a person's wish, and stands.
+        Of a declared window and the model's own the smaller counts, unless a person insists on theirs.
         """
         info: JsonObject = said.get("model_info") or {}
         length = info.get(f"{info.get('general.architecture')}.context_length")
         reported = length if isinstance(length, int) and length > 0 else None
-        self._window = min(reported or known.window or 0, known.window or reported or 0) or None
+        smaller = min(reported or known.window or 0, known.window or reported or 0) or None
         self._remote = bool(said.get("remote_host"))
         if given := _NUM_CTX.search(str(said.get("parameters") or "")):
             self._context = max(self._context, int(given[1]))
         abilities = said.get("capabilities")
-        if not isinstance(abilities, list):
-            return known.corrected(window=self._window)
-        self.reasons = "thinking" in abilities
-        strengths = {
-            ability: (known.strength(ability) or Strength.MODERATE) if name in abilities else Strength.NONE
-            for name, ability in _REPORTED.items()
-        }
-        return known.corrected(strengths, window=self._window)
+        strengths: dict[Capability, Strength] = {}
+        if isinstance(abilities, list):
+            self.reasons = "thinking" in abilities
+            for name, ability in _REPORTED.items():
+                has = name in abilities
+                strengths[ability] = (known.strength(ability) or Strength.MODERATE) if has else Strength.NONE
+        known = known.corrected(strengths, window=smaller)
+        self._window = known.window
+        return known
 
     def context_for(self, prompt_tokens: int, answer_tokens: int | None) -> int | None:
         """The size of the context for a prompt and its answer; None where somebody else runs the model.

@@ -63,6 +63,7 @@ def test_every_shipped_entry_is_sound_and_every_level_is_one() -> None:
         ("anthropic:claude-haiku-4-5", True, frozenset({"temperature", "top_p", "top_k"})),
         ("anthropic:claude-haiku-4-5-20251001", True, frozenset({"temperature", "top_p", "top_k"})),
         ("openai:gpt-6.1-sol", False, None),
+        ("openai:o3-2025-04-16", False, frozenset[str]()),
     ],
 )
 def test_prefill_and_sampling_are_what_the_makers_still_allow(
@@ -101,6 +102,18 @@ def test_every_current_model_that_the_openai_sdk_names_is_declared() -> None:
         capabilities = known(models, f"openai:{name}")
         assert capabilities.output == 128_000
         assert capabilities.strength(Capability.CODE)
+
+
+def test_every_model_of_the_o_series_that_the_openai_sdk_names_is_known_to_reason() -> None:
+    models = Models.load()
+    for name in named_by("openai", "shared/chat_model.py", r"o[1-9][^\"]*"):
+        capabilities = known(models, f"openai:{name}")
+        least = Strength.MODERATE if "mini" in name else Strength.STRONG
+        assert capabilities.strength(Capability.REASONING) is least
+        assert capabilities.sampling == frozenset()
+        assert capabilities.output == 100_000
+    assert known(models, "openai:o3-mini").strength(Capability.VISION) is Strength.NONE
+    assert known(models, "openai:o4-mini").strength(Capability.VISION) is Strength.STRONG
 
 
 @pytest.mark.parametrize(

@@ -296,10 +296,18 @@ def test_what_is_not_said_of_a_model_changes_nothing(about: dict[str, Any]) -> N
 
 def test_what_a_model_would_refuse_is_known_by_its_name() -> None:
     types = {"adaptive": YES, "disabled": NO, "between_tools": NO, "enabled": NO}
-    about = {"capabilities": {"thinking": {**YES, "types": types}, "effort": NO, "structured_outputs": NO}}
+    about = {"capabilities": {"thinking": {**YES, "types": types}, "effort": NO}}
     assert set(lacking(about)) == {
         "thinking.type.disabled",
         "thinking.type.between_tools",
         "output_config.effort",
-        "output_config.format",
     }
+
+
+def test_a_schema_is_described_in_words_to_a_model_that_is_said_to_know_none() -> None:
+    about = {"capabilities": {"structured_outputs": NO}}
+    told = corrected(Capabilities({Capability.STRUCTURED_OUTPUT: Strength.STRONG}), about)
+    assert "output_config" not in body(prompt(schema=SCHEMA), known=told)
+    insists = Capabilities({Capability.STRUCTURED_OUTPUT: Strength.STRONG})
+    told = corrected(Capabilities().insisting(insists), about)
+    assert "format" in body(prompt(schema=SCHEMA), known=told)["output_config"]

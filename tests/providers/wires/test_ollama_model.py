@@ -46,6 +46,13 @@ def test_the_smaller_window_counts(declared: int | None, window: int) -> None:
     assert model.context_for(1 << 20, None) == window
 
 
+@pytest.mark.parametrize("window", [8192, 1 << 20])
+def test_a_window_that_a_person_insists_on_counts(window: int) -> None:
+    model, known = introduced(LLAMA, Capabilities().insisting(Capabilities(window=window)))
+    assert known.window == window
+    assert model.context_for(1 << 21, None) == window
+
+
 @pytest.mark.parametrize(
     "said",
     [
