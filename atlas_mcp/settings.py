@@ -81,6 +81,11 @@ class ProviderSettings(_Table):
     idle: float | None = Field(default=None, gt=0)
     """How many seconds of silence count as failure, before the answer begins and within it."""
 
+    @property
+    def account_with(self) -> str:
+        """The vendor whose own address it has, so that the same models are there; empty for other servers."""
+        return "" if self.base_url else self.vendor
+
 
 class MemberSettings(_Table):
     """One of `[group.NAME] members`, where it is more than a name."""

@@ -9,13 +9,14 @@ import subprocess
 import sys
 from typing import Any
 
-__all__ = ["dearest", "import_costs"]
+__all__ = ["LAYER", "dearest", "import_costs"]
 
+LAYER = "import atlas_mcp.providers.registry"
 _BARE = "the interpreter alone"
 _OPEN = 'Registry().open("openai:m")'
 _STATEMENTS = {
     _BARE: "pass",
-    "import atlas_mcp.providers.group": "import atlas_mcp.providers.group",
+    LAYER: "import atlas_mcp.providers.registry",
     _OPEN: "from atlas_mcp.providers.registry import Registry; Registry().open('openai:m')",
 }
 _ABSENT = ("openai", "anthropic", "ollama", "httpx", "httpx2", "aiohttp")

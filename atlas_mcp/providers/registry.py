@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Registry",
+    "accounts_among",
     "configured_vendors",
     "default_provider_name",
     "known_vendors",
@@ -99,7 +100,7 @@ class Registry:
     ) -> None:
         self.groups = groups or {}
         self.providers = providers or {}
-        self.models = models or Models.load()
+        self.models = models or Models.load(accounts=accounts_among(self.providers))
         self.circumstances = circumstances or Circumstances(Reliability(), Prices(self.models))
         self.sampling = SamplingSessions()
         self._aiohttp = aiohttp
@@ -184,6 +185,11 @@ class Registry:
         """Close every provider that was opened."""
         leaves, self._leaves, self._opened = list(self._leaves.values()), {}, {}
         await asyncio.gather(*(leaf.aclose() for leaf in leaves))
+
+
+def accounts_among(providers: Mapping[str, ProviderSettings]) -> dict[str, str]:
+    """The vendor by the name of each further account with it."""
+    return {name: own.account_with for name, own in providers.items() if own.account_with}
 
 
 def policy_of(wished: GroupSettings) -> Policy:

@@ -220,3 +220,26 @@ def test_nothing_of_a_vendor_is_imported_with_the_registry() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+async def test_a_further_account_with_a_vendor_knows_the_vendors_models() -> None:
+    further = {"work": ProviderSettings(vendor="anthropic", key_env="WORK_KEY")}
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("WORK_KEY", "of work")
+        environment.setenv("ANTHROPIC_API_KEY", "my own")
+        async with aclosing(Registry(providers=further)) as registry:
+            mine, works = (registry.open(f"{name}:claude-opus-5") for name in ("anthropic", "work"))
+            prices = registry.circumstances.prices
+            await prices.ready("work", "claude-opus-5")
+            assert works.info.capabilities == mine.info.capabilities
+            assert prices.listing("work", "claude-opus-5") == prices.listing("anthropic", "claude-opus-5")
+            assert prices.of("work", "claude-opus-5") is not None
+
+
+async def test_what_a_person_says_of_one_account_is_not_said_of_the_others(tmp_path: Path) -> None:
+    own = tmp_path / "models.toml"
+    own.write_text('["work:*"]\nwindow = 50_000\n', "utf-8")
+    models = Models.load(own, accounts={"work": "anthropic"})
+    assert models.card("work", "claude-opus-5").capabilities.window == 50_000
+    assert models.card("anthropic", "claude-opus-5").capabilities.window != 50_000
+    assert models.card("elsewhere", "claude-opus-5").capabilities.window is None

@@ -14,6 +14,7 @@ from atlas_mcp.providers.keeping.store import ProviderStore
 from atlas_mcp.providers.known.models import Models
 from atlas_mcp.providers.known.prices import Prices
 from atlas_mcp.providers.known.reliability import Reliability
+from atlas_mcp.providers.registry import accounts_among
 from atlas_mcp.providers.roster import Circumstances
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def models_file(settings: Settings) -> Path:
 
 def models_of(settings: Settings) -> Models:
     """What is known of models: the shipped data, and the person's own on top."""
-    return Models.load(models_file(settings))
+    return Models.load(models_file(settings), accounts=accounts_among(settings.provider))
 
 
 class Accounts:

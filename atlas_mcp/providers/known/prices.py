@@ -141,8 +141,9 @@ class Prices:
         """What the table says of a model: of the vendor of that name, or of who is at that address."""
         if self._table is None or not model:
             return Listing()
+        known_as = self._models.vendor_of(vendor)
         for provider in self._table.providers:
-            if re.match(provider.api_pattern, address) if address else provider.id == vendor:
+            if re.match(provider.api_pattern, address) if address else provider.id == known_as:
                 found = provider.find_model(model, all_providers=self._table.providers)
                 return Listing() if found is None else self._read(found)
         return Listing()
