@@ -25,11 +25,12 @@ if TYPE_CHECKING:
     from atlas_mcp.providers.known.models import Models
     from atlas_mcp.settings import Settings
 
-__all__ = ["Check", "examine"]
+__all__ = ["UNPRICED", "Check", "examine"]
 
 Health: TypeAlias = Literal["ok", "hint", "broken"]
 
 REACH_SECONDS = 3.0
+UNPRICED = "Declare a price in config/models.toml of the data folder, or limit tokens."
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ async def examine(settings: Settings) -> list[Check]:
 
     checks = await asyncio.to_thread(_at_hand, settings)
     models = await asyncio.to_thread(models_of, settings)
-    checks += [*_models(settings, models), await _provider(settings, models)]
+    checks += [*_models(settings, models), *await _provider(settings, models)]
     checks += [await _embeddings(settings), await _http(settings)]
     return [*checks, *_roots(settings), _log(settings)]
 
@@ -145,7 +146,7 @@ def _models(settings: Settings, models: Models) -> Iterable[Check]:
         yield Check("Models", "ok", says)
 
 
-async def _provider(settings: Settings, models: Models) -> Check:
+async def _provider(settings: Settings, models: Models) -> list[Check]:
     from atlas_mcp.providers.registry import Registry, default_provider_name
 
     name = settings.models.default or default_provider_name()
@@ -155,21 +156,29 @@ async def _provider(settings: Settings, models: Models) -> Check:
         models=models,
         aiohttp=settings.models.transport == "aiohttp",
     )
+    unpriced: list[str] = []
     try:
         provider = await asyncio.to_thread(registry.open, name)
         if not provider.info.language_model:
             todo = "For a language model set a vendor's key, such as ANTHROPIC_API_KEY or OPENAI_API_KEY."
-            return Check("Provider", "hint", f"{provider.info.name}: {provider.info.note}", todo)
+            return [Check("Provider", "hint", f"{provider.info.name}: {provider.info.note}", todo)]
         health = await provider.check()
+        if settings.budget.day_usd is not None:
+            unpriced = await provider.unpriced()
     except AtlasError as error:
-        return Check("Provider", "broken", error.message, error.remedy)
+        return [Check("Provider", "broken", error.message, error.remedy)]
     finally:
         await registry.aclose()
     where = f" at {provider.info.address}" if provider.info.address else ""
     said = f"{provider.info.name}{where}: {health.says} ({health.seconds:.2f} s)"
-    if health.answers:
-        return Check("Provider", "ok", said)
-    return Check("Provider", "broken", said, health.remedy or "Until then add --provider extractive.")
+    checks = [Check("Provider", "ok", said)]
+    if not health.answers:
+        todo = health.remedy or "Until then add --provider extractive."
+        checks = [Check("Provider", "broken", said, todo)]
+    if unpriced:
+        says = f"[budget] day_usd does not bind for {', '.join(unpriced)}, whose price nobody knows"
+        checks.append(Check("Budget", "hint", says, UNPRICED))
+    return checks
 
 
 async def _embeddings(settings: Settings) -> Check:

@@ -64,8 +64,10 @@ def _tell(told: Facts) -> None:
     today = told["today"]
     if today["calls"]:
         spent = f"{today['tokens']:,} tokens, " + (
-            "price unknown in part" if today["cost_usd"] is None else f"${today['cost_usd']:.4f}"
+            "price unknown" if today["cost_usd"] is None else f"${today['cost_usd']:.4f}"
         )
+        if today["unpriced"]:
+            spent += ", some of it at an unknown price"
         limits = [f"{today['limit_tokens']:,} tokens"] if today["limit_tokens"] else []
         limits += [f"${today['limit_usd']:.2f}"] if today["limit_usd"] else []
         console.print(f"\nToday: {spent}" + (f" of {' and '.join(limits)}" if limits else ""), markup=False)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from atlas_mcp.cli.checks import UNPRICED
 from atlas_mcp.cli.terminal import Exit, leaving, stderr
 from atlas_mcp.errors import InvalidConfiguration, InvalidInput
 
@@ -66,6 +67,9 @@ async def _serve(
             )
         name = "command" if command else "session"
         budget = Budget(Limit(tokens, usd), name=name, parent=atlas.accounts.day.budget)
+        if usd is not None and (unpriced := await group.unpriced()):
+            told = f"--budget-usd does not bind for {', '.join(unpriced)}, whose price nobody knows."
+            stderr().print(f"! {told} {UNPRICED}", style="yellow", markup=False, soft_wrap=True)
         endpoint = await atlas.endpoint(port)
         with endpoint.session(group, budget=budget, name=name) as session:
             try:

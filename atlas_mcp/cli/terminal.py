@@ -44,15 +44,15 @@ def stdout() -> Console:
     """Where results go."""
     from atlas_mcp.cli.console import PlainConsole
 
-    console = PlainConsole(highlight=False)
-    return console if console.is_terminal else PlainConsole(highlight=False, width=PIPED_WIDTH)
+    console = PlainConsole(highlight=False, emoji=False)
+    return console if console.is_terminal else PlainConsole(highlight=False, emoji=False, width=PIPED_WIDTH)
 
 
 def stderr() -> Console:
     """Where everything else goes."""
     from atlas_mcp.cli.console import PlainConsole
 
-    return PlainConsole(stderr=True, highlight=False)
+    return PlainConsole(stderr=True, highlight=False, emoji=False)
 
 
 def ask_utf8() -> None:

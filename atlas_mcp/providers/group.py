@@ -23,7 +23,7 @@ from atlas_mcp.providers.stream import Stream
 from atlas_mcp.providers.terms import TERMS, Attempts, Policy, Terms
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from atlas_mcp.chunks import Chosen
     from atlas_mcp.messages import Prompt, TaskType
@@ -85,6 +85,11 @@ class ProviderGroup:
         return self._policy
 
     @property
+    def strategy(self) -> Strategy:
+        """Who orders the members for a call."""
+        return self._roster.strategy
+
+    @property
     def choices(self) -> tuple[Chosen, ...]:
         """The last choices, newest last, and why."""
         return tuple(self._roster.choices)
@@ -131,8 +136,25 @@ class ProviderGroup:
     async def check(self) -> Health:
         """Whether anybody in the group would answer."""
         found = await asyncio.gather(*(_checked(member) for member in self.members))
+        if len(found) == 1:
+            return found[0]
+        remedy = "" if any(health.answers for health in found) else found[0].remedy
         said = "; ".join(f"{m.name}: {h.says}" for m, h in zip(self.members, found, strict=True))
-        return Health(any(health.answers for health in found), max(health.seconds for health in found), said)
+        slowest = max(health.seconds for health in found)
+        return Health(any(health.answers for health in found), slowest, said, remedy)
+
+    def leaves(self) -> Iterator[Member]:
+        """The members that are no groups, of groups within it too."""
+        for member in self.members:
+            if isinstance(member.provider, ProviderGroup):
+                yield from member.provider.leaves()
+            else:
+                yield member
+
+    async def unpriced(self) -> list[str]:
+        """Who of the models in it costs nobody knows what, so that a limit in dollars does not bind there."""
+        await asyncio.gather(*(leaf.look_up(self._roster.circumstances.prices) for leaf in self.leaves()))
+        return [leaf.name for leaf in self.leaves() if leaf.price is None]
 
     def rate(self, member: str, task: TaskType, quality: float) -> None:
         """Feed back how good an answer of a member was, from 0 to 5."""

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, cast
 
 from atlas_mcp.errors import AtlasError
 from atlas_mcp.messages import TaskType
-from atlas_mcp.providers.group import ProviderGroup
 from atlas_mcp.providers.provider import Checked
 from atlas_mcp.providers.registry import configured_vendors, ways_to_configure
+from atlas_mcp.providers.strategies import name_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable
 
     from atlas_mcp.messages import JsonObject
+    from atlas_mcp.providers.group import ProviderGroup
     from atlas_mcp.providers.keeping.accounts import Accounts
     from atlas_mcp.providers.member import Member
     from atlas_mcp.providers.provider import Health
@@ -45,7 +46,9 @@ async def overview(
         return await accounts.opened(await asyncio.to_thread(registry.open, name))
 
     configured = configured_vendors()
-    names = dict.fromkeys([default, *configured, *(f"group:{name}" for name in registry.groups)])
+    names = dict.fromkeys(
+        [default, *configured, *(f"group:{name}" for name in registry.groups), *_unnamed(registry, default)]
+    )
     opened: dict[str, ProviderGroup] = {}
     broken: list[JsonObject] = []
     for name in names:
@@ -53,7 +56,7 @@ async def overview(
             opened[name] = await (answering() if name == default else opening(name))
         except AtlasError as error:
             broken.append({"name": name, "error": error.to_dict()})
-    members = {member.name: member for group in opened.values() for member in _leaves(group)}
+    members = {member.name: member for group in opened.values() for member in group.leaves()}
     told = await asyncio.gather(
         *(_provider(registry, accounts, each, ping=ping) for each in members.values())
     )
@@ -70,22 +73,20 @@ async def overview(
     }
 
 
+def _unnamed(registry: Registry, default: str) -> list[str]:
+    """Providers of a person's own of which no model is asked for anywhere; their usual one is shown."""
+    asked = [default, *(member.name for group in registry.groups.values() for member in group.members)]
+    vendors = {name.strip().partition(":")[0] for name in asked}
+    return [name for name in registry.providers if name not in vendors]
+
+
 async def _today(accounts: Accounts) -> JsonObject:
     await accounts.day.sync()
     spent, limit = accounts.day.spent, accounts.day.budget.limit
     return {
         "calls": spent.calls, "tokens": spent.tokens, "cost_usd": spent.cost_usd,
-        "limit_tokens": limit.tokens, "limit_usd": limit.cost_usd,
+        "limit_tokens": limit.tokens, "limit_usd": limit.cost_usd, "unpriced": accounts.day.budget.blind,
     }  # fmt: skip
-
-
-def _leaves(group: ProviderGroup) -> Iterator[Member]:
-    """The members that are no groups themselves, through all groups within."""
-    for member in group.members:
-        if isinstance(member.provider, ProviderGroup):
-            yield from _leaves(member.provider)
-        else:
-            yield member
 
 
 async def _provider(registry: Registry, accounts: Accounts, member: Member, *, ping: bool) -> JsonObject:
@@ -147,7 +148,7 @@ def _group(registry: Registry, group: ProviderGroup) -> JsonObject:
     now = registry.circumstances.clock()
     return {
         "name": info.name,
-        "strategy": registry.groups[info.model].strategy,
+        "strategy": name_of(group.strategy),
         "members": [
             {
                 "name": member.name,

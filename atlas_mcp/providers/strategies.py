@@ -22,6 +22,7 @@ __all__ = [
     "cheapest",
     "failover",
     "fastest",
+    "name_of",
     "random",
     "round_robin",
     "strategy_named",
@@ -128,3 +129,11 @@ def strategy_named(name: str) -> Strategy:
             f"There is no strategy {name!r}.", remedy=f"Strategies: {', '.join(STRATEGIES)}."
         )
     return found
+
+
+def name_of(strategy: Strategy) -> str:
+    """How settings call a strategy; one of somebody's own goes by the name of its function or class."""
+    for name, known in STRATEGIES.items():
+        if strategy is known:
+            return name
+    return getattr(strategy, "__name__", type(strategy).__name__)

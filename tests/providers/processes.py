@@ -84,5 +84,5 @@ async def started(
             [Mortal(name, fates, vendor="openai") for name in ("a", "b")], circumstances=circumstances
         )
         group = ProviderGroup([inner], name="outer", circumstances=circumstances)
-        await store.load(group.members)
+        await store.load(group)
         yield Process(store, reliability, inner, clock)

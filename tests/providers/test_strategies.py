@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from atlas_mcp.errors import InvalidConfiguration
 from atlas_mcp.messages import TaskType
+from atlas_mcp.providers.adaptive import Adaptive
 from atlas_mcp.providers.capabilities import Capabilities, Capability, Strength
 from atlas_mcp.providers.known.prices import Price
 from atlas_mcp.providers.known.reliability import Record
@@ -23,12 +24,13 @@ from atlas_mcp.providers.strategies import (
     cheapest,
     failover,
     fastest,
+    name_of,
     random,
     round_robin,
     strategy_named,
     task_aware,
 )
-from atlas_mcp.providers.strategy import Ask, MemberView
+from atlas_mcp.providers.strategy import Ask, MemberView, Order
 from tests.providers.mortal import Mortal
 
 if TYPE_CHECKING:
@@ -247,3 +249,12 @@ def test_of_equally_strong_ones_the_reliable_is_first_then_the_cheap() -> None:
         declared("c", Strength.STRONG, record=replace(KNOWN, success=0.98), price=CHEAP),
     ]
     assert named(strong, task_aware(WRITING, strong, seeded()).places) == "cdf"
+
+
+def test_a_strategy_is_called_as_in_the_settings_or_by_its_own_name() -> None:
+    def last_first(_ask: Ask, members: Sequence[MemberView], _chance: Random, /) -> Order:
+        return Order(range(len(members))[::-1], "the other way round")
+
+    assert {name: name_of(strategy) for name, strategy in STRATEGIES.items()} == {n: n for n in STRATEGIES}
+    assert name_of(last_first) == "last_first"
+    assert name_of(Adaptive(curiosity=0.0)) == "Adaptive"

@@ -56,5 +56,5 @@ class Accounts:
 
     async def opened(self, group: ProviderGroup) -> ProviderGroup:
         """A group that was just opened, its members reminded of what is known of them; gives it back."""
-        await self.store.load(group.members)
+        await self.store.load(group)
         return group

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 
 from atlas_mcp import errors
 from atlas_mcp.providers.capabilities import Capabilities
-from atlas_mcp.providers.group import ProviderGroup
 from atlas_mcp.providers.keeping.tables import SCHEMA, Changes, Learned, Opened, read, write
 from atlas_mcp.providers.keeping.upkeep import Upkeep
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable
 
     from atlas_mcp.database import Database
+    from atlas_mcp.providers.group import ProviderGroup
     from atlas_mcp.providers.known.models import Models
     from atlas_mcp.providers.known.reliability import Reliability
     from atlas_mcp.providers.member import Member
@@ -78,13 +78,13 @@ class ProviderStore:
         told = news != Capabilities()
         self._changes.learned[_key(info)] = Learned(self._clock(), news) if told else None
 
-    async def load(self, members: Iterable[Member]) -> None:
-        """Take up what is known of members, as far as nothing newer is known of them here."""
+    async def load(self, group: ProviderGroup) -> None:
+        """Take up what is known of a group's members, as far as nothing newer is known of them here."""
         now = self._clock()
         known = await self._database.read(lambda connection: read(connection, now))
         seen = set(self._reliability.members)
         self._reliability.restore({key: track for key, track in known.tracks.items() if key[0] not in seen})
-        for member in _leaves(members):
+        for member in group.leaves():
             key, breaker = _key(member.provider.info), member.breaker
             opened = known.breakers.get(key)
             if opened and not breaker.opens and key not in self._changes.breakers:
@@ -133,12 +133,3 @@ class ProviderStore:
 
 def _key(info: ProviderInfo) -> str:
     return f"{info.vendor}:{info.model}@{info.address}"
-
-
-def _leaves(members: Iterable[Member]) -> Iterator[Member]:
-    """The members that are no groups, of groups within groups too."""
-    for member in members:
-        if isinstance(member.provider, ProviderGroup):
-            yield from _leaves(member.provider.members)
-        else:
-            yield member

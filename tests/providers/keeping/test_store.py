@@ -102,7 +102,7 @@ async def test_what_is_known_here_is_not_replaced_by_what_was_stored(file: Path,
         await before.store.flush()
     async with started(file, clock) as after:
         after.observe(1)
-        await after.store.load(after.group.members)
+        await after.store.load(after.group)
         assert after.calls() == pytest.approx(11)
 
 
@@ -148,7 +148,7 @@ async def test_a_database_that_is_locked_for_a_while_loses_nothing(
             process.one.breaker.failed(errors.RateLimited("slow down", retry_after=60))
             with pytest.raises(sqlite3.OperationalError):
                 await process.store.flush()
-        await process.store.load(process.group.members)
+        await process.store.load(process.group)
         assert process.calls() == pytest.approx(8)
         locked.execute("ROLLBACK")
         locked.close()

@@ -1,0 +1,124 @@
+"""`atlas-mcp providers`: who is configured, whether they answer, and what is wrong with the others."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from atlas_mcp.cli.terminal import Exit
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from conftest import Program
+
+SERVER = Path(__file__).parents[1] / "fakes" / "model_server.py"
+
+
+@pytest.fixture
+def url() -> Generator[str]:
+    """A server of models in a process of its own."""
+    command = [sys.executable, str(SERVER), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield f"http://127.0.0.1:{process.stdout.readline().split()[-1]}/v1"
+        finally:
+            process.terminate()
+
+
+@pytest.fixture
+def settings(home: Path, url: str) -> Path:
+    """A group of two at servers of one's own, one of which is dead, and a third that nobody uses."""
+    file = home / "config" / "atlas.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text(
+        f"""
+        [provider.lab]
+        base_url = "{url}"
+        [provider.dead]
+        base_url = "http://127.0.0.1:9/v1"
+        [provider.spare]
+        base_url = "{url}"
+        [group.loop]
+        members = ["dead:m", "lab:fake-model"]
+        strategy = "adaptive"
+        """,
+        "utf-8",
+    )
+    return file
+
+
+def shown(atlas_mcp: Program, *options: str) -> tuple[int, dict[str, Any]]:
+    done = atlas_mcp("providers", "--json", *options)
+    return done.exit_code, json.loads(done.stdout)
+
+
+@pytest.mark.usefixtures("settings")
+def test_each_provider_of_the_settings_is_listed_even_if_nobody_asks_it_yet(atlas_mcp: Program) -> None:
+    code, told = shown(atlas_mcp)
+    assert code == Exit.DONE
+    assert {"dead:m", "lab:fake-model"} < {one["name"] for one in told["providers"]}
+    assert any(one["name"].startswith("spare") for one in told["providers"])
+    (group,) = told["groups"]
+    assert (group["name"], group["strategy"]) == ("group:loop", "adaptive")
+
+
+@pytest.mark.usefixtures("settings")
+def test_a_ping_says_who_answers_and_what_to_do_about_the_others(atlas_mcp: Program) -> None:
+    code, told = shown(atlas_mcp, "--ping")
+    assert code == Exit.FAILED
+    health = {one["name"]: one["health"] for one in told["providers"]}
+    assert health["lab:fake-model"]["answers"]
+    assert not health["dead:m"]["answers"]
+    assert health["dead:m"]["remedy"]
+
+
+@pytest.mark.usefixtures("settings")
+def test_names_are_shown_as_they_are_written(atlas_mcp: Program) -> None:
+    done = atlas_mcp("providers")
+    assert "group:loop" in done.stdout
+    assert "dead:m" in done.stdout
+
+
+def test_a_group_that_cannot_be_opened_is_told_with_its_remedy(atlas_mcp: Program, home: Path) -> None:
+    (home / "config").mkdir(parents=True)
+    (home / "config" / "atlas.toml").write_text('[group.g]\nmembers = ["opneai:m"]\n', "utf-8")
+    code, told = shown(atlas_mcp)
+    assert code == Exit.FAILED
+    (broken,) = told["broken"]
+    assert broken["name"] == "group:g"
+    assert "openai" in broken["error"]["remedy"]
+
+
+@pytest.mark.usefixtures("settings")
+def test_the_doctor_passes_on_what_to_do_about_a_server_that_is_down(
+    atlas_mcp: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ATLAS_MODELS__DEFAULT", "dead:m")
+    (check,) = (
+        c for c in json.loads(atlas_mcp("doctor", "--json").stdout)["checks"] if c["name"] == "Provider"
+    )
+    assert check["health"] == "broken"
+    assert "base URL" in check["todo"]
+
+
+@pytest.mark.usefixtures("settings")
+def test_a_limit_in_dollars_that_cannot_bind_is_pointed_out(
+    atlas_mcp: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hints() -> list[str]:
+        checks = json.loads(atlas_mcp("doctor", "--json").stdout)["checks"]
+        return [each["says"] for each in checks if each["name"] == "Budget"]
+
+    monkeypatch.setenv("ATLAS_MODELS__DEFAULT", "lab:fake-model")
+    assert hints() == []
+    monkeypatch.setenv("ATLAS_BUDGET__DAY_USD", "5")
+    assert hints() == ["[budget] day_usd does not bind for lab:fake-model, whose price nobody knows"]
+    done = atlas_mcp("providers", "serve", "--budget-usd", "2", "--", sys.executable, "-c", "pass")
+    assert "--budget-usd does not bind for lab:fake-model" in done.stderr
