@@ -7,6 +7,7 @@ Precedence: `ATLAS_TABLE__KEY` in the environment, then `atlas.toml`, then the d
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -63,11 +64,16 @@ class ModelSettings(_Table):
     """What carries requests to OpenAI and Anthropic; `aiohttp` needs the extra `fast`."""
 
 
+_NAME = re.compile(r"[A-Za-z0-9_-]+")
+"""A name of a provider or group: it stands before the colon of `NAME:model`, and in messages."""
 _TAKEN = frozenset({"openai", "anthropic", "ollama", "extractive", "scripted", "sampling", "group"})
 
 
 class ProviderSettings(_Table):
-    """`[provider.NAME]`: a server of one's own, or a second account; asked for as `NAME:model`."""
+    """`[provider.NAME]`: a server of one's own, or a second account; asked for as `NAME:model`.
+
+    Nothing that the vendor's own variables hold (a key, an organisation, headers of a gateway) is sent to it.
+    """
 
     vendor: Literal["openai", "anthropic", "ollama"] = "openai"
     """Whose interface it speaks."""
@@ -79,7 +85,10 @@ class ProviderSettings(_Table):
     """Which of OpenAI's two interfaces it is asked by."""
     first_token: float | None = Field(default=None, gt=0)
     idle: float | None = Field(default=None, gt=0)
-    """How many seconds of silence count as failure, before the answer begins and within it."""
+    """How many seconds of silence count as failure, before the answer begins and within it.
+
+    An answer that comes in one piece has ten minutes, or `first_token` where that is longer.
+    """
 
     @property
     def account_with(self) -> str:
@@ -186,6 +195,13 @@ class Settings(BaseSettings):
     runs: RunSettings = RunSettings()
     memory: MemorySettings = MemorySettings()
 
+    @field_validator("provider", "group")
+    @classmethod
+    def _plain_names(cls, value: dict[str, Any]) -> dict[str, Any]:
+        if wrong := next((name for name in value if not _NAME.fullmatch(name)), None):
+            raise ValueError(f"{wrong!r} is no name; write letters, digits, - and _")
+        return value
+
     @field_validator("provider")
     @classmethod
     def _free_names(cls, value: dict[str, ProviderSettings]) -> dict[str, ProviderSettings]:
@@ -222,7 +238,7 @@ class Settings(BaseSettings):
         try:
             return _with_file(cls, tables)(home=folder)
         except ValidationError as error:
-            raise InvalidConfiguration(_explain(error, file)) from None
+            raise _explained(error, file) from None
         except SettingsError as error:
             raise InvalidConfiguration(
                 f"Settings are wrong: {error}.",
@@ -258,10 +274,41 @@ def _with_file(settings: type[Settings], tables: dict[str, Any]) -> type[Setting
     return FromFile
 
 
-def _explain(error: ValidationError, file: Path) -> str:
+_REMEDIES = {
+    "bool": "true or false",
+    "dict": "a table",
+    "float": "a number, such as 0.5",
+    "int": "a whole number, such as 3",
+    "list": "a list in brackets",
+    "model": "a table",
+    "string": "text in quotes",
+    "tuple": "a list in brackets",
+}
+"""What to write where something else stands, by how the validator's word for the mistake begins."""
+_FURTHER_REMEDIES = {
+    "extra_forbidden": "Correct its spelling, or leave it out.",
+    "literal_error": "Write one of those.",
+    "missing": "Add it.",
+    "string_too_short": "Do not leave it empty.",
+    "too_short": 'Name at least one, such as ["openai:gpt-5.4-mini"].',
+}
+
+
+def _explained(error: ValidationError, file: Path) -> InvalidConfiguration:
     lines: list[str] = []
+    remedies: dict[str, None] = {}
     for problem in error.errors(include_url=False, include_input=False):
         place = [str(part) for part in problem["loc"]]
         variable = "ATLAS_" + "__".join(place[:2]).upper()
         lines.append(f"{'.'.join(place)}: {problem['msg']} (in {file} or {variable})")
-    return "Settings are wrong: " + "; ".join(lines) + "."
+        remedies[_remedy(problem["type"])] = None
+    said = "Settings are wrong: " + "; ".join(lines) + "."
+    return InvalidConfiguration(said, remedy=" ".join(filter(None, remedies)))
+
+
+def _remedy(mistake: str) -> str:
+    """What to write instead, where the validator's own words do not say it."""
+    if remedy := _FURTHER_REMEDIES.get(mistake):
+        return remedy
+    wished = _REMEDIES.get(mistake.partition("_")[0])
+    return f"Write {wished}." if wished else ""

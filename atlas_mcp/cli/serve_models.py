@@ -18,7 +18,7 @@ from atlas_mcp.errors import InvalidConfiguration, InvalidInput
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from atlas_mcp.providers.lending.session import ModelSession
 
@@ -44,8 +44,8 @@ def serve_models(
 ) -> None:
     """Serve a provider at an OpenAI-compatible address of this machine, until Ctrl-C or while a command runs.
 
-    The command finds OPENAI_BASE_URL and OPENAI_API_KEY in its environment, and its exit code is passed on.
-    What was taken is told at the end.
+    The command finds OPENAI_BASE_URL and OPENAI_API_KEY in its environment, and no key of a vendor. Its exit
+    code is passed on. What was taken is told at the end.
     """
     with leaving():
         if code := asyncio.run(_serve(command or [], provider, usd, tokens, port)):
@@ -57,6 +57,7 @@ async def _serve(
 ) -> int:
     from atlas_mcp.cli.opening import opened
     from atlas_mcp.providers.budget import Budget, Limit
+    from atlas_mcp.providers.registry import key_variables
 
     async with opened(provider=provider) as atlas:
         group = await atlas.provider()
@@ -73,7 +74,11 @@ async def _serve(
         endpoint = await atlas.endpoint(port)
         with endpoint.session(group, budget=budget, name=name) as session:
             try:
-                return await (_run(command, session) if command else _wait(session))
+                if not command:
+                    return await _wait(session)
+                keys = key_variables(atlas.settings.provider)
+                own = {name: value for name, value in os.environ.items() if name not in keys}
+                return await _run(command, own | _environment(session))
             finally:
                 session.cancel("its time is over")
                 stderr().print(_tally(session), soft_wrap=True)
@@ -90,8 +95,8 @@ async def _wait(session: ModelSession) -> int:
     return Exit.INTERRUPTED
 
 
-async def _run(command: Sequence[str], session: ModelSession) -> int:
-    """Run a command with the session in its environment; gives its exit code."""
+async def _run(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run a command in an environment; gives its exit code."""
     running: Process | None = None
     ended = False
 
@@ -105,7 +110,7 @@ async def _run(command: Sequence[str], session: ModelSession) -> int:
     # Whoever asks us to end asks the command, by whose end we end too.
     before = signal.signal(signal.SIGTERM, end)
     try:
-        running = await asyncio.create_subprocess_exec(*command, env=os.environ | _environment(session))
+        running = await asyncio.create_subprocess_exec(*command, env=environment)
         if ended:
             end()
         code = await running.wait()

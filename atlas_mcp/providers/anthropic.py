@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import jiter
 
-from atlas_mcp.errors import InvalidConfiguration, MalformedResponse, ModelNotFound
+from atlas_mcp.errors import MalformedResponse, ModelNotFound
 from atlas_mcp.providers.vendor import VendorProvider
-from atlas_mcp.providers.wires.access import Access, address_of, key_of, known_of
+from atlas_mcp.providers.wires.access import Access, address_of, key_of, keyless, known_of
 from atlas_mcp.providers.wires.messages_answer import MessagesAssembly
 from atlas_mcp.providers.wires.messages_model import corrected, lacking
 from atlas_mcp.providers.wires.messages_refusals import refused
@@ -55,12 +55,11 @@ _logger = logging.getLogger(__name__)
 class Messages:
     """The dialect of the Messages API.
 
-    `known` is what the model can do, as far as anybody said.
+    `known` is what the model can do, as far as anybody said; answers name who gave them as `vendor`.
     """
 
-    vendor = _VENDOR
-
-    def __init__(self, access: Access, known: Capabilities) -> None:
+    def __init__(self, access: Access, known: Capabilities, vendor: str = _VENDOR) -> None:
+        self.vendor = vendor
         self._access = access
         self._known = known
         self._lacking: set[str] = set()
@@ -83,7 +82,7 @@ class Messages:
             max_connections=1000, max_keepalive_connections=100, keepalive_expiry=_KEEP_ALIVE_SECONDS
         )
         opened = anthropic.DefaultAioHttpClient if self._access.aiohttp else anthropic.DefaultAsyncHttpxClient
-        return anthropic.AsyncAnthropic(
+        client = anthropic.AsyncAnthropic(
             api_key=self._access.key.get_secret_value() or _NO_KEY,
             base_url=self._access.base_url or _ADDRESS,
             timeout=timeout,
@@ -91,6 +90,9 @@ class Messages:
             open_telemetry=False,
             http_client=opened(timeout=timeout, limits=limits),
         )
+        if self._access.apart:
+            cast("Any", client)._custom_headers = {}
+        return client
 
     async def close_client(self, client: AsyncAnthropic) -> None:
         """Close its connections."""
@@ -101,7 +103,7 @@ class Messages:
         body = request_body(
             prompt,
             model,
-            vendor=_VENDOR,
+            vendor=self.vendor,
             known=self._known,
             without=self._lacking.union(without),
             streaming=terms.streaming,
@@ -109,7 +111,7 @@ class Messages:
         if unset := prompt.sampling.keys() - body.keys() - self._unset.union(without):
             self._unset |= unset
             _logger.info(
-                "%s:%s takes no %s; going on without", _VENDOR, model, " and no ".join(sorted(unset))
+                "%s:%s takes no %s; going on without", self.vendor, model, " and no ".join(sorted(unset))
             )
         return body
 
@@ -134,7 +136,7 @@ class Messages:
         model = body["model"]
         native = cites_natively(prompt, model, self._known)
         return EventDecoder(), MessagesAssembly(
-            provider=_VENDOR, model=model, prompt=prompt, meter=meter, native=native
+            provider=self.vendor, model=model, prompt=prompt, meter=meter, native=native
         )
 
     async def models(self, client: AsyncAnthropic) -> list[str]:
@@ -159,7 +161,8 @@ class Messages:
         self._lacking = set(lacking(about))
         self._known = corrected(known, about)
         if (lifecycle := about.get("lifecycle", "active")) != "active":
-            _logger.warning("%s:%s is %s; it ends on %s", _VENDOR, model, lifecycle, about.get("retires_at"))
+            ends = about.get("retires_at")
+            _logger.warning("%s:%s is %s; it ends on %s", self.vendor, model, lifecycle, ends)
         return self._known
 
 
@@ -182,35 +185,34 @@ def open_provider(
     capabilities: Capabilities | None = None,
     declared: Declared | None = None,
     called: str = "",
+    place: str = "",
     aiohttp: bool = False,
 ) -> VendorProvider:
     """A provider for a model of Anthropic, or of the compatible server at `base_url`.
 
     What is not given comes from `ANTHROPIC_API_KEY` and `ANTHROPIC_BASE_URL`; without a model it is
-    `claude-sonnet-5-5`. `aiohttp` takes that transport.
+    `claude-sonnet-5-5`. Where both are given, no other header that the SDK finds in the environment is sent;
+    `place` is where in the settings they stand. `aiohttp` takes that transport.
 
     Raises:
         InvalidConfiguration: there is neither a key nor a base URL, or one of them cannot be one.
         MissingExtra: aiohttp is wished for and not installed.
     """
-    key = key_of("Anthropic", "ANTHROPIC_API_KEY", api_key)
-    address = address_of("ANTHROPIC_BASE_URL", base_url, example="http://127.0.0.1:8080")
+    key = key_of("Anthropic", "ANTHROPIC_API_KEY", api_key, place=place)
+    address = address_of("ANTHROPIC_BASE_URL", base_url, example="http://127.0.0.1:8080", place=place)
     if not address and not key.get_secret_value():
-        raise InvalidConfiguration(
-            "There is no key for Anthropic.",
-            remedy="Set ANTHROPIC_API_KEY, or ANTHROPIC_BASE_URL for a server of your own.",
-        )
-    access = Access(key, address or None, aiohttp=aiohttp)
+        raise keyless("Anthropic", place, "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL")
+    apart = api_key is not None and base_url is not None
+    access = Access(key, address or None, aiohttp=aiohttp, apart=apart)
     model = model or DEFAULT_MODEL
     known = known_of(model, capabilities, declared)
     return VendorProvider(
-        Messages(access, known),
+        Messages(access, known, called or _VENDOR),
         model=model,
         key=key,
         capabilities=known,
         address=access.shown,
         patience=patience,
-        called=called,
         declared=declared,
         remedies=_REMEDIES,
         refusals=refused,

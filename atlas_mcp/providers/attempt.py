@@ -2,15 +2,20 @@
 
 However a try ends (answered, failed, left, cut off), its wire is closed, its reservation settled, and breaker
 and records hear of it, once.
+
+Neither does when the caller's time limit passed and the member is not to blame for that: it is, if it had
+said no word by then although it had as long as it usually takes to begin. What is asked for in one piece
+begins when it ends.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from atlas_mcp.chunks import Usage
-from atlas_mcp.errors import Stalled
+from atlas_mcp.errors import ProviderTimeout, Stalled
 from atlas_mcp.providers.breaker import blames
 from atlas_mcp.providers.known.reliability import Outcome
 from atlas_mcp.providers.known.tokens import tokens_of_prompt
@@ -18,7 +23,7 @@ from atlas_mcp.providers.meter import Meter
 
 if TYPE_CHECKING:
     from atlas_mcp.errors import ProviderError
-    from atlas_mcp.messages import Prompt
+    from atlas_mcp.messages import Prompt, ToolCall
     from atlas_mcp.providers.budget import Hold
     from atlas_mcp.providers.known.reliability import Reliability
     from atlas_mcp.providers.member import Member
@@ -31,6 +36,8 @@ PACE_SECONDS = 5.0
 
 _TRUSTED = 10.0
 """Calls after which a member's usual speed is known."""
+_SILENT_SECONDS = 10.0
+"""So long a silence is held against a member of which nobody knows how long it usually takes to begin."""
 _MOST_TOKENS = 1_000_000
 """No model is known to write more in one answer."""
 
@@ -43,8 +50,9 @@ class Attempt:
     """
 
     __slots__ = (
-        "_began", "_hold", "_mark_tokens", "_mark_waited", "_open", "_own_meter", "_probe", "_reliability",
-        "_reported", "_task", "_untold", "member", "meter", "prompt", "stream", "usual",
+        "_began", "_deadline", "_hold", "_mark_tokens", "_mark_waited", "_opened", "_own_meter", "_probe",
+        "_reliability", "_reported", "_task", "_untold", "member", "meter", "open", "prompt", "stream",
+        "streams", "usual",
     )  # fmt: skip
 
     def __init__(
@@ -56,8 +64,10 @@ class Attempt:
             terms = terms if most is not None else replace(terms, streaming=True)
         self.member = member
         self.prompt = prompt
+        self.streams = terms.streaming
         self._reliability = reliability
         self._task = prompt.kind_of_task
+        self._deadline = terms.deadline
         self.stream = member.provider.stream(prompt, terms)
         metered = self.stream.meter
         self._own_meter = not isinstance(metered, Meter) and not member.nested
@@ -71,9 +81,10 @@ class Attempt:
                 price=member.price,
                 closing=terms.closing,
             )
-        self._open = True
+        self.open = True
         self._began = member.breaker.clock()
         self._probe = member.breaker.begin()
+        self._opened = 0
         member.at_once += 1
         usual = reliability.record(member.name, self._task) if crawl > 0 else None
         known = usual is not None and usual.calls >= _TRUSTED and usual.tokens_per_second is not None
@@ -84,11 +95,11 @@ class Attempt:
 
     @property
     def spoke(self) -> bool:
-        """Whether it said anything."""
-        return self.stream.control.metrics.first_token is not None
+        """Whether it said a word."""
+        return not self._untold
 
     def hear(self, text: str) -> None:
-        """Count a piece of its text or reasoning.
+        """Count a piece of its text or reasoning that came as a chunk.
 
         Raises:
             BudgetSpent: it takes more than there is.
@@ -96,15 +107,34 @@ class Attempt:
         if self._own_meter:
             self.meter.began = True
             self.meter.hear(text)
+        self.count()
+
+    def hear_call(self, call: ToolCall) -> None:
+        """Count a finished tool call; a vendor's own meter has heard it in pieces.
+
+        Raises:
+            BudgetSpent: it takes more than there is.
+        """
+        if self._own_meter:
+            self.hear(json.dumps(call.arguments, ensure_ascii=False))
+        else:
+            self.count()
+
+    def count(self) -> None:
+        """Count what it took until now, as its meter has heard it: something came, maybe without a chunk.
+
+        Raises:
+            BudgetSpent: it takes more than there is.
+        """
         if self._hold is not None:
             self._hold.count(self.meter.prompt_tokens, self.meter.answer_tokens)
         if self._untold:
             self._untold = False
-            metrics = self.stream.control.metrics
-            self._reliability.heard(self.member.name, self._task, metrics.last_chunk_at - metrics.started_at)
-            if self._probe:  # it is back; nobody need wait until it has said everything
+            control = self.stream.control
+            self._reliability.heard(self.member.name, self._task, control.now() - control.metrics.started_at)
+            if self._probe:
                 self._probe = False
-                self.member.breaker.succeeded(probe=True)
+                self._opened = self.member.breaker.answers()
 
     def pace(self, crawl: float) -> Stalled | None:
         """What is to be said of a member that fell far below its usual speed; None while it keeps it."""
@@ -161,13 +191,27 @@ class Attempt:
 
     def failed(self, error: ProviderError) -> None:
         """It failed; the member is blamed as far as the failure is its own."""
-        if self._settled():
+        if self._out_of_time(error):
+            self.left()
+        elif self._settled():
             if blames(error):
-                control, metrics = self.stream.control, self.stream.control.metrics
-                lost = control.now() - metrics.started_at - metrics.paused_seconds
-                outcome = Outcome(error.code, lost, cost_usd=self.usage().cost_usd)
+                outcome = Outcome(error.code, self._seconds(), cost_usd=self.usage().cost_usd)
                 self._reliability.observe(self.member.name, self._task, outcome)
-            self.member.breaker.failed(error, probe=self._probe, began=self._began)
+            self.member.breaker.failed(error, probe=self._probe, began=self._began, opened=self._opened)
+
+    def _out_of_time(self, error: ProviderError) -> bool:
+        """Whether it was the caller's time limit that ended it, and the member is not to blame."""
+        passed = self._deadline is not None and self.stream.control.now() >= self._deadline
+        if not passed or not isinstance(error, ProviderTimeout):
+            return False
+        record = self._reliability.record(self.member.name, self._task)
+        usual = record.first_token_p95 if self.streams else record.seconds_p95
+        return self.spoke or self._seconds() < (_SILENT_SECONDS if usual is None else usual)
+
+    def _seconds(self) -> float:
+        """How long it has been at work, pauses left out."""
+        metrics = self.stream.control.metrics
+        return self.stream.control.now() - metrics.started_at - metrics.paused_seconds
 
     def left(self) -> None:
         """It ended through no doing of the member: cancelled, cut off, its reader gone."""
@@ -176,9 +220,9 @@ class Attempt:
 
     def _settled(self) -> bool:
         """Settle what it took; False if that was done before."""
-        if not self._open:
+        if not self.open:
             return False
-        self._open = False
+        self.open = False
         self.member.at_once -= 1
         if self._hold is not None:
             self._hold.settle(self.usage())

@@ -1,7 +1,8 @@
 """Keeps calls away from a member that fails, and lets exactly one through to see whether it is back.
 
 Closed, open, half open. It is driven by live traffic alone: a rolling window of outcomes, weighed by class of
-failure. It knows no provider and reads time from a clock that it is given.
+failure. It knows no provider and reads time from a clock that it is given. Of a time limit of the caller's
+that passed it is not told, unless the member is to blame; `attempt` says when.
 """
 
 from __future__ import annotations
@@ -133,19 +134,32 @@ class Breaker:
             self._outcomes.clear()
             self._changed()
 
+    def answers(self) -> int:
+        """The probe begins to answer: nobody need wait until it has said everything.
+
+        Gives how often the breaker had opened, for `failed`, should the answer break after all.
+        """
+        opens = self.opens
+        self.succeeded(probe=True)
+        return opens
+
     def left(self, *, probe: bool = False) -> None:
         """The call ended without telling anything of the member: cancelled, cut off, its reader gone."""
         if probe:
             self._probing = False
             self._changed()
 
-    def failed(self, error: ProviderError, *, probe: bool = False, began: float = math.inf) -> None:
+    def failed(
+        self, error: ProviderError, *, probe: bool = False, began: float = math.inf, opened: int = 0
+    ) -> None:
         """The call failed.
 
         One that began before the breaker opened does not open it again, but may ask for a longer rest; one
-        that began, by the clock, before a probe was answered is no news.
+        that began, by the clock, before a probe was answered is no news. `opened` is what `answers` gave to
+        the probe: unless somebody had a whole answer since, the breaker opens as if it had not been closed.
         """
-        if not blames(error) or not self._tripwire.trips or began < self.closed_at:
+        relapsed = opened > 0 and not any(good for _, good in self._outcomes)
+        if not blames(error) or not self._tripwire.trips or (began < self.closed_at and not relapsed):
             self.left(probe=probe)
             return
         now = self.clock()
@@ -156,17 +170,20 @@ class Breaker:
             self._outcomes.append((now, False))
         if probe:
             self._probing = False
+        if relapsed:
+            self.opens, self.closed_at = max(self.opens, opened), -math.inf
+        again = probe or relapsed
         at_once = well or isinstance(error, _AT_ONCE)
         trips = not self.opens and (self._row >= self._tripwire.row or self._mostly_fails(now))
-        if probe or at_once or trips:
-            self._open(now + self._cooling(error, probe=probe), error, again=probe)
+        if again or at_once or trips:
+            self._open(now + self._cooling(error, again=again), error, again=again)
 
-    def _cooling(self, error: ProviderError, *, probe: bool) -> float:
+    def _cooling(self, error: ProviderError, *, again: bool) -> float:
         wire = self._tripwire
         if error.retry_after is not None:
             return min(error.retry_after, wire.longest)
         seconds = wire.lasting if isinstance(error, _AT_ONCE) else wire.cool
-        return min(seconds * 2 ** min(self.opens, 16) if probe else seconds, wire.longest)
+        return min(seconds * 2 ** min(self.opens, 16) if again else seconds, wire.longest)
 
     def _mostly_fails(self, now: float) -> bool:
         wire = self._tripwire
@@ -190,5 +207,5 @@ class Breaker:
         self.opened_for = seconds
 
     def _changed(self) -> None:
-        for listener in self.listeners:
+        for listener in tuple(self.listeners):
             listener()

@@ -32,7 +32,7 @@ from atlas_mcp.providers.late import Late
 from atlas_mcp.providers.terms import Way
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Iterator
 
     from atlas_mcp.chunks import Chunk
     from atlas_mcp.messages import Prompt
@@ -50,11 +50,14 @@ class Call:
     control: StreamControl
     """Of the stream that is read; set by whoever makes it."""
 
-    def __init__(self, roster: Roster, prompt: Prompt, terms: Terms, policy: Policy) -> None:
+    def __init__(
+        self, roster: Roster, prompt: Prompt, terms: Terms, policy: Policy, *, asked: Policy | None
+    ) -> None:
         self._roster = roster
         self._prompt = prompt
         self._terms = terms
         self._policy = policy
+        self._asked = asked
         self._choosing: Choosing
         self._attempt: Attempt | None = None
         self._seam: Seam | None = None
@@ -66,6 +69,7 @@ class Call:
         self._called = False
         self._spent = Usage()
         self._held = False
+        self._let_go_of: Member | None = None
         self._over = False
         self._failure: ProviderError | None = None
         self._late: Late | None = None
@@ -91,11 +95,14 @@ class Call:
             while not self._over:
                 await self.control.unpaused()
                 member = await self._choosing.pick(self._text)
-                introduction = self._introduction(member)
+                introduction = self._introduce(member)
                 # Before anybody else can have a turn: it may be the one call that a member on trial is let.
                 attempt = self._begin(member)
-                for chunk in introduction:
+                for chunk in self._told(introduction, attempt):
                     yield chunk
+                if not attempt.open:
+                    await attempt.stream.aclose()
+                    continue
                 try:
                     async for chunk in attempt.stream:
                         if type(chunk) is not TextDelta:
@@ -110,6 +117,25 @@ class Call:
                     self._survive(member, failure)
         finally:
             await self._leave()
+
+    def _told(self, introduction: list[Chunk], attempt: Attempt) -> Iterator[Chunk]:
+        """The introduction; the try is let go if nobody reads on for as long as a pause may keep a wire.
+
+        Before its stream is asked for anything it does nothing, but keeps from others the trial of its member
+        and a part of the budget.
+        """
+        if introduction:
+            timer = asyncio.get_running_loop().call_later(self._policy.hold, self._let_go, attempt)
+            try:
+                yield from introduction
+            finally:
+                timer.cancel()
+
+    def _let_go(self, attempt: Attempt) -> None:
+        self._heard()
+        attempt.left()
+        self._let_go_of = attempt.member
+        self._choosing.stay_with(attempt.member)
 
     async def _leave(self) -> None:
         """Whoever is still at work is let go."""
@@ -133,8 +159,13 @@ class Call:
             self._said = ["".join(self._said)]
         return self._said[0] if self._said else ""
 
-    def _introduction(self, member: Member) -> list[Chunk]:
-        """What the reader is told of who answers now."""
+    def _introduce(self, member: Member) -> list[Chunk]:
+        """Go over to who answers now; gives what the reader is to be told of it."""
+        waited, self._let_go_of = self._let_go_of, None
+        if member is waited:
+            return []  # of whom the reader was told
+        if waited is not None:
+            self._failure = Cancelled(f"Nobody read on for {self._policy.hold:g} seconds.")
         choosing, prompt, failure = self._choosing, self._prompt, self._failure
         if failure is None:
             self._left = member.name
@@ -169,10 +200,35 @@ class Call:
         reliability, crawl = self._roster.circumstances.reliability, self._policy.crawl
         if len(self._roster.members) == 1:
             crawl = 0.0  # there is nobody to leave it for
-        self._attempt = attempt = Attempt(member, prompt, self._terms, reliability, crawl=crawl)
-        if (seconds := self._policy.first_token) is not None and not member.nested:
+        terms = self._terms_within(member) if member.nested else self._terms
+        self._attempt = attempt = Attempt(member, prompt, terms, reliability, crawl=crawl)
+        self._late = None
+        if (seconds := self._first_token(member)) is not None:
             self._late = Late(attempt.stream.control, self.control, seconds)
+        if attempt.streams:
+            attempt.meter.watch(self._overheard)
         return attempt
+
+    def _first_token(self, member: Member) -> float | None:
+        """How long a member may take to its first word, if that is limited here."""
+        # What was asked of this one call a group within sees to for each of its own members.
+        return None if member.nested and self._asked is not None else self._policy.first_token
+
+    def _terms_within(self, member: Member) -> Terms:
+        """What is asked of a group within: its own settings hold, and it keeps nobody waiting needlessly."""
+        waits = self._terms.waits and not self._choosing.somebody_free(member, self._text)
+        streaming = self._terms.streaming or self._first_token(member) is not None
+        return replace(self._terms, policy=self._asked, waits=waits, streaming=streaming)
+
+    def _overheard(self) -> None:
+        """A piece of a tool call came, of which there is no chunk before all of it is said.
+
+        Raises:
+            BudgetSpent: the answer takes more than there is.
+        """
+        if self._attempt is not None:
+            self._attempt.count()
+            self._heard()
 
     def _joined(self, attempt: Attempt, chunk: TextDelta) -> TextDelta | None:
         """A piece of text as the reader gets it; None while it may be a repetition.
@@ -208,6 +264,7 @@ class Call:
                 self._heard()
                 self._reasoning += max(1, len(chunk.text))
             case ToolCall():
+                attempt.hear_call(chunk)
                 self._called = True
                 self._heard()
                 before = self._flushed()

@@ -74,13 +74,23 @@ class Choosing:
             free = [m for m in there if m.breaker.free and self._not_before.get(m, 0.0) <= now]
             if free:
                 return self._first_of(free)
-            await self._wait_for(there, now, room=self._policy.wait - (now - since))
+            room = self._policy.wait - (now - since) if self._terms.waits else 0.0
+            await self._wait_for(there, now, room=room)
 
     def has_another(self, member: Member, said: str) -> bool:
         """Whether somebody else could take over now, and is not on trial after failures."""
         now = self._roster.circumstances.clock()
         return any(
             other is not member and not other.breaker.opens and self._may(other, said)
+            and self._not_before.get(other, 0.0) <= now
+            for other in self._roster.members
+        )  # fmt: skip
+
+    def somebody_free(self, member: Member, said: str) -> bool:
+        """Whether somebody else may be asked now, be it on trial."""
+        now = self._roster.circumstances.clock()
+        return any(
+            other is not member and other.breaker.free and self._may(other, said)
             and self._not_before.get(other, 0.0) <= now
             for other in self._roster.members
         )  # fmt: skip
@@ -115,6 +125,8 @@ class Choosing:
             member.learn(failure, self._prompt, self.prompt_tokens)
             circumstances = self._roster.circumstances
             wait = self._roster.retry.wait(failure, self._tries[member], circumstances.chance)
+            if member.nested and isinstance(failure, errors.Unavailable):
+                wait = failure.retry_after  # when one of its own members is ready
             if wait is None:
                 self._lost[member] = failure
             else:
@@ -176,7 +188,9 @@ class Choosing:
         # Where all are being tried by others, one of those will tell how it went.
         seconds = room if math.isinf(soonest) else soonest - now
         if room <= 0 or seconds > room:
-            raise self._nobody(None if math.isinf(soonest) else seconds)
+            if math.isinf(soonest):
+                raise self._nobody(None if self._terms.waits else self._roster.retry.first)
+            raise self._nobody(seconds)
         changed = self._roster.changed
         with suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, seconds)):

@@ -113,8 +113,8 @@ class StreamControl:
     """
 
     __slots__ = (
-        "_behind", "_buffer", "_gate", "_hold", "_hold_timer", "_interrupted", "_loop", "_on_hold", "_reader",
-        "_reason", "_state", "_stream", "metrics", "now",
+        "_ahead", "_behind", "_buffer", "_gate", "_hold", "_hold_timer", "_interrupted", "_loop", "_on_hold",
+        "_reader", "_reason", "_state", "_stream", "metrics", "now",
     )  # fmt: skip
 
     def __init__(
@@ -124,6 +124,7 @@ class StreamControl:
         hold: float | None = None,
         on_hold: Callable[[], None] | None = None,
         buffer: deque[Chunk] | None = None,
+        source: StreamControl | None = None,
     ) -> None:
         # Weak, so that whoever keeps a control does not keep an abandoned stream's connection open.
         self._stream = weakref.ref(stream)
@@ -134,11 +135,12 @@ class StreamControl:
         self._reader: asyncio.Task[object] | None = None
         self._interrupted = False
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._hold = hold
+        self._hold = hold if source is None else source._hold
         self._hold_timer: asyncio.TimerHandle | None = None
         self._on_hold = weakref.WeakMethod(on_hold) if on_hold is not None else None
         self._buffer = buffer
-        self._behind: StreamControl | None = None
+        self._behind = source
+        self._ahead = source is not None
         self.metrics = StreamMetrics()
         self.now: Callable[[], float] = monotonic  # the reader's loop's, as soon as there is one
 
@@ -161,20 +163,19 @@ class StreamControl:
         """Stop reading from the wire before the next chunk; a stream that has ended stays ended."""
         if self._state not in {StreamState.NEW, StreamState.FLOWING}:
             return
-        begun = self._state is StreamState.FLOWING
         self._state = StreamState.PAUSED
         self._gate.clear()
-        if begun and self._on_hold is not None and self._hold is not None:
+        if self._hold is not None and self._begun:
             loop = asyncio.get_running_loop()
             self._hold_timer = loop.call_later(self._hold, self._held_long)
-
-        if self._behind is not None:
+        # What is read ahead goes on filling its buffer, until it is held for too long.
+        if self._behind is not None and not self._ahead:
             self._behind.pause()
 
     def resume(self) -> None:
         """Go on reading."""
         if self._state is StreamState.PAUSED:
-            self._state = StreamState.FLOWING
+            self._state = StreamState.NEW if self._loop is None else StreamState.FLOWING
             self._gate.set()
             self._forget_timer()
             if self._behind is not None:
@@ -182,7 +183,7 @@ class StreamControl:
 
     def front(self, behind: StreamControl) -> None:
         """Stand before the control of the stream that is read behind this one: pauses reach it too."""
-        self._behind = behind
+        self._behind, self._ahead = behind, False
         if self._state is StreamState.PAUSED:
             behind.pause()
 
@@ -241,9 +242,19 @@ class StreamControl:
 
     def _held_long(self) -> None:
         self._hold_timer = None
-        act = self._on_hold() if self._on_hold is not None else None
-        if self._state is StreamState.PAUSED and act is not None:
+        if self._state is not StreamState.PAUSED:
+            return
+        if self._ahead and self._behind is not None:
+            self._behind.pause()
+            self._behind._forget_timer()
+            self._behind._held_long()
+        elif self._on_hold is not None and (act := self._on_hold()) is not None:
             act()
+
+    @property
+    def _begun(self) -> bool:
+        """Whether anything may be open."""
+        return self._loop is not None or (self._behind is not None and self._behind._begun)
 
     def _forget_timer(self) -> None:
         if self._hold_timer is not None:

@@ -37,6 +37,9 @@ __all__ = ["Circumstances", "ProviderGroup"]
 class ProviderGroup:
     """A group of members, each a provider, or a provider with its weight.
 
+    One that stands `alone` joins as the provider it is, with what is known of it. Who names no circumstances
+    shares those of the first of them.
+
     Raises on making:
         InvalidConfiguration: there is no member, or one of them is no language model's.
     """
@@ -52,11 +55,15 @@ class ProviderGroup:
         tripwire: Tripwire | None = None,
         circumstances: Circumstances | None = None,
     ) -> None:
+        weighed = [each if isinstance(each, tuple) else (each, 1.0) for each in members]
+        lone = [each for each, _ in weighed if isinstance(each, ProviderGroup) and each._alone]
+        if circumstances is None:
+            circumstances = lone[0]._roster.circumstances if lone else Circumstances.fresh()
         self._name = name
         self._policy = policy or Policy()
         self._roster = Roster(
-            name, members, strategy, retry=retry or Retry(), tripwire=tripwire,
-            circumstances=circumstances or Circumstances.fresh(),
+            name, [(_itself(each), weight) for each, weight in weighed], strategy,
+            retry=retry or Retry(), tripwire=tripwire, circumstances=circumstances,
         )  # fmt: skip
 
     @classmethod
@@ -75,13 +82,18 @@ class ProviderGroup:
         )  # fmt: skip
 
     @property
+    def _alone(self) -> bool:
+        """Whether it is a provider by itself and no group to anybody."""
+        return not self._name and len(self.members) == 1
+
+    @property
     def members(self) -> tuple[Member, ...]:
         """The members, in the order in which they were given."""
         return self._roster.members
 
     @property
     def policy(self) -> Policy:
-        """How a call is treated that brings no policy of its own."""
+        """How a call is treated that brings no policy of its own; `call` limits every call."""
         return self._policy
 
     @property
@@ -97,7 +109,7 @@ class ProviderGroup:
     @property
     def info(self) -> ProviderInfo:
         """The group; what it can do is the best of what its members can."""
-        if not self._name:
+        if self._alone:
             return self.members[0].provider.info
         members = tuple(member.provider.info for member in self.members)
         return ProviderInfo(
@@ -113,18 +125,23 @@ class ProviderGroup:
     def stream(self, prompt: Prompt, terms: Terms = TERMS) -> Stream:
         """The answer to a prompt, by whoever can give it.
 
+        The policy of a call takes the place of the group's own here and in groups within, but for the most
+        that one call may take, which holds as well; else each group keeps to its own.
+
         Raises while read:
             Unavailable: nobody could answer; says what each met and when one is ready again.
             BudgetSpent: the budget does not allow it, or it was reached in mid-answer.
             ProviderError: the only member failed, or no other may be asked after such a failure.
         """
-        policy = terms.policy or self._policy
+        asked = terms.policy
+        policy = asked or self._policy
         budget = terms.budget
-        if policy.call is not None:
-            budget = Budget(policy.call, name="call", parent=budget)
+        for limit in dict.fromkeys((self._policy.call, policy.call)):
+            if limit is not None:
+                budget = Budget(limit, name="call", parent=budget)
         attempts = terms.attempts or Attempts(policy.attempts)
         terms = replace(terms, policy=policy, attempts=attempts, budget=budget)
-        call = Call(self._roster, prompt, terms, policy)
+        call = Call(self._roster, prompt, terms, policy, asked=asked)
         stream = Stream(call.chunks(), meter=call, hold=policy.hold, on_hold=call.held_long, tidy=True)
         call.control = stream.control
         return stream
@@ -159,6 +176,13 @@ class ProviderGroup:
     def rate(self, member: str, task: TaskType, quality: float) -> None:
         """Feed back how good an answer of a member was, from 0 to 5."""
         self._roster.circumstances.reliability.rate(member, task, quality)
+
+
+def _itself(provider: Provider) -> Provider | Member:
+    """Who becomes a member: of one that stands alone, the one."""
+    if isinstance(provider, ProviderGroup) and provider._alone:
+        return provider.members[0]
+    return provider
 
 
 async def _checked(member: Member) -> Health:

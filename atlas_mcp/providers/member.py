@@ -75,6 +75,12 @@ class Member:
         self._declared = self.provider.info.capabilities
         self._remembered, self._corrected = capabilities, None
 
+    def know(self, other: Member) -> None:
+        """Take up what is known of the same provider as a member of another group."""
+        self._remembered, self._declared = other._remembered, other._declared
+        self._observed, self._window = dict(other._observed), other._window
+        self.calibration, self._corrected = other.calibration, None
+
     def view(self, task: TaskType, reliability: Reliability) -> MemberView:
         """The member as a strategy sees it."""
         return MemberView(

@@ -9,11 +9,14 @@ from __future__ import annotations
 from dataclasses import replace
 from math import ceil
 from typing import TYPE_CHECKING
+from weakref import WeakMethod
 
 from atlas_mcp.chunks import Usage
 from atlas_mcp.providers.known.tokens import CHARACTERS_PER_TOKEN, tokens_of_prompt
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from atlas_mcp.messages import Prompt
 
 __all__ = ["Calibration", "Meter"]
@@ -61,10 +64,14 @@ def _heard(usage: Usage, characters: int) -> int:
 
 
 class Meter:
-    """Counts one call: `hear` each piece of text or reasoning, `report` what the provider says."""
+    """Counts one call: `hear` each piece of text or reasoning, `report` what the provider says.
+
+    A piece that gives no chunk, such as one of a tool call, is for `overhear`: who has to know of each piece
+    as it comes learns of it there, and of the others by their chunks.
+    """
 
     __slots__ = (
-        "_calibration", "_estimated", "_prompt", "_prompt_tokens", "_reported", "_told",
+        "_calibration", "_estimated", "_prompt", "_prompt_tokens", "_reported", "_told", "_watcher",
         "began", "characters", "pieces",
     )  # fmt: skip
 
@@ -75,6 +82,7 @@ class Meter:
         self._prompt_tokens: int | None = None
         self._told: Usage | None = None
         self._reported: Usage | None = None
+        self._watcher: WeakMethod[Callable[[], None]] | None = None
         self.began = False
         self.pieces = 0
         self.characters = 0
@@ -83,6 +91,18 @@ class Meter:
         """Count a piece, and give it back."""
         self.pieces += 1
         self.characters += len(text)
+        return text
+
+    def watch(self, watcher: Callable[[], None]) -> None:
+        """Have a method called at each piece that gives no chunk; what it raises ends the call."""
+        # Weak, because the watcher holds the stream whose meter this is.
+        self._watcher = WeakMethod(watcher)
+
+    def overhear(self, text: str) -> str:
+        """Count a piece that gives no chunk, tell the watcher, and give it back."""
+        self.hear(text)
+        if self._watcher is not None and (watcher := self._watcher()) is not None:
+            watcher()
         return text
 
     def told_of_prompt(self, usage: Usage) -> None:

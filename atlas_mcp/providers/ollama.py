@@ -48,21 +48,13 @@ _LATEST = ":latest"
 _KEEP_ALIVE_SECONDS = 30.0
 
 _REFUSED = 400
-_REMEDIES: dict[type[errors.ProviderError], str] = {
-    errors.Authentication: "Set OLLAMA_API_KEY, or sign that server in with `ollama signin`.",
-    errors.ConnectionFailed: "Start it with `ollama serve`, or set OLLAMA_HOST to where it runs.",
-    errors.MalformedResponse: "Check that OLLAMA_HOST is the address of an Ollama server.",
-    errors.ModelNotFound: "Pull it with `ollama pull {model}`, or check OLLAMA_HOST.",
-    errors.Unsupported: "Use a model that can: `ollama show {model}` says what this one can do.",
-}
 
 
 class OllamaChat:
-    """The dialect of Ollama's chat, for one model."""
+    """The dialect of Ollama's chat, for one model; answers name who gave them as `vendor`."""
 
-    vendor = _VENDOR
-
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, vendor: str = _VENDOR) -> None:
+        self.vendor = vendor
         self._access = access
         self._model = OllamaModel()
         self._chat: URL
@@ -77,8 +69,11 @@ class OllamaChat:
     def open_client(self, patience: Patience) -> AsyncClient:
         """The SDK's client, with limits of ours; waiting for an answer is the watchdog's business."""
         import httpx
-        import ollama
 
+        try:
+            import ollama
+        except httpx.InvalidURL as error:  # it opens a client of its own while it is imported
+            raise ValueError(str(error)) from None
         key = self._access.key.get_secret_value()
         client = ollama.AsyncClient(
             self._access.base_url,
@@ -90,8 +85,11 @@ class OllamaChat:
                 max_connections=1000, max_keepalive_connections=100, keepalive_expiry=_KEEP_ALIVE_SECONDS
             ),
         )
+        http = _http(client)
+        if not key:  # the SDK takes that of ollama.com from the environment, whatever the server
+            http.headers.pop("authorization", None)
         # A whole address need not be put together anew for each request.
-        self._chat = _http(client).build_request("POST", "/api/chat").url
+        self._chat = http.build_request("POST", "/api/chat").url
         return client
 
     async def close_client(self, client: AsyncClient) -> None:
@@ -102,7 +100,7 @@ class OllamaChat:
         """The request, with a context that has room for the prompt and its answer."""
         if self._model.reasons is False:
             without = {*without, "think"}
-        body = request_body(prompt, model, without=without, streaming=terms.streaming)
+        body = request_body(prompt, model, vendor=self.vendor, without=without, streaming=terms.streaming)
         options: JsonObject = body.setdefault("options", {})
         if "num_ctx" not in options:
             context = self._model.context_for(prompt_tokens_of(body), prompt.max_output_tokens)
@@ -132,7 +130,7 @@ class OllamaChat:
 
     def reading(self, body: JsonObject, prompt: Prompt, meter: Meter) -> tuple[LineDecoder, OllamaAssembly]:
         """What makes lines of bytes, and chunks of lines."""
-        return LineDecoder(), OllamaAssembly(prompt=prompt, body=body, meter=meter)
+        return LineDecoder(), OllamaAssembly(provider=self.vendor, prompt=prompt, body=body, meter=meter)
 
     async def models(self, client: AsyncClient) -> list[str]:
         """The names of the models there are, those that can chat first."""
@@ -187,33 +185,45 @@ def open_provider(
     capabilities: Capabilities | None = None,
     declared: Declared | None = None,
     called: str = "",
+    place: str = "",
 ) -> VendorProvider:
     """A provider for a model of the Ollama server at `base_url`, by default that of this machine.
 
     What is not given comes from `OLLAMA_HOST` (`host`, `host:port` or a URL) and `OLLAMA_API_KEY`. Without a
-    model it is the first that the server lists. Unless `patience` says otherwise, an answer may take five
-    minutes to begin, because the server may have to load the model. There is no choice of transport: the SDK
-    has but one.
+    model it is the first that the server lists. `place` is where in the settings they stand. Unless
+    `patience` says otherwise, an answer may take five minutes to begin, because the server may have to load
+    the model. There is no choice of transport: the SDK has but one.
 
     Raises:
         InvalidConfiguration: the key or the address cannot be one.
     """
-    key = key_of("Ollama", "OLLAMA_API_KEY", api_key)
+    key = key_of("Ollama", "OLLAMA_API_KEY", api_key, place=place)
     address = _complete(os.environ.get("OLLAMA_HOST", "") if base_url is None else base_url)
-    access = Access(key, address_of("OLLAMA_HOST", address, example=_DEFAULT))
+    access = Access(key, address_of("OLLAMA_HOST", address, example=_DEFAULT, place=place))
     model = model.removesuffix(_LATEST)
     return VendorProvider(
-        OllamaChat(access),
+        OllamaChat(access, called or _VENDOR),
         model=model,
         key=key,
         capabilities=known_of(model, capabilities, declared),
         address=access.shown,
         patience=patience or Patience(first_token=LOADING_SECONDS),
         inquires=True,
-        called=called,
         declared=declared,
-        remedies=_REMEDIES,
+        remedies=_remedies(place),
     )
+
+
+def _remedies(place: str) -> dict[type[errors.ProviderError], str]:
+    """What to do about failures; what to set is in the environment, or at a place in the settings."""
+    key, address = (f"{place} key_env", f"{place} base_url") if place else ("OLLAMA_API_KEY", "OLLAMA_HOST")
+    return {
+        errors.Authentication: f"Set {key}, or sign that server in with `ollama signin`.",
+        errors.ConnectionFailed: f"Start it with `ollama serve`, or set {address} to where it runs.",
+        errors.MalformedResponse: f"Check that {address} is the address of an Ollama server.",
+        errors.ModelNotFound: f"Pull it with `ollama pull {{model}}`, or check {address}.",
+        errors.Unsupported: "Use a model that can: `ollama show {model}` says what this one can do.",
+    }
 
 
 def _complete(host: str) -> str:

@@ -7,15 +7,15 @@ This is the only file that imports the SDK, and it does so on the first stream. 
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 import jiter
 
-from atlas_mcp.errors import InvalidConfiguration, MalformedResponse
+from atlas_mcp.errors import MalformedResponse
 from atlas_mcp.providers.capabilities import Capabilities, Capability, Strength
 from atlas_mcp.providers.vendor import VendorProvider
 from atlas_mcp.providers.wires import chat_completions, responses
-from atlas_mcp.providers.wires.access import Access, address_of, key_of, known_of
+from atlas_mcp.providers.wires.access import Access, address_of, key_of, keyless, known_of
 from atlas_mcp.providers.wires.sse import EventDecoder
 
 if TYPE_CHECKING:
@@ -45,15 +45,15 @@ _KEEP_ALIVE_SECONDS = 30.0
 class _Account:
     """What both dialects share: the SDK's client, how it sends a request, and the models it may use.
 
-    `known` is what the model can do, as far as anybody said.
+    `known` is what the model can do, as far as anybody said; answers name who gave them as `vendor`.
     """
 
-    vendor = _VENDOR
     path: ClassVar[str]
 
-    def __init__(self, access: Access, known: Capabilities) -> None:
+    def __init__(self, access: Access, known: Capabilities, vendor: str = _VENDOR) -> None:
         self._access = access
         self._known = known
+        self.vendor = vendor
 
     def modules(self) -> tuple[ModuleType, type[Exception]]:
         """The HTTP library under the SDK, and the base class of the SDK's own errors."""
@@ -72,13 +72,17 @@ class _Account:
             max_connections=1000, max_keepalive_connections=100, keepalive_expiry=_KEEP_ALIVE_SECONDS
         )
         opened = openai.DefaultAioHttpClient if self._access.aiohttp else openai.DefaultAsyncHttpxClient
-        return openai.AsyncOpenAI(
+        client = openai.AsyncOpenAI(
             api_key=self._access.key.get_secret_value() or _NO_KEY,
             base_url=self._access.base_url or _ADDRESS,
             timeout=timeout,
             max_retries=0,
             http_client=opened(timeout=timeout, limits=limits),
         )
+        if self._access.apart:
+            client.organization = client.project = None
+            cast("Any", client)._custom_headers = {}
+        return client
 
     async def close_client(self, client: AsyncOpenAI) -> None:
         """Close its connections."""
@@ -134,7 +138,7 @@ class ChatCompletions(_Account):
     ) -> tuple[EventDecoder, chat_completions.ChatAssembly]:
         """What makes events of bytes, and chunks of events."""
         assembly = chat_completions.ChatAssembly(
-            provider=_VENDOR, model=body["model"], prompt=prompt, meter=meter
+            provider=self.vendor, model=body["model"], prompt=prompt, meter=meter
         )
         return EventDecoder(), assembly
 
@@ -148,7 +152,7 @@ class Responses(_Account):
         """The request."""
         without = self._left_out(prompt, without)
         return responses.request_body(
-            prompt, model, vendor=_VENDOR, without=without, streaming=terms.streaming
+            prompt, model, vendor=self.vendor, without=without, streaming=terms.streaming
         )
 
     def reading(
@@ -156,7 +160,7 @@ class Responses(_Account):
     ) -> tuple[EventDecoder, responses.ResponsesAssembly]:
         """What makes events of bytes, and chunks of events."""
         assembly = responses.ResponsesAssembly(
-            provider=_VENDOR, model=body["model"], prompt=prompt, meter=meter
+            provider=self.vendor, model=body["model"], prompt=prompt, meter=meter
         )
         return EventDecoder(), assembly
 
@@ -170,6 +174,7 @@ def open_provider(
     capabilities: Capabilities | None = None,
     declared: Declared | None = None,
     called: str = "",
+    place: str = "",
     aiohttp: bool = False,
     api: Literal["auto", "chat", "responses"] = "auto",
 ) -> VendorProvider:
@@ -177,7 +182,8 @@ def open_provider(
 
     What is not given comes from `OPENAI_API_KEY` and `OPENAI_BASE_URL`. Without a model it is
     `gpt-5.4-mini`, or with a base URL the first that the server lists. `aiohttp` takes that transport. An
-    empty key or base URL is none, whatever the environment has.
+    empty key or base URL is none, whatever the environment has; and where both are given, nothing else that
+    the SDK finds in the environment is sent either. `place` is where in the settings they stand.
 
     `api` says by which of OpenAI's two wires it is asked. Responses gives more where a model reasons:
     summaries of what it thinks, and its thinking sealed, so that it need not think the same again after each
@@ -189,21 +195,19 @@ def open_provider(
         InvalidConfiguration: there is neither a key nor a base URL, or one of them cannot be one.
         MissingExtra: aiohttp is wished for and not installed.
     """
-    key = key_of("OpenAI", "OPENAI_API_KEY", api_key)
-    address = address_of("OPENAI_BASE_URL", base_url, example="http://127.0.0.1:8080/v1")
+    key = key_of("OpenAI", "OPENAI_API_KEY", api_key, place=place)
+    address = address_of("OPENAI_BASE_URL", base_url, example="http://127.0.0.1:8080/v1", place=place)
     if not address and not key.get_secret_value():
-        raise InvalidConfiguration(
-            "There is no key for OpenAI.",
-            remedy="Set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own.",
-        )
-    access = Access(key, address or None, aiohttp=aiohttp)
+        raise keyless("OpenAI", place, "OPENAI_API_KEY", "OPENAI_BASE_URL")
+    apart = api_key is not None and base_url is not None
+    access = Access(key, address or None, aiohttp=aiohttp, apart=apart)
     model = model or ("" if address else DEFAULT_MODEL)
     known = known_of(model, capabilities, declared)
     if api == "auto":
         reasons = (known.strength(Capability.REASONING) or Strength.NONE) >= Strength.MODERATE
         api = "responses" if reasons and not address else "chat"
     return VendorProvider(
-        Responses(access, known) if api == "responses" else ChatCompletions(access, known),
+        (Responses if api == "responses" else ChatCompletions)(access, known, called or _VENDOR),
         model=model,
         key=key,
         capabilities=known,
@@ -211,6 +215,5 @@ def open_provider(
         # OpenAI itself knows this limit by its newer name only, most compatible servers by the older.
         refused=() if address else ("max_tokens",),
         patience=patience,
-        called=called,
         declared=declared,
     )

@@ -202,15 +202,28 @@ class Fold:
                     reasoning = part.cut(reasoning)
                 else:
                     text = part.cut(text)
-        # Whoever retracts reasoning retracts its seals with it.
-        self._parts = [
-            part for part in self._parts
-            if not isinstance(part, _Said) or part.text or (part.reasoning and not chunk.reasoning)
-        ]  # fmt: skip
-        open_ones = (part for part in self._parts[-1:] if isinstance(part, _Said) and part.signature is None)
-        self._growing = next(open_ones, None)
+        parts, self._parts, self._growing = self._parts, [], None
+        for part in parts:
+            if isinstance(part, ToolCall):
+                self._parts.append(part)
+                self._growing = None
+            elif part.text or (part.reasoning and not chunk.reasoning):
+                # Whoever retracts reasoning retracts its seals with it.
+                self._join(part)
         if chunk.citations:
             del self.citations[-chunk.citations :]
+
+    def _join(self, said: _Said) -> None:
+        """Put a stretch at the end; one that grows there grows on with it."""
+        growing = self._growing
+        if growing is not None and growing.reasoning is said.reasoning and not said.redacted:
+            growing.pieces += said.pieces
+            growing.signature = said.signature
+        else:
+            self._parts.append(said)
+            self._growing = growing = said
+        if growing.signature is not None:
+            self._growing = None
 
     @property
     def text(self) -> str:

@@ -39,6 +39,7 @@ __all__ = [
     "accounts_among",
     "configured_vendors",
     "default_provider_name",
+    "key_variables",
     "known_vendors",
     "ways_to_configure",
 ]
@@ -56,6 +57,13 @@ _CONFIGURED_BY = {
 """The variables that say that a vendor is to be used, in the order in which vendors are taken."""
 
 
+_KEYS = frozenset({
+    "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_CUSTOM_HEADERS", "OLLAMA_API_KEY",
+    "OPENAI_ADMIN_KEY", "OPENAI_API_KEY", "OPENAI_CUSTOM_HEADERS", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID",
+})  # fmt: skip
+"""The variables in which the vendors' SDKs look for keys, and for what they send along with one."""
+
+
 def default_provider_name(environ: Mapping[str, str] | None = None) -> str:
     """The provider for whoever names none: the first vendor that the environment configures."""
     environ = os.environ if environ is None else environ
@@ -68,6 +76,11 @@ def configured_vendors(environ: Mapping[str, str] | None = None) -> tuple[str, .
     return tuple(
         vendor for vendor, names in _CONFIGURED_BY.items() if any(environ.get(name) for name in names)
     )
+
+
+def key_variables(providers: Mapping[str, ProviderSettings]) -> frozenset[str]:
+    """The variables of the environment that may hold a vendor's key, or that of one of `providers`."""
+    return _KEYS | {own.key_env for own in providers.values() if own.key_env}
 
 
 def ways_to_configure() -> Mapping[str, tuple[str, ...]]:
@@ -138,7 +151,7 @@ class Registry:
                 "aiohttp": self._aiohttp, "sessions": self.sampling,
             }  # fmt: skip
             if own is not None:
-                offered |= _reached(called, own)
+                offered |= _reached(f"[provider.{called}]", own)
             self._leaves[name] = factory(model, **_wished(factory, offered))
         return self._leaves[name]
 
@@ -209,21 +222,22 @@ def policy_of(wished: GroupSettings) -> Policy:
     )
 
 
-def _reached(called: str, own: ProviderSettings) -> dict[str, Any]:
-    """How a provider of a person's own is reached; a key of the environment that nobody named stays here.
+def _reached(place: str, own: ProviderSettings) -> dict[str, Any]:
+    """How a provider of a person's own, at a place in the settings, is reached.
+
+    A key of the environment that nobody named stays here.
 
     Raises:
         InvalidConfiguration: the variable that should hold its key is empty.
     """
-    key = os.environ.get(own.key_env, "") if own.key_env else ""
+    key = os.environ.get(own.key_env, "").strip() if own.key_env else ""
     if own.key_env and not key:
         raise InvalidConfiguration(
-            f"[provider.{called}]: {own.key_env} is empty.",
-            remedy=f"Set {own.key_env} to the key, or leave key_env out.",
+            f"{place}: {own.key_env} is empty.", remedy=f"Set {own.key_env} to the key, or leave key_env out."
         )
     usual = Patience(first_token=LOADING_SECONDS) if own.vendor == "ollama" else Patience()
     return {
-        "api_key": key, "base_url": own.base_url or "", "api": own.api,
+        "api_key": key, "base_url": own.base_url or "", "api": own.api, "place": place,
         "patience": replace(
             usual, first_token=own.first_token or usual.first_token, idle=own.idle or usual.idle
         ),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+import weakref
 from collections import deque
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING
 
 from atlas_mcp.errors import InvalidConfiguration
@@ -17,10 +17,10 @@ from atlas_mcp.providers.known.reliability import Reliability
 from atlas_mcp.providers.member import Member
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from atlas_mcp.chunks import Chosen
-    from atlas_mcp.providers.provider import Provider
+    from atlas_mcp.providers.provider import Provider, ProviderInfo
     from atlas_mcp.providers.retry import Retry
     from atlas_mcp.providers.strategy import Strategy
 
@@ -33,8 +33,8 @@ _REMEMBERED = 100
 class Circumstances:
     """What groups share and tests replace: records, prices, a clock in seconds that only grows, chance.
 
-    `on_change` is told when a member's breaker changes. `breakers` are by the identity of their providers:
-    what one group finds out, others that have the same provider know.
+    `on_change` is told when a member's breaker changes. `breakers` are by the identity of their providers,
+    and forgotten with them: what one group finds out, others that have the same provider know.
     """
 
     reliability: Reliability
@@ -42,16 +42,20 @@ class Circumstances:
     clock: Callable[[], float] = time.monotonic
     chance: random.Random = random.Random()  # noqa: RUF009, S311 - shared on purpose; nothing secret rests on it
     on_change: Callable[[Member], None] | None = None
-    breakers: dict[int, tuple[Provider, Breaker]] = field(
-        default_factory=dict[int, "tuple[Provider, Breaker]"]
-    )
+    breakers: dict[int, tuple[object, Breaker]] = field(default_factory=dict[int, "tuple[object, Breaker]"])
 
     def breaker_of(self, provider: Provider, tripwire: Tripwire | None) -> Breaker:
         """The breaker of a provider: one for all groups that leave it to the usual tripwire."""
         if tripwire is not None:
             return Breaker(tripwire, clock=self.clock)
-        fresh = (provider, Breaker(clock=self.clock))
-        return self.breakers.setdefault(id(provider), fresh)[1]
+        breakers, key = self.breakers, id(provider)
+        if key not in breakers:
+            try:
+                kept: object = weakref.ref(provider, lambda _: breakers.pop(key, None))
+            except TypeError:
+                kept = provider  # so that nobody else is given its identity
+            breakers[key] = (kept, Breaker(clock=self.clock))
+        return breakers[key][1]
 
     @classmethod
     def fresh(cls) -> Circumstances:
@@ -60,7 +64,7 @@ class Circumstances:
 
 
 class Roster:
-    """The members of the group called `name`.
+    """The members of the group called `name`; a member of another group joins with what is known of it there.
 
     `choices` are its last choices, newest last; `changed` is set, and replaced by a new one, when a member's
     breaker changes.
@@ -70,7 +74,7 @@ class Roster:
     """
 
     def __init__(
-        self, name: str, members: Sequence[Provider | tuple[Provider, float]], strategy: Strategy,
+        self, name: str, members: Sequence[tuple[Provider | Member, float]], strategy: Strategy,
         *, retry: Retry, tripwire: Tripwire | None, circumstances: Circumstances,
     ) -> None:  # fmt: skip
         self.name = f"group:{name}"
@@ -82,14 +86,13 @@ class Roster:
         self._turn = 0.0
         self._tripwire = tripwire
         self.members: tuple[Member, ...] = ()
-        for each in members:
-            provider, weight = each if isinstance(each, tuple) else (each, 1.0)
-            self._enrol(provider, weight)
+        for each, weight in members:
+            self._enrol(each, weight)
         self._refuse_misfits()
 
     def _refuse_misfits(self) -> None:
         """Of the members together; each by itself is looked at as it is enrolled."""
-        vendors = [member.provider.info.vendor for member in self.members]
+        vendors = [info.vendor for member in self.members for info in _leaves(member.provider.info)]
         if not vendors:
             raise InvalidConfiguration(f"{self.name} has no member.", remedy="Name at least one.")
         if vendors[1:] and "extractive" in vendors:
@@ -103,7 +106,8 @@ class Roster:
                 remedy="List it before a model that is always there.",
             )
 
-    def _enrol(self, provider: Provider, weight: float) -> None:
+    def _enrol(self, each: Provider | Member, weight: float) -> None:
+        provider = each.provider if isinstance(each, Member) else each
         info = provider.info
         if not weight > 0:
             raise InvalidConfiguration(
@@ -112,8 +116,22 @@ class Roster:
         alike = sum(member.name.partition("#")[0] == info.name for member in self.members)
         breaker = self.circumstances.breaker_of(provider, self._tripwire)
         member = Member(f"{info.name}#{alike + 1}" if alike else info.name, provider, breaker, weight)
-        breaker.listeners.append(partial(self._notice, member))
+        if isinstance(each, Member):
+            member.know(each)
         self.members = (*self.members, member)
+        self._listen(member)
+
+    def _listen(self, member: Member) -> None:
+        """Notice what becomes of a member; its breaker may live longer than this roster."""
+        this = weakref.ref(self)
+
+        def notice() -> None:
+            if (roster := this()) is not None:
+                roster._notice(member)
+
+        listeners = member.breaker.listeners
+        listeners.append(notice)
+        weakref.finalize(self, listeners.remove, notice).atexit = False
 
     async def look_up(self) -> None:
         """Know what the members' tokens cost and how large their windows are, before one is chosen."""
@@ -131,3 +149,11 @@ class Roster:
         self.changed = asyncio.Event()
         if self.circumstances.on_change is not None:
             self.circumstances.on_change(member)
+
+
+def _leaves(info: ProviderInfo) -> Iterator[ProviderInfo]:
+    """Who is behind a member and no group, in order."""
+    if not info.members:
+        yield info
+    for member in info.members:
+        yield from _leaves(member)

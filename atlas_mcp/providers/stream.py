@@ -41,7 +41,8 @@ class Stream:
     scope of the generator may span a `yield`. A stream that nobody holds any more is closed by the event
     loop, as any generator is. `meter` counts what the source takes, as long as it has not said so itself;
     `on_hold`, a method, is called once the stream was paused for `hold` seconds. A source that is `tidy` has
-    closed all that it opened before it says `Stopped`.
+    closed all that it opened before it says `Stopped`. A stream that reads another, its `source`, ahead into
+    a `buffer` holds a pause as long as that one would, and closes it.
 
     Raises while read:
         Cancelled: somebody cancelled it through `control`, or closed it before its end.
@@ -50,7 +51,8 @@ class Stream:
     """
 
     __slots__ = (
-        "__weakref__", "_chunks", "_closed", "_closing", "_left", "_reported", "_tidy", "control", "meter",
+        "__weakref__", "_chunks", "_closed", "_closing", "_left", "_reported", "_source", "_tidy", "control",
+        "meter",
     )  # fmt: skip
 
     def __init__(
@@ -61,16 +63,19 @@ class Stream:
         hold: float | None = None,
         on_hold: Callable[[], None] | None = None,
         buffer: deque[Chunk] | None = None,
+        source: Stream | None = None,
         tidy: bool = False,
     ) -> None:
         self._chunks = chunks
         self.meter = meter
         self._reported = Usage()
         self._tidy = tidy
+        self._source = source
         self._closed = False
         self._closing: asyncio.Task[None] | None = None
         self._left: asyncio.Event | None = None
-        self.control = StreamControl(self, hold=hold, on_hold=on_hold, buffer=buffer)
+        behind = None if source is None else source.control
+        self.control = StreamControl(self, hold=hold, on_hold=on_hold, buffer=buffer, source=behind)
 
     @property
     def usage(self) -> Usage:
@@ -83,10 +88,11 @@ class Stream:
         """This stream read ahead, by at most `size` chunks: read the new one instead of this one.
 
         A task of its own reads the wire while the reader is busy or paused, until the buffer is full; what is
-        in it can be seen in `control.buffered`. Closing the new stream closes this one.
+        in it can be seen in `control.buffered`. Closing the new stream closes this one. A pause of the new
+        one holds this one's connection no longer than a pause of this one would.
         """
         buffer: deque[Chunk] = deque()
-        return Stream(_read_ahead(self, buffer, size), meter=_Of(self), buffer=buffer)
+        return Stream(_read_ahead(self, buffer, size), meter=_Of(self), buffer=buffer, source=self)
 
     def __aiter__(self) -> Self:
         return self
@@ -154,8 +160,14 @@ class Stream:
     def start_closing(self) -> asyncio.Task[None]:
         """Close the source once, in a task of its own, so that nobody who waits for it can cut it short."""
         if self._closing is None:
-            self._closing = asyncio.create_task(self._chunks.aclose())
+            closing = self._chunks.aclose() if self._source is None else self._close_both(self._source)
+            self._closing = asyncio.create_task(closing)
         return self._closing
+
+    async def _close_both(self, source: Stream) -> None:
+        """Close what reads ahead, and the source, which that does not know before it was read from."""
+        await self._chunks.aclose()
+        await source.aclose()
 
     async def aclose(self) -> None:
         """Close the wire; a stream that has not ended counts as cancelled."""

@@ -41,7 +41,8 @@ class Patience:
 
     `connect` for a connection, `first_token` from the request to the first sign of an answer, `idle` between
     signs of life thereafter (a comment that keeps the connection alive is one), `usage` for the usage once
-    the answer is whole, `pool` for a free connection.
+    the answer is whole, `pool` for a free connection. An answer that comes in one piece gives no sign before
+    all of it is said; it may take `whole`, the SDKs' own limit, or `first_token` where that is longer.
     """
 
     connect: float = 5.0
@@ -49,6 +50,7 @@ class Patience:
     idle: float = 60.0
     usage: float = 5.0
     pool: float = 10.0
+    whole: float = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +98,9 @@ class Terms:
     """The terms of one call; what is None is up to whoever answers.
 
     `deadline` is a reading of the event loop's clock. `streaming` is False for who wants the whole answer at
-    once and nothing before; it streams all the same where it may have to be cut off. `budget` is charged for
-    every try; `closing` is the one turn that may take what the budget holds back.
+    once and nothing before; it streams all the same where it may have to be cut off. `waits` is False for who
+    knows somebody else to ask, so that a group whose members all are cooling down says so at once. `budget`
+    is charged for every try; `closing` is the one turn that may take what the budget holds back.
     """
 
     policy: Policy | None = None
@@ -105,18 +108,22 @@ class Terms:
     budget: Budget | None = None
     deadline: float | None = None
     streaming: bool = True
+    waits: bool = True
     closing: bool = False
 
     def patience(self, own: Patience) -> Patience:
-        """A provider's own patience, as far as the policy does not say otherwise."""
+        """A provider's own patience, as far as the policy does not say otherwise.
+
+        Where the answer comes in one piece, `first_token` is the wait for all of it.
+        """
         policy = self.policy
-        if policy is None or (policy.first_token is None and policy.idle is None):
-            return own
-        return replace(
-            own,
-            first_token=own.first_token if policy.first_token is None else policy.first_token,
-            idle=own.idle if policy.idle is None else policy.idle,
-        )
+        if policy is not None and not (policy.first_token is None and policy.idle is None):
+            own = replace(
+                own,
+                first_token=own.first_token if policy.first_token is None else policy.first_token,
+                idle=own.idle if policy.idle is None else policy.idle,
+            )
+        return own if self.streaming else replace(own, first_token=max(own.first_token, own.whole))
 
 
 TERMS = Terms()

@@ -20,8 +20,9 @@ from atlas_mcp.providers.meter import Calibration, Meter
 from atlas_mcp.providers.provider import Health, ProviderInfo
 from atlas_mcp.providers.stream import Stream
 from atlas_mcp.providers.terms import TERMS, Patience, Terms
-from atlas_mcp.providers.wires.errors import redacted, remedy_for
+from atlas_mcp.providers.wires.errors import redacted, remedy_for, unsendable
 from atlas_mcp.providers.wires.exchange import SEALS, Exchange, explained, refused_parameter
+from atlas_mcp.providers.wires.surroundings import unreachable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Collection, Mapping
@@ -45,7 +46,7 @@ _FEW = 5
 
 
 class Dialect(Protocol):
-    """How one vendor's SDK is opened and asked, and how its answers are read."""
+    """How one vendor's SDK is opened and asked, and how its answers are read; `vendor` is who gives them."""
 
     vendor: str
 
@@ -89,10 +90,9 @@ class VendorProvider:
     parameter, structured output) is left out from then on. `inquires` has it ask before its first prompt what
     the model can do; what a model is known to lack is not asked of it.
 
-    It is `called` by the vendor's name where no other is given; `declared` gives what is declared of a model
-    that the server named. `remedies` say what to do about a failure better than the general ones; `{model}`
-    in them stands for the model's name. `refusals` says what of a request a message of the server's refuses,
-    where its wire needs a reading of its own.
+    `declared` gives what is declared of a model that the server named. `remedies` say what to do about a
+    failure better than the general ones; `{model}` in them stands for the model's name. `refusals` says what
+    of a request a message of the server's refuses, where its wire needs a reading of its own.
     """
 
     def __init__(
@@ -106,7 +106,6 @@ class VendorProvider:
         refused: Collection[str] = (),
         patience: Patience | None = None,
         inquires: bool = False,
-        called: str = "",
         declared: Declared | None = None,
         remedies: Mapping[type[ProviderError], str] | None = None,
         refusals: Callable[[str, JsonObject], str | None] | None = None,
@@ -123,7 +122,7 @@ class VendorProvider:
         self._opening = asyncio.Lock()
         self._closed = False
         self._declared = declared
-        vendor = called or dialect.vendor
+        vendor = dialect.vendor
         self._info = ProviderInfo(
             f"{vendor}:{model}" if model else vendor,
             vendor,
@@ -161,6 +160,9 @@ class VendorProvider:
                 known = await self._dialect.report(client, self._info.model, self._info.capabilities)
         except TimeoutError:
             return Health(answers=False, seconds=perf_counter() - since, says="it does not answer in time")
+        except errors.InvalidConfiguration as error:
+            says = f"{error.code}: {error.message}"
+            return Health(answers=False, seconds=perf_counter() - since, says=says, remedy=error.remedy)
         except (ProviderError, *self._foreign()) as error:
             failure = self._explained(error, None)
             return Health(False, perf_counter() - since, f"{failure.code}: {failure.message}", failure.remedy)
@@ -233,6 +235,8 @@ class VendorProvider:
             try:
                 with exchange.waiting:
                     return await stack.enter_async_context(self._dialect.ask(client, exchange.body))
+            except ValueError as error:
+                raise unsendable(error) from None
             except self._foreign() as error:
                 name = refused_parameter(error, exchange.body, self._refusals)
                 if name is None or name in left_out:
@@ -270,7 +274,12 @@ class VendorProvider:
                 )
             if self._client is None:
                 # The first import takes a second, and certificates are read from disk.
-                self._client = await asyncio.to_thread(self._dialect.open_client, self._patience)
+                try:
+                    self._client = await asyncio.to_thread(self._dialect.open_client, self._patience)
+                except (ImportError, OSError, ValueError) as error:
+                    raise unreachable(error) from None
+                except self._foreign() as error:
+                    raise unreachable(error) from None
             return self._client
 
     def _foreign(self) -> tuple[type[Exception], ...]:

@@ -53,6 +53,17 @@ def test_a_command_asks_there_and_its_exit_code_is_passed_on(
     assert re.search(r"2 requests: 2 calls, \d+ tokens, 0 fallbacks", done.stderr)
 
 
+def test_a_command_finds_no_key_of_a_vendor(
+    atlas_mcp: Program, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ATLAS_PROVIDER", '{"mine": {"base_url": "http://127.0.0.1:9/v1", "key_env": "MINE"}}')
+    for name in ("ANTHROPIC_API_KEY", "MINE", "OLLAMA_API_KEY", "OPENAI_API_KEY", "OPENAI_CUSTOM_HEADERS"):
+        monkeypatch.setenv(name, "SECRET")
+    shows = "import os; print([name for name, value in os.environ.items() if 'SECRET' in value])"
+    assert atlas_mcp("providers", "serve", "--", sys.executable, "-c", shows).exit_code == 0
+    assert capfd.readouterr().out == "[]\n"
+
+
 def test_a_budget_holds_for_all_that_the_command_asks(
     atlas_mcp: Program, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -17,7 +17,7 @@ from atlas_mcp.providers.terms import TERMS, Patience
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from atlas_mcp.chunks import Reply
+    from atlas_mcp.chunks import Chunk, Reply
     from atlas_mcp.providers.stream import Stream
     from atlas_mcp.providers.vendor import VendorProvider
     from tests.fakes.model_server import FakeModels
@@ -54,6 +54,12 @@ def prompt(text: str = "hello", **fields: Any) -> Prompt:
 async def drain(stream: Stream, fold: Fold) -> None:
     async for chunk in stream:
         fold.add(chunk)
+
+
+async def gather(stream: Stream, chunks: list[Chunk]) -> None:
+    """Read to the end, and keep what came."""
+    async for chunk in stream:
+        chunks.append(chunk)  # noqa: PERF401 - what came before a failure is kept
 
 
 async def streamed(provider: VendorProvider, asked: Prompt) -> Reply:

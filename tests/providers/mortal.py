@@ -27,10 +27,11 @@ __all__ = ["Fate", "Life", "Mortal", "asked", "text"]
 class Fate:
     """How one stream goes: it says `chunks`, one each `pause` seconds, then dies of `error`, or is whole.
 
+    A string among the chunks is a piece of a tool call, which nobody is handed before all of it is said.
     `reports` says whether it tells what it took, `ends` how it stops if it is whole.
     """
 
-    chunks: tuple[Chunk, ...] = ()
+    chunks: tuple[Chunk | str, ...] = ()
     error: ProviderError | None = None
     pause: float = 0.0
     reports: bool = True
@@ -83,6 +84,9 @@ class Mortal:
             for chunk in fate.chunks:
                 await asyncio.sleep(fate.pause)
                 meter.began = True
+                if isinstance(chunk, str):
+                    meter.overhear(chunk)
+                    continue
                 if isinstance(chunk, TextDelta | ReasoningDelta):
                     meter.hear(chunk.text)
                 life.said.append(chunk)

@@ -213,6 +213,41 @@ def test_a_late_answer_does_not_stand_in_for_the_probe(watched: Watched) -> None
     assert watched.breaker.state is BreakerState.OPEN
 
 
+def test_a_probe_that_breaks_after_its_first_word_rests_as_one_that_broke_before(watched: Watched) -> None:
+    watched.fail(times=WIRE.row)
+    rests = [watched.rest()]
+    for _ in range(4):
+        began = watched.now
+        assert watched.breaker.begin()
+        opened = watched.breaker.answers()
+        assert watched.breaker.state is BreakerState.CLOSED, "nobody waits for its last word"
+        watched.now += 0.5
+        watched.breaker.failed(errors.StreamBroken("It died."), began=began, opened=opened)
+        rests.append(watched.rest())
+    assert rests == [5.0, 10.0, 20.0, 40.0, 80.0]
+
+
+def test_a_probe_that_breaks_after_others_were_answered_counts_as_any_call(watched: Watched) -> None:
+    watched.fail(times=WIRE.row)
+    watched.rest()
+    began = watched.now
+    watched.breaker.begin()
+    opened = watched.breaker.answers()
+    watched.now += 1.0
+    watched.breaker.succeeded(began=watched.now)
+    watched.breaker.failed(errors.StreamBroken("It died."), began=began, opened=opened)
+    assert watched.breaker.free
+
+
+def test_a_probe_that_began_to_answer_and_ends_innocently_leaves_it_closed(watched: Watched) -> None:
+    watched.fail(times=WIRE.row)
+    watched.rest()
+    watched.breaker.begin()
+    opened = watched.breaker.answers()
+    watched.breaker.failed(errors.ContentRefused("No."), opened=opened)
+    assert watched.breaker.state is BreakerState.CLOSED
+
+
 @pytest.mark.parametrize("ending", ["left", "innocent"])
 def test_a_probe_that_told_nothing_makes_room_for_the_next(watched: Watched, ending: str) -> None:
     watched.fail(times=WIRE.row)

@@ -10,7 +10,8 @@ import pytest
 
 from atlas_mcp import errors
 from atlas_mcp.chunks import Chosen, Reply, Stopped, Switched, TextDelta, Usage
-from atlas_mcp.messages import TaskType
+from atlas_mcp.messages import TaskType, ToolCall
+from atlas_mcp.providers.breaker import BreakerState
 from atlas_mcp.providers.budget import Budget, Limit
 from atlas_mcp.providers.group import Circumstances, ProviderGroup
 from atlas_mcp.providers.known.models import Models
@@ -19,8 +20,9 @@ from atlas_mcp.providers.known.reliability import Reliability
 from atlas_mcp.providers.known.track import Outcome
 from atlas_mcp.providers.provider import Fold, complete
 from atlas_mcp.providers.strategies import failover, task_aware
+from atlas_mcp.providers.stream import Stream
 from atlas_mcp.providers.terms import TERMS, Policy, Terms, Way
-from tests.providers.asking import drain
+from tests.providers.asking import drain, gather
 from tests.providers.mortal import Fate, Mortal, asked, text
 from tests.skipping import SkippingLoop
 
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from atlas_mcp.chunks import Chunk
-    from atlas_mcp.providers.stream import Stream
+    from atlas_mcp.messages import Prompt
 
 
 @pytest.fixture
@@ -152,6 +154,57 @@ async def test_a_budget_cuts_an_answer_off_within_a_chunk_and_says_what_it_took(
     assert member.open == 0
 
 
+async def test_a_tool_call_that_comes_in_pieces_is_cut_off_within_a_piece_and_blames_nobody() -> None:
+    call = ToolCall("c1", "write", {"text": "word " * 500})
+    member = Mortal("m", [Fate((*["word "] * 500, call))])
+    budget = Budget(Limit(tokens=120), name="run")
+    group = group_of(member)
+    stream = group.stream(asked(), Terms(budget=budget))
+    seen = list["Chunk"]()
+    with pytest.raises(errors.BudgetSpent, match="run's limit of 120 tokens"):
+        await gather(stream, seen)
+    assert seen == [stream.usage]
+    assert stream.usage.estimated
+    assert 120 <= budget.spent.tokens <= 122
+    assert (member.open, group.members[0].at_once) == (0, 0)
+    assert not group._roster.circumstances.reliability.record("mortal:m").failures
+
+
+async def test_a_tool_call_of_a_provider_that_meters_nothing_is_cut_off_before_it_is_handed_out() -> None:
+    class Unmetered(Mortal):
+        def stream(self, prompt: Prompt, terms: Terms = TERMS) -> Stream:
+            metered = super().stream(prompt, terms)
+            return Stream(metered._chunks)
+
+    budget = Budget(Limit(tokens=120))
+    group = group_of(Unmetered("m", [Fate((ToolCall("c1", "write", {"text": "word " * 500}),))]))
+    stream = group.stream(asked(), Terms(budget=budget))
+    seen = list["Chunk"]()
+    with pytest.raises(errors.BudgetSpent):
+        await gather(stream, seen)
+    assert seen == [stream.usage]
+    assert budget.spent.tokens > 120
+
+
+async def test_pieces_of_a_tool_call_are_words_as_to_who_is_late_or_back() -> None:
+    call = ToolCall("c1", "search", {})
+    dead = Fate(error=errors.Overloaded("full", remedy="Wait."))
+    member = Mortal("m", [dead, Fate(("{", *["word"] * 8, "}", call), pause=1.5)])
+    group = group_of(member, policy=Policy(first_token=2.0, attempts=0))
+    (standing,) = group.members
+    while standing.breaker.state is not BreakerState.OPEN:
+        member.lives.clear()
+        with pytest.raises(errors.Overloaded):
+            await complete(group, asked())
+    await asyncio.sleep(3600)
+    reading = asyncio.create_task(read(group.stream(asked())))
+    await asyncio.sleep(2.0)
+    assert standing.breaker.state is BreakerState.CLOSED
+    assert of(await reading, ToolCall) == [call]
+    record = group._roster.circumstances.reliability.record("mortal:m")
+    assert record.first_token == pytest.approx(1.5, abs=0.2)
+
+
 async def test_the_policy_of_a_single_call_wins_over_the_groups() -> None:
     def dying() -> Mortal:
         return Mortal("dying", [Fate(text("half "), errors.StreamBroken("it died", remedy="Wait."))])
@@ -188,6 +241,24 @@ async def test_a_pause_that_lasts_gives_the_connection_up_and_goes_on_by_the_rul
     assert said(seen) == "one two three"
     assert len(of(seen, Stopped)) == 1
     assert not group_of(member).members[0].breaker.opens
+
+
+async def test_a_pause_of_what_is_read_ahead_gives_the_connection_up_too_and_goes_on() -> None:
+    member = Mortal("m", [Fate(text(*"abcdefgh"), pause=1.0), Fate(text(*"defgh"), pause=1.0)])
+    stream = group_of(member, policy=Policy(hold=5.0)).stream(asked()).buffered(2)
+    seen = [await anext(stream)]
+    stream.control.pause()
+    await asyncio.sleep(4)
+    assert member.open == 1
+    assert [chunk.text for chunk in of(stream.control.buffered, TextDelta)] == ["b", "c"]
+    await asyncio.sleep(2)
+    assert member.open == 0
+    await asyncio.sleep(60)
+    assert len(member.lives) == 1
+    stream.control.resume()
+    seen += await read(stream)
+    assert said(seen) == "abcdefgh"
+    assert len(of(seen, Switched)) == 1
 
 
 async def test_usage_and_price_are_those_of_everybody_who_was_paid(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from atlas_mcp.providers.budget import Budget, Limit
 from atlas_mcp.providers.group import Circumstances, ProviderGroup
 from atlas_mcp.providers.known.prices import Prices
 from atlas_mcp.providers.known.reliability import Reliability
+from atlas_mcp.providers.known.tokens import CHARACTERS_PER_TOKEN
 from atlas_mcp.providers.provider import Fold
 from atlas_mcp.providers.terms import EVERY_WAY, Policy, Terms, Way
 from tests.providers.mortal import Fate, Mortal, asked
@@ -52,11 +53,18 @@ pieces = st.one_of(
 )
 
 
+MOST = 300
+"""So many characters has the longest piece, of a tool call."""
+UNHEARD = 9
+"""So many tokens a mortal may report of which nobody heard: of its prompt, citations and finished calls."""
+
+
 @st.composite
 def fates(draw: st.DrawFn) -> Fate:
-    """How a stream goes; a tool call, if there is one, comes last."""
-    said: list[Chunk] = draw(st.lists(pieces, max_size=6))
+    """How a stream goes; a tool call, if there is one, comes last, and maybe in pieces."""
+    said: list[Chunk | str] = [*draw(st.lists(pieces, max_size=6))]
     if draw(st.booleans()) and draw(st.booleans()):
+        said += ["x" * length for length in draw(st.lists(st.integers(1, MOST), max_size=6))]
         said.append(ToolCall(f"c{draw(st.integers(0, 99))}", "search", {}))
     died = draw(st.none() | st.sampled_from(DEATHS))
     error = died("it died", remedy="Wait.") if died else None
@@ -75,6 +83,7 @@ policies = st.builds(
 members = st.lists(
     st.tuples(st.lists(fates(), min_size=1, max_size=3), st.booleans()), min_size=1, max_size=4
 )
+limits = st.none() | st.sampled_from([80, 150, 500])
 deeds = st.lists(
     st.tuples(st.integers(0, 12), st.sampled_from(["pause", "long pause", "cancel", "leave"])), max_size=3
 )
@@ -139,17 +148,19 @@ def group_of(mortals: list[Mortal], policy: Policy, name: str = "law") -> Provid
 
 
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(lot=members, prompt=prompts, policy=policies, deeds=deeds, nested=st.booleans())
+@given(lot=members, prompt=prompts, policy=policies, deeds=deeds, nested=st.booleans(), limit=limits)
 def test_laws_of_mid_stream_fallback(
     lot: list[tuple[list[Fate], bool]],
     prompt: Prompt,
     policy: Policy,
     deeds: list[tuple[int, str]],
     nested: bool,
+    *,
+    limit: int | None,
 ) -> None:
     async def law() -> None:
         mortals = [Mortal(f"m{number}", lives, prefill=able) for number, (lives, able) in enumerate(lot)]
-        budget = Budget(Limit(), name="law")
+        budget = Budget(Limit(tokens=limit), name="law")
         group = group_of(mortals, policy)
         if nested:
             group = group_of([group], policy, "outer")  # pyright: ignore[reportArgumentType]
@@ -190,6 +201,8 @@ def test_laws_of_mid_stream_fallback(
             assert stream.usage.tokens == told.tokens == sum(life.took.tokens for life in lived)
         # Nothing stays reserved, and everything that was paid was counted.
         assert budget._tokens == budget.spent.tokens == sum(life.took.tokens for life in lived)
+        # Nobody says more than there is, but for the last piece.
+        assert limit is None or budget.spent.tokens <= limit + MOST // CHARACTERS_PER_TOKEN + UNHEARD
 
     run(law())
 

@@ -47,6 +47,25 @@ def test_pieces_count_at_least_as_a_token_each() -> None:
     assert metered(["a"] * 20).answer_tokens == 20
 
 
+def test_who_watches_is_told_of_pieces_that_give_no_chunk_and_of_no_others() -> None:
+    class Watcher:
+        def __init__(self) -> None:
+            self.counted: list[int] = []
+
+        def told(self) -> None:
+            self.counted.append(meter.pieces)
+
+    watcher, meter = Watcher(), metered(["word "])
+    meter.watch(watcher.told)
+    assert meter.overhear('{"q": ') == '{"q": '
+    meter.hear("word ")
+    meter.overhear('"x"}')
+    assert watcher.counted == [2, 4]
+    del watcher
+    meter.overhear("nobody watches any more")
+    assert meter.pieces == 5
+
+
 def test_what_the_provider_reports_takes_the_place_of_estimates() -> None:
     meter = metered(["word "] * 20)
     reported = Usage(400, 31, 100, calls=1)

@@ -119,3 +119,17 @@ def test_law_the_text_is_what_was_said_less_what_was_retracted(steps: list[str |
             fold.add(Retracted(step, "law"))
             expected = expected[: max(0, len(expected) - step)]
     assert fold.text == expected
+
+
+def test_what_stands_on_both_sides_of_what_was_taken_back_is_one() -> None:
+    chunks = [
+        ReasoningDelta("The moon "), TextDelta("T"), ReasoningDelta("pulls."), Retracted(1, "it broke"),
+        TextDelta("Twice"), ReasoningDelta("!"), TextDelta(" a day."), Retracted(0, "it broke", reasoning=8),
+        Stopped("end", "p", "m"),
+    ]  # fmt: skip
+    fold = Fold()
+    for chunk in chunks:
+        fold.add(chunk)
+    first, second = fold.reply().message.parts
+    assert first == Reasoning("The moon", None, "p:m")
+    assert second == Text("Twice a day.")

@@ -163,6 +163,41 @@ async def test_closing_a_paused_stream_wakes_its_reader() -> None:
         await reader
 
 
+async def test_a_stream_that_was_paused_and_resumed_before_it_began_has_not_begun() -> None:
+    stream = Stream(Wire((TextDelta("a"), END)).read())
+    stream.control.pause()
+    stream.control.resume()
+    assert stream.control.state is StreamState.NEW
+    began = asyncio.get_running_loop().time()
+    await anext(stream)
+    assert stream.control.state is StreamState.FLOWING
+    metrics = stream.control.metrics
+    assert metrics.started_at >= began
+    assert metrics.first_token == metrics.last_chunk_at - metrics.started_at
+    stream.control.cancel_threadsafe("enough")
+    with pytest.raises(Cancelled, match="enough"):
+        await drain(stream)
+
+
+async def test_what_reads_ahead_closes_its_source_though_nobody_has_read_from_it() -> None:
+    wire = Wire((TextDelta("a"), TextDelta("b")))
+    source = Stream(wire.read())
+    await anext(source)
+    await source.buffered(4).aclose()
+    assert wire.closed.is_set()
+    assert source.control.state is StreamState.CANCELLED
+
+
+async def test_cancelling_what_reads_ahead_before_it_began_closes_its_source() -> None:
+    wire = Wire((TextDelta("a"), TextDelta("b")))
+    source = Stream(wire.read())
+    await anext(source)
+    ahead = source.buffered(4)
+    ahead.control.cancel()
+    async with asyncio.timeout(1):
+        await wire.closed.wait()
+
+
 async def test_pausing_stops_pulling_and_resuming_goes_on() -> None:
     wire = Wire((TextDelta("a"), TextDelta("b"), END))
     stream = Stream(wire.read())

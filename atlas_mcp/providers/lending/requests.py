@@ -27,6 +27,7 @@ from atlas_mcp.messages import (
     ToolResult,
     ToolSpec,
 )
+from atlas_mcp.providers.wires.tool_calls import is_finite
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -301,7 +302,7 @@ def _call(call: _Call, place: str) -> ToolCall:
         value: object = jiter.from_json(call.function.arguments.encode() or b"{}")
     except ValueError:
         value = None
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or not is_finite(cast("object", value)):
         raise _wrong(f"{place}.function.arguments", "it is no JSON object")
     return ToolCall(call.id, call.function.name, cast("JsonObject", value))
 

@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-__all__ = ["Access", "address_of", "key_of", "known_of"]
+__all__ = ["Access", "address_of", "key_of", "keyless", "known_of"]
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
     """A key, an address where it is not the vendor's own, and whether aiohttp carries the requests.
+
+    `apart` says that nothing of it came from the vendor's variables in the environment; so nothing else that
+    an SDK finds there (an organisation, a project, headers of a gateway) may go along either.
 
     Raises on making:
         MissingExtra: aiohttp is not installed.
@@ -34,6 +37,7 @@ class Access:
     key: SecretStr
     base_url: str | None = None
     aiohttp: bool = False
+    apart: bool = False
 
     def __post_init__(self) -> None:
         if self.aiohttp and find_spec("aiohttp") is None:
@@ -64,8 +68,8 @@ def known_of(
     return declared(model) if declared is not None and model else Capabilities()
 
 
-def key_of(vendor: str, variable: str, given: SecretStr | str | None) -> SecretStr:
-    """The key that is given, else that of the environment, without white space around it.
+def key_of(vendor: str, variable: str, given: SecretStr | str | None, *, place: str = "") -> SecretStr:
+    """The key that is given, at a `place` in the settings if it is there, else that of the environment.
 
     Raises:
         InvalidConfiguration: it could not stand in a header.
@@ -74,13 +78,30 @@ def key_of(vendor: str, variable: str, given: SecretStr | str | None) -> SecretS
     text = (os.environ.get(variable, "") if text is None else text).strip()
     if not (text.isascii() and text.isprintable()):
         raise InvalidConfiguration(
-            f"The key for {vendor} has characters that no key has.", remedy=f"Copy {variable} anew."
+            f"The key for {place or vendor} has characters that no key has.",
+            remedy=f"Copy it anew into the variable that {place} key_env names."
+            if place
+            else f"Copy {variable} anew.",
         )
     return SecretStr(text)
 
 
-def address_of(variable: str, given: str | None, *, example: str) -> str:
-    """The address that is given, else that of the environment; empty where there is none.
+def keyless(vendor: str, place: str, key_variable: str, address_variable: str) -> InvalidConfiguration:
+    """What to say of a provider that has neither key nor address, be it at a `place` in the settings."""
+    if not place:
+        return InvalidConfiguration(
+            f"There is no key for {vendor}.",
+            remedy=f"Set {key_variable}, or {address_variable} for a server of your own.",
+        )
+    return InvalidConfiguration(
+        f"{place} has neither key_env nor base_url; the key in {key_variable} is not used for it.",
+        remedy=f'Write key_env = "{key_variable}", or another variable that holds its key,'
+        " or base_url for a server of your own.",
+    )
+
+
+def address_of(variable: str, given: str | None, *, example: str, place: str = "") -> str:
+    """The address that is given, at a `place` in the settings, else that of the environment; empty for none.
 
     Raises:
         InvalidConfiguration: it is no HTTP address.
@@ -88,7 +109,7 @@ def address_of(variable: str, given: str | None, *, example: str) -> str:
     address = (os.environ.get(variable, "") if given is None else given).strip()
     if address and not _is_address(address):
         raise InvalidConfiguration(
-            f"{variable} is {redacted(address)!r}, which is no address.",
+            f"{f'{place} base_url' if place else variable} is {redacted(address)!r}, which is no address.",
             remedy=f"Write for example {example}.",
         )
     return address
@@ -97,6 +118,7 @@ def address_of(variable: str, given: str | None, *, example: str) -> str:
 def _is_address(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        there = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        return there and url.isprintable() and " " not in url
     except ValueError:
         return False

@@ -9,13 +9,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
-import jiter
-
 from atlas_mcp.chunks import ReasoningDelta, Stopped, TextDelta, Usage
 from atlas_mcp.errors import MalformedResponse
 from atlas_mcp.messages import Image, Text, ToolCall, ToolResult
 from atlas_mcp.providers.wires.errors import error_in_stream
 from atlas_mcp.providers.wires.fence import render, render_parts
+from atlas_mcp.providers.wires.halves import Halves
 from atlas_mcp.providers.wires.instructions import instructions
 from atlas_mcp.providers.wires.markers import Markers
 from atlas_mcp.providers.wires.schemas import without_marks
@@ -153,6 +152,7 @@ class ChatAssembly:
         self._by_index: dict[int, _OpenCall] = {}
         self._reported: Any = None
         self._cited = Markers(prompt)
+        self._halves = Halves()
         self.over = False
 
     @property
@@ -165,7 +165,7 @@ class ChatAssembly:
         if event == _DONE:
             self.over = True
             return []
-        return self._take(event_object(event), "delta")
+        return self._take(event_object(event, self._halves), "delta")
 
     def plain(self, answer: JsonObject) -> list[Chunk]:
         """The chunks of an answer that came in one piece."""
@@ -230,7 +230,9 @@ class ChatAssembly:
         said: JsonObject = piece.get("function") or {}
         call.name = call.name or str(said.get("name") or "")
         if arguments := said.get("arguments"):
-            call.arguments.append(self._counted(arguments))
+            if not isinstance(arguments, str):
+                raise TypeError
+            call.arguments.append(self._meter.overhear(arguments))
 
     def end(self) -> list[Chunk]:
         """What stands at the end of a whole answer: its tool calls, its usage, `Stopped`."""
@@ -260,14 +262,14 @@ class ChatAssembly:
         return whole
 
 
-def event_object(event: bytes) -> JsonObject:
-    """An event's JSON object.
+def event_object(event: bytes, halves: Halves) -> JsonObject:
+    """An event's JSON object; `halves` are those of the answer it belongs to.
 
     Raises:
         MalformedResponse: it is none.
     """
     try:
-        fields = jiter.from_json(event)
+        fields = halves.read(event)
     except ValueError as error:
         raise MalformedResponse(f"An event of the stream is not JSON: {error}.") from None
     if not isinstance(fields, dict):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from atlas_mcp.errors import ProviderError
 
-__all__ = ["classify", "error_in_stream", "redacted", "remedy_for", "retry_after"]
+__all__ = ["classify", "error_in_stream", "redacted", "remedy_for", "retry_after", "unsendable"]
 
 _LONGEST_MESSAGE = 500
 _SHORTEST_SECRET = 8
@@ -120,6 +120,11 @@ _BY_WORDS: dict[re.Pattern[str], type[ProviderError]] = {
         r"|missing data required for image",
         re.IGNORECASE,
     ): errors.Unsupported,
+    re.compile(
+        r"invalid model (?:name|id\b)"
+        r"|\bmodel:? ['\"`]?[\w./:@+-]+['\"`]? (?:does not exist|(?:(?:is|was) )?not found)",
+        re.IGNORECASE,
+    ): errors.ModelNotFound,
 }
 _SECRET = re.compile(r"\b(?:sk|gsk|xai)-[\w*.-]{6,}|(?<=Bearer )\S+|(?<=://)[^/\s@]+(?=@)")
 
@@ -158,6 +163,20 @@ def error_in_stream(error: Any) -> ProviderError:
         f"The server reported an error in its stream: {redacted(message)}",
         status=status,
         remedy=remedy_for(leaf),
+    )
+
+
+def unsendable(error: ValueError) -> ProviderError:
+    """Why a prompt could not be written as JSON: half of a character in a text, or what is no number."""
+    if isinstance(error, UnicodeEncodeError):
+        half = error.object[error.start : error.start + 1]
+        return errors.InvalidRequest(
+            f"A text of the prompt holds half of a character ({ascii(half)[1:-1]}), which cannot be sent.",
+            remedy="Leave it out, or put the whole character there.",
+        )
+    return errors.InvalidRequest(
+        f"The prompt cannot be written as JSON: {redacted(str(error))}.",
+        remedy="Use numbers that JSON has, and neither NaN nor an infinity.",
     )
 
 

@@ -11,6 +11,7 @@ from atlas_mcp import errors
 from atlas_mcp.errors import MalformedResponse, ProviderError
 from atlas_mcp.providers.watchdog import Watchdog
 from atlas_mcp.providers.wires.errors import classify, redacted, remedy_for, retry_after
+from atlas_mcp.providers.wires.halves import Halves
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
@@ -178,7 +179,7 @@ class Exchange:
             data = await response.aread()
         self.metrics.bytes += len(data)
         try:
-            answer = jiter.from_json(data)
+            answer = Halves().read(data)
         except ValueError as error:
             raise MalformedResponse(f"The answer is not JSON: {error}.") from None
         if not isinstance(answer, dict):

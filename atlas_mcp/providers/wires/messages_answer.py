@@ -6,6 +6,7 @@ known here are passed over, as the protocol asks. It knows no SDK, no connection
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -13,6 +14,7 @@ from atlas_mcp.chunks import ReasoningDelta, Stopped, TextDelta, Usage
 from atlas_mcp.errors import ContextTooLong, MalformedResponse
 from atlas_mcp.providers.wires.chat_completions import event_object
 from atlas_mcp.providers.wires.errors import error_in_stream, remedy_for
+from atlas_mcp.providers.wires.halves import Halves
 from atlas_mcp.providers.wires.markers import Markers
 from atlas_mcp.providers.wires.messages_turns import Shown
 from atlas_mcp.providers.wires.tool_calls import finished_call
@@ -81,6 +83,7 @@ class MessagesAssembly:
         markers = None if native else Markers(prompt)
         self._markers = markers if markers is not None and markers.sought else None
         self._shown: Shown | None = None
+        self._halves = Halves()
         self._blocks: dict[int, _Block] = {}
         self._doubtful: list[_Block] = []
         self._called = False
@@ -99,7 +102,7 @@ class MessagesAssembly:
         """The chunks of one event: text and reasoning at once, citations and tool calls when all is said."""
         if self.over:
             return []
-        fields = event_object(event)
+        fields = event_object(event, self._halves)
         try:
             return self._taken(fields)
         except (AttributeError, KeyError, TypeError):
@@ -192,7 +195,8 @@ class MessagesAssembly:
             case "redacted_thinking":
                 chunks.append(ReasoningDelta("[redacted]", signature=fields["data"], redacted=True))
             case "tool_use":
-                pass
+                if given := fields.get("input"):
+                    self._overheard(given if isinstance(given, str) else json.dumps(given))
             case _:
                 return chunks
         self._blocks[index] = block
@@ -207,7 +211,7 @@ class MessagesAssembly:
         if (block := self._blocks.get(index)) is not None:
             match kind:
                 case "input_json_delta":
-                    block.arguments.append(self._counted(delta["partial_json"]))
+                    block.arguments.append(self._overheard(delta["partial_json"]))
                 case "citations_delta":
                     block.citations.append(delta["citation"])
                 case "signature_delta":
@@ -262,6 +266,11 @@ class MessagesAssembly:
         if not isinstance(text, str):
             raise TypeError
         return self._meter.hear(text)
+
+    def _overheard(self, text: object) -> str:
+        if not isinstance(text, str):
+            raise TypeError
+        return self._meter.overhear(text)
 
 
 def _usage(told: JsonObject, *, output: Any) -> Usage | None:

@@ -8,14 +8,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-import jiter
-
 from atlas_mcp.chunks import ReasoningDelta, Stopped, TextDelta, Usage
 from atlas_mcp.errors import MalformedResponse
 from atlas_mcp.messages import Image, Reasoning, ToolCall, ToolResult
 from atlas_mcp.providers.known.tokens import IMAGE_TOKENS, MESSAGE_TOKENS, tokens_of
 from atlas_mcp.providers.wires.errors import error_in_stream
 from atlas_mcp.providers.wires.fence import render, render_parts
+from atlas_mcp.providers.wires.halves import Halves
 from atlas_mcp.providers.wires.instructions import instructions
 from atlas_mcp.providers.wires.markers import Markers
 from atlas_mcp.providers.wires.schemas import without_marks
@@ -38,14 +37,20 @@ _NO_ANSWER = frozenset({"load", "unload"})
 
 
 def request_body(
-    prompt: Prompt, model: str, *, without: Collection[str] = (), streaming: bool = True
+    prompt: Prompt,
+    model: str,
+    *,
+    vendor: str = _VENDOR,
+    without: Collection[str] = (),
+    streaming: bool = True,
 ) -> JsonObject:
     """The body of a request.
 
-    `without` names parameters that the server is known to refuse. The schema is described in the system
-    message as well, because `format` only binds the model's hand and never shows it the schema; while there
-    are tools it is described there alone, because a bound hand cannot call them. `tool_choice`, which this
-    wire does not have, is said in words, and a tool that must be called is the only one offered.
+    `vendor` and `model` are whose reasoning is shown again. `without` names parameters that the server is
+    known to refuse. The schema is described in the system message as well, because `format` only binds the
+    model's hand and never shows it the schema; while there are tools it is described there alone, because a
+    bound hand cannot call them. `tool_choice`, which this wire does not have, is said in words, and a tool
+    that must be called is the only one offered.
     """
     # The server cuts off what does not fit its context, unless it is told not to: the oldest turns of a
     # prompt that is too long (`truncate`), and what the answer grows over (`shift`).
@@ -59,7 +64,12 @@ def request_body(
     body = {name: value for name, value in optional.items() if name not in without}
     if prompt.tools:
         body["tools"] = _tools(prompt)
-    return {**body, "model": model, "messages": _conversation(prompt, model), "stream": streaming}
+    return {
+        **body,
+        "model": model,
+        "messages": _conversation(prompt, f"{vendor}:{model}"),
+        "stream": streaming,
+    }
 
 
 def prompt_tokens_of(body: JsonObject) -> int:
@@ -98,7 +108,7 @@ def _tools(prompt: Prompt) -> list[JsonObject]:
     ]
 
 
-def _conversation(prompt: Prompt, model: str) -> list[JsonObject]:
+def _conversation(prompt: Prompt, maker: str) -> list[JsonObject]:
     told = [instructions(prompt, schema_in_words=True)]
     if prompt.tools:
         if prompt.schema is not None:
@@ -110,7 +120,7 @@ def _conversation(prompt: Prompt, model: str) -> list[JsonObject]:
     messages: list[JsonObject] = [{"role": "system", "content": system}] if system else []
     called: dict[str, str] = {}
     for message in prompt.messages:
-        messages.extend(_messages(message, called, f"{_VENDOR}:{model}"))
+        messages.extend(_messages(message, called, maker))
     return messages
 
 
@@ -158,12 +168,14 @@ class OllamaAssembly:
         MalformedResponse: a line is not what the protocol says.
     """
 
-    def __init__(self, *, prompt: Prompt, body: JsonObject, meter: Meter) -> None:
+    def __init__(self, *, prompt: Prompt, body: JsonObject, meter: Meter, provider: str = _VENDOR) -> None:
+        self._provider = provider
         self._prompt = prompt
         self._model: str = body["model"]
         self._formed = "format" in body
         self._meter = meter
         self._cited = Markers(prompt)
+        self._halves = Halves()
         self._thought = False
         self._calls: list[ToolCall] = []
         self._done: JsonObject = {}
@@ -178,7 +190,7 @@ class OllamaAssembly:
     def take(self, event: bytes) -> list[Chunk]:
         """The chunks of one line: text and reasoning at once, tool calls only when all is said."""
         try:
-            fields: Any = jiter.from_json(event)
+            fields: Any = self._halves.read(event)
         except ValueError as error:
             raise MalformedResponse(f"A line of the stream is not JSON: {error}.") from None
         if not isinstance(fields, dict):
@@ -222,7 +234,7 @@ class OllamaAssembly:
         """A call; those without an id are numbered on from the calls of the conversation."""
         function: JsonObject = call["function"]
         arguments: JsonObject = function.get("arguments") or {}
-        self._meter.hear(_written(arguments))
+        self._meter.overhear(_written(arguments))
         if not (call_id := call.get("id")):
             earlier = sum(
                 isinstance(part, ToolCall) for message in self._prompt.messages for part in message.parts
@@ -244,7 +256,7 @@ class OllamaAssembly:
         reason: Literal["end", "tool_calls", "length"] = "tool_calls" if self._calls else "end"
         if self._done.get("done_reason") == "length":
             reason = "length"
-        return [*self._calls, self._usage(), Stopped(reason, _VENDOR, self._model)]
+        return [*self._calls, self._usage(), Stopped(reason, self._provider, self._model)]
 
     def _usage(self) -> Usage:
         """What the server counted, estimated as far as it did not.

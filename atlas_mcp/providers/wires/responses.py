@@ -20,6 +20,7 @@ from atlas_mcp.providers.wires.chat_completions import event_object, reported_us
 from atlas_mcp.providers.wires.errors import error_in_stream
 from atlas_mcp.providers.wires.exchange import SEALS
 from atlas_mcp.providers.wires.fence import render, render_parts
+from atlas_mcp.providers.wires.halves import Halves
 from atlas_mcp.providers.wires.instructions import instructions
 from atlas_mcp.providers.wires.markers import Markers
 from atlas_mcp.providers.wires.schemas import without_marks
@@ -152,6 +153,7 @@ class ResponsesAssembly:
         self._model = model
         self._meter = meter
         self._cited = Markers(prompt)
+        self._halves = Halves()
         self._refused = False
         self._called = False
         self._thinking: tuple[Any, Any] | None = None
@@ -172,7 +174,7 @@ class ResponsesAssembly:
         """The chunks of one event: text and reasoning at once, a tool call when all of it is said."""
         if event == _DONE:  # which some compatible servers add
             return []
-        fields = event_object(event)
+        fields = event_object(event, self._halves)
         try:
             return self._take(fields)
         except (AttributeError, TypeError, KeyError):
@@ -206,10 +208,12 @@ class ResponsesAssembly:
                 part = fields.get("summary_index", fields.get("content_index"))
                 return [self._think(fields["delta"], fields.get("item_id"), part)]
             case "response.function_call_arguments.delta":
-                place, piece = fields.get("output_index"), self._counted(fields["delta"])
-                self._arguments[place] = self._arguments.get(place, "") + piece
+                place, heard = fields.get("output_index"), self._overheard(fields["delta"])
+                self._arguments[place] = self._arguments.get(place, "") + heard
             case "response.function_call_arguments.done":
-                self._arguments[fields.get("output_index")] = fields["arguments"]
+                place, whole = fields.get("output_index"), fields["arguments"]
+                self._counted_whole(whole, self._arguments.get(place))
+                self._arguments[place] = whole
             case "response.output_item.done":
                 return self._finished(fields["item"], fields.get("output_index"))
             case _:
@@ -260,6 +264,16 @@ class ResponsesAssembly:
             raise TypeError
         return self._meter.hear(text)
 
+    def _overheard(self, text: Any) -> str:
+        if not isinstance(text, str):
+            raise TypeError
+        return self._meter.overhear(text)
+
+    def _counted_whole(self, arguments: Any, heard: str | None) -> None:
+        """Count arguments that come whole, as some servers give them, unless they were heard in pieces."""
+        if arguments and not heard:
+            self._meter.overhear(arguments if isinstance(arguments, str) else json.dumps(arguments))
+
     def _finished(self, item: JsonObject, place: int | None) -> list[Chunk]:
         """What an item gives once it is done, beyond its text."""
         if item["type"] == "reasoning" and (sealed := item.get("encrypted_content")):
@@ -268,7 +282,9 @@ class ResponsesAssembly:
             return [ReasoningDelta("", seal, redacted=silent)]
         if item["type"] == "function_call" and item.get("status") != "incomplete":
             self._called = True
-            arguments = item.get("arguments") or self._arguments.get(place, "")
+            heard = self._arguments.pop(place, "")
+            arguments = item.get("arguments") or heard
+            self._counted_whole(arguments, heard)
             return [finished_call(str(item["call_id"]), str(item["name"] or ""), arguments)]
         return []
 

@@ -44,7 +44,9 @@ class EventDecoder:
             if plain and lines[-3].startswith(b"data: ") and piece.endswith(b"\n\n") and b"\r" not in piece:
                 self._guard(len(piece))
                 return [lines[-3][6:]]
-        if self._after_cr and piece:
+        if self._after_cr:
+            if not piece:
+                return []
             piece = piece.removeprefix(b"\n")
             self._after_cr = False
         text = self._rest + piece

@@ -132,7 +132,8 @@ def test_streaming_its_usage_and_one_call_at_a_time_are_the_wires_affair() -> No
 
 SOUND = {"type": "input_audio", "input_audio": {"data": "", "format": "wav"}}
 ELSEWHERE = {"type": "image_url", "image_url": {"url": "http://127.0.0.1/cat.png"}}
-CALL = {"id": "c1", "type": "function", "function": {"name": "search", "arguments": "[1]"}}
+CALL: Any = {"id": "c1", "type": "function", "function": {"name": "search", "arguments": "[1]"}}
+ENDLESS = {**CALL, "function": {"name": "search", "arguments": '{"most": 1e999}'}}
 
 
 @pytest.mark.parametrize(
@@ -149,6 +150,10 @@ CALL = {"id": "c1", "type": "function", "function": {"name": "search", "argument
         ({"messages": [{"role": "tool", "content": "x"}]}, "messages[0].tool_call_id"),
         (
             {"messages": [{"role": "assistant", "tool_calls": [CALL]}]},
+            "messages[0].tool_calls[0].function.arguments",
+        ),
+        (
+            {"messages": [{"role": "assistant", "tool_calls": [ENDLESS]}]},
             "messages[0].tool_calls[0].function.arguments",
         ),
         ({"tools": [{"type": "custom", "custom": {"name": "x"}}]}, "tools[0].type"),

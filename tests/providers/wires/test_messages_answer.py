@@ -135,6 +135,15 @@ def test_arguments_that_stand_at_the_beginning_of_the_block_are_taken() -> None:
     assert assembled(start(), block, stop(0), *end("tool_use"))[0] == ToolCall("t1", "a", {"x": 1})
 
 
+def test_arguments_that_stand_at_the_beginning_of_the_block_are_counted() -> None:
+    asked = prompt()
+    meter = Meter(asked)
+    assembly = MessagesAssembly(provider="a", model="m", prompt=asked, meter=meter, native=True)
+    block = begin(0, "tool_use", id="t1", name="a", input={"x": "y" * 40})
+    assembly.take(json.dumps(block).encode())
+    assert meter.characters > 40
+
+
 @pytest.mark.parametrize("pieces", [(), ('{"q": "ha',)])
 @pytest.mark.parametrize("reason", ["max_tokens", "refusal", "pause_turn"])
 def test_half_a_call_is_none(reason: str, pieces: tuple[str, ...]) -> None:

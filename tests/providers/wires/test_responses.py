@@ -154,6 +154,18 @@ def test_a_server_that_says_arguments_only_in_pieces_is_understood() -> None:
     assert assembled(*pieces, done(call("c1", "search", ""), 1))[0] == ToolCall("c1", "search", {"q": "x"})
 
 
+@pytest.mark.parametrize("pieces", [("delta", "done"), ("delta",), ("done",), ()])
+def test_arguments_are_counted_once_however_a_server_gives_them(pieces: tuple[str, ...]) -> None:
+    asked, arguments = prompt(), '{"q": "the tides"}'
+    meter = Meter(asked)
+    assembly = ResponsesAssembly(provider="openai", model="m", prompt=asked, meter=meter)
+    for kind in pieces:
+        event = said(f"function_call_arguments.{kind}", delta=arguments, arguments=arguments, output_index=0)
+        assembly.take(json.dumps(event).encode())
+    assembly.take(json.dumps(done(call("c1", "search", arguments))).encode())
+    assert meter.characters == len(arguments)
+
+
 def test_half_a_tool_call_is_none_and_a_broken_one_is_malformed() -> None:
     half = done(call("c1", "search", '{"q', status="incomplete"))
     cut = ended("incomplete", incomplete_details={"reason": "max_output_tokens"})
