@@ -104,7 +104,11 @@ def started(*words: str) -> Generator[subprocess.Popen[str]]:
     """The program in a session of its own, of which nobody outlives the test."""
     command = [sys.executable, "-m", "atlas_mcp", "providers", "serve", *words]
     out = subprocess.PIPE
-    with subprocess.Popen(command, stdout=out, stderr=out, text=True, start_new_session=True) as serving:
+    # Tests in the background of a shell ignore Ctrl-C, which the program would inherit.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    serving = subprocess.Popen(command, stdout=out, stderr=out, text=True, start_new_session=True)
+    signal.signal(signal.SIGINT, before)
+    with serving:
         try:
             yield serving
         finally:
