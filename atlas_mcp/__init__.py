@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from atlas_mcp.orchestration.team import Team
     from atlas_mcp.providers.budget import Budget, Limit
     from atlas_mcp.providers.group import ProviderGroup
-    from atlas_mcp.providers.provider import Provider, complete
+    from atlas_mcp.providers.provider import Provider, ProviderInfo, complete
     from atlas_mcp.providers.registry import Registry, configured_vendors
     from atlas_mcp.providers.script import Script
     from atlas_mcp.providers.scripted import ScriptedProvider
+    from atlas_mcp.providers.stream import Stream
     from atlas_mcp.providers.terms import Policy, Terms
     from atlas_mcp.settings import Settings
 
@@ -42,6 +43,7 @@ __all__ = [
     "Prompt",
     "Provider",
     "ProviderGroup",
+    "ProviderInfo",
     "Registry",
     "Run",
     "RunRow",
@@ -49,6 +51,7 @@ __all__ = [
     "Script",
     "ScriptedProvider",
     "Settings",
+    "Stream",
     "Team",
     "Terms",
     "chunks",
@@ -71,6 +74,7 @@ _HOMES = {
     "Prompt": "atlas_mcp.messages",
     "Provider": "atlas_mcp.providers.provider",
     "ProviderGroup": "atlas_mcp.providers.group",
+    "ProviderInfo": "atlas_mcp.providers.provider",
     "Registry": "atlas_mcp.providers.registry",
     "Run": "atlas_mcp.app",
     "RunRow": "atlas_mcp.orchestration.store",
@@ -78,6 +82,7 @@ _HOMES = {
     "Script": "atlas_mcp.providers.script",
     "ScriptedProvider": "atlas_mcp.providers.scripted",
     "Settings": "atlas_mcp.settings",
+    "Stream": "atlas_mcp.providers.stream",
     "Team": "atlas_mcp.orchestration.team",
     "Terms": "atlas_mcp.providers.terms",
     "complete": "atlas_mcp.providers.provider",

@@ -133,6 +133,14 @@ def test_the_python_of_the_readme_prints_a_brief(home: Path, tmp_path: Path) -> 
     assert "## Findings" in done.stdout
 
 
+def test_the_provider_of_ones_own_in_the_handbook_answers(home: Path, tmp_path: Path) -> None:
+    page = (ROOT / "docs/handbook/08-providers.md").read_text("utf-8")
+    script = tmp_path / "own.py"
+    script.write_text(page.partition("```python\n")[2].partition("```")[0], "utf-8")
+    done = run(script, home=home)
+    assert (done.returncode, done.stdout) == (0, "You asked: When is the tide high?\n"), done.stderr
+
+
 SHOWN = {
     "01_research.py": ["# ", "## Findings"],
     "04_provider_group.py": ["the water is pulled less", "2 calls"],

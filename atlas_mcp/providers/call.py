@@ -298,11 +298,12 @@ class Call:
             raise ContentRefused(
                 f"{member.name} refused to answer.", provider=stopped.provider, model=stopped.model
             )
+        rest = attempt.unreported()  # of a member that does not say what it took
         attempt.answered()
         self._spent = self._spent + attempt.usage()
         self._attempt = None
         self._over = True
-        return self._flushed()
+        return [*self._flushed(), *filter(None, (rest,))]
 
     def _flushed(self) -> list[Chunk]:
         """Text that was held back as a possible repetition and turned out to be none."""

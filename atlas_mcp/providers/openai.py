@@ -64,6 +64,9 @@ class _Account:
 
     def open_client(self, patience: Patience) -> AsyncOpenAI:
         """The SDK's client, its retries off; waiting for an answer is the watchdog's business."""
+        # The SDK looks whether httpx is loaded, with each answer; half loaded, by another thread for another
+        # vendor, it would be taken for whole.
+        import httpx  # noqa: F401  # pyright: ignore[reportUnusedImport]
         import httpx2
         import openai
 

@@ -18,7 +18,7 @@ from atlas_mcp.providers.known.models import Models
 from atlas_mcp.providers.known.prices import Prices
 from atlas_mcp.providers.known.reliability import Reliability
 from atlas_mcp.providers.known.track import Outcome
-from atlas_mcp.providers.provider import Fold, complete
+from atlas_mcp.providers.provider import Fold, ProviderInfo, complete
 from atlas_mcp.providers.strategies import failover, task_aware
 from atlas_mcp.providers.stream import Stream
 from atlas_mcp.providers.terms import TERMS, Policy, Terms, Way
@@ -27,7 +27,7 @@ from tests.providers.mortal import Fate, Mortal, asked, text
 from tests.skipping import SkippingLoop
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncGenerator, Sequence
     from pathlib import Path
 
     from atlas_mcp.chunks import Chunk
@@ -285,3 +285,29 @@ async def test_a_choice_and_its_reason_are_told_and_can_be_read_afterwards() -> 
         "group:fast", "mortal:a", "of unknown strength at code", TaskType.CODE, ("mortal:b",)
     )
     assert group.choices == (chosen,)
+
+
+class Plain:
+    """A provider as somebody writes their first one: it says nothing of what it took."""
+
+    info = ProviderInfo("plain:words", "plain", "words")
+
+    async def _chunks(self) -> AsyncGenerator[Chunk]:
+        for _ in range(20):
+            yield TextDelta("word ")
+        yield Stopped("end", "plain", "words")
+
+    def stream(self, prompt: Prompt, terms: Terms = TERMS) -> Stream:  # noqa: ARG002
+        return Stream(self._chunks())
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+
+async def test_what_a_member_took_that_does_not_say_so_is_estimated_and_told() -> None:
+    budget = Budget(Limit(tokens=10_000))
+    reply = await complete(ProviderGroup([Plain()]), asked(), Terms(budget=budget))
+    assert reply.usage.estimated
+    assert reply.usage.calls == 1
+    assert reply.usage.output_tokens >= 20
+    assert reply.usage == budget.spent

@@ -124,3 +124,13 @@ def test_nothing_of_the_sdk_is_imported_before_the_first_stream(*, aiohttp: bool
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_what_another_vendor_needs_is_never_seen_half_loaded() -> None:
+    # By its name in `sys.modules` the SDK takes a module for whole that another thread is still importing.
+    code = (
+        "import sys; from atlas_mcp.providers.openai import open_provider; from atlas_mcp.providers.terms"
+        " import Patience; p = open_provider('m', api_key='k', base_url='http://127.0.0.1:9/v1');"
+        " p._dialect.open_client(Patience()); sys.exit(not hasattr(sys.modules['httpx'], 'Response'))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
