@@ -26,12 +26,16 @@ if TYPE_CHECKING:
 AT_ONCE = (1, 32)
 _BATCH = {"stream": 10, "plain": 50}
 """So many calls are measured as one, lest collecting garbage fall between them."""
+_SLOW = 2.0
 _AFTERWARDS = 0.05
 """Seconds in which a side may do what it put off."""
 
 
 async def _least(ask: Callable[[], Awaitable[int]], at_once: int, batch: int, seconds: float) -> float:
-    """Milliseconds of CPU a call, in the best of as many batches as there is time for, but at least two."""
+    """Milliseconds of CPU a call, in the best of as many batches as there is time for.
+
+    There are at least two, unless a side is so slow that one takes several times as long as there is time.
+    """
 
     async def reader(turns: Iterable[int]) -> None:
         for _ in turns:
@@ -43,7 +47,7 @@ async def _least(ask: Callable[[], Awaitable[int]], at_once: int, batch: int, se
         await asyncio.gather(*(reader(turns) for _ in range(at_once)))
         await asyncio.sleep(_AFTERWARDS)
         least = min(least, (time.process_time() - before) / batch * 1e3)
-        left -= 1
+        left = 0 if time.perf_counter() > until + _SLOW * seconds else left - 1
     return round(least, 3)
 
 
