@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import re
 import tomllib
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast, get_args
 
 import platformdirs
 from pydantic import (
@@ -52,7 +53,7 @@ Folder = Annotated[Path, AfterValidator(Path.expanduser)]
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class ModelSettings(_Table):
@@ -66,6 +67,8 @@ class ModelSettings(_Table):
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 """A name of a provider or group: it stands before the colon of `NAME:model`, and in messages."""
+_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*|[A-Za-z_]+")
+"""A name of a variable: small letters and digits together are rather a key that was pasted there."""
 _TAKEN = frozenset({"openai", "anthropic", "ollama", "extractive", "scripted", "sampling", "group"})
 
 
@@ -89,6 +92,14 @@ class ProviderSettings(_Table):
 
     An answer that comes in one piece has ten minutes, or `first_token` where that is longer.
     """
+
+    @field_validator("key_env")
+    @classmethod
+    def _names_a_variable(cls, value: str | None) -> str | None:
+        if value and not _VARIABLE.fullmatch(value):
+            # What stands there may be the key itself, so it is not repeated.
+            raise ValueError('key_env is the name of a variable, not the key; write key_env = "LAB_KEY"')
+        return value
 
     @property
     def account_with(self) -> str:
@@ -182,6 +193,7 @@ class Settings(BaseSettings):
         env_ignore_empty=True,
         extra="forbid",
         frozen=True,
+        hide_input_in_errors=True,
     )
 
     home: Folder = Field(default_factory=lambda: Path(platformdirs.user_data_dir("atlas", appauthor=False)))
@@ -220,14 +232,18 @@ class Settings(BaseSettings):
         return self.config / "atlas.toml"
 
     @classmethod
+    def defaults(cls) -> Settings:
+        """What holds where nothing is configured but the data folder; no file is read, so it cannot fail."""
+        return cls.model_construct(home=_data_folder())
+
+    @classmethod
     def load(cls) -> Settings:
         """Read `atlas.toml` in the data folder and the environment.
 
         Raises:
             InvalidConfiguration: the file cannot be read, or a key is unknown or wrong; says which.
         """
-        home = os.environ.get("ATLAS_HOME") or platformdirs.user_data_dir("atlas", appauthor=False)
-        folder = Path(home).expanduser()
+        folder = _data_folder()
         file = folder / "config" / "atlas.toml"
         tables = _read(file)
         if "home" in tables:
@@ -245,6 +261,12 @@ class Settings(BaseSettings):
                 remedy="Write a table or list in the environment as JSON, such as"
                 " ATLAS_ROOTS__READ='[\"/a/folder\"]'.",
             ) from None
+
+
+def _data_folder() -> Path:
+    return Path(
+        os.environ.get("ATLAS_HOME") or platformdirs.user_data_dir("atlas", appauthor=False)
+    ).expanduser()
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -286,7 +308,6 @@ _REMEDIES = {
 }
 """What to write where something else stands, by how the validator's word for the mistake begins."""
 _FURTHER_REMEDIES = {
-    "extra_forbidden": "Correct its spelling, or leave it out.",
     "literal_error": "Write one of those.",
     "missing": "Add it.",
     "string_too_short": "Do not leave it empty.",
@@ -295,15 +316,50 @@ _FURTHER_REMEDIES = {
 
 
 def _explained(error: ValidationError, file: Path) -> InvalidConfiguration:
-    lines: list[str] = []
-    remedies: dict[str, None] = {}
-    for problem in error.errors(include_url=False, include_input=False):
+    """Every mistake in a sentence, each with what to do about it behind it."""
+    said: list[tuple[str, str]] = []
+    for problem in error.errors(include_url=False):
         place = [str(part) for part in problem["loc"]]
         variable = "ATLAS_" + "__".join(place[:2]).upper()
-        lines.append(f"{'.'.join(place)}: {problem['msg']} (in {file} or {variable})")
-        remedies[_remedy(problem["type"])] = None
-    said = "Settings are wrong: " + "; ".join(lines) + "."
-    return InvalidConfiguration(said, remedy=" ".join(filter(None, remedies)))
+        where = f"(in {file} or {variable})"
+        if problem["type"] == "extra_forbidden":
+            unknown, remedy = _unknown(place, table=isinstance(problem["input"], dict))
+            said.append((f"{unknown} {where}.", remedy))
+        else:
+            words = problem["msg"].removeprefix("Value error, ")
+            said.append((f"{'.'.join(place)}: {words} {where}.", _remedy(problem["type"])))
+    if len(said) == 1:
+        ((message, remedy),) = said
+        return InvalidConfiguration(f"Settings are wrong: {message}", remedy=remedy)
+    each = " ".join(f"{message} {remedy}".strip() for message, remedy in said)
+    return InvalidConfiguration(f"Settings are wrong: {each}", remedy="Correct each of them.")
+
+
+def _unknown(place: list[str], *, table: bool) -> tuple[str, str]:
+    """What to say of a key or table that there is none, and which may be meant."""
+    *within, name = place
+    known = _keys(within)
+    where = f" in [{'.'.join(within)}]" if within else ""
+    said = f"There is no {f'table [{name}]' if table and not within else f'key {name}'}{where}"
+    if meant := get_close_matches(name, known, n=1):
+        return said, f"Did you mean {known[meant[0]]}?"
+    return said, f"There {'is' if len(known) == 1 else 'are'} {', '.join(known.values())}."
+
+
+def _keys(within: list[str]) -> dict[str, str]:
+    """The keys of a table, and how each is written."""
+    kind: Any = Settings
+    for part in within:
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            kind = kind.model_fields[part].annotation
+        else:  # a dictionary by names of a person's own, or the members of a group
+            inner = next(each for each in get_args(kind) if each is not str)
+            kind = getattr(inner, "__origin__", inner)
+    fields = cast("type[BaseModel]", kind).model_fields
+    if within:
+        return {name: name for name in fields}
+    own = {"provider": "[provider.NAME]", "group": "[group.NAME]", "project": "project"}
+    return {name: own.get(name, f"[{name}]") for name in fields if name != "home"}
 
 
 def _remedy(mistake: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from atlas_mcp.errors import InvalidConfiguration
-from atlas_mcp.settings import Settings
+from atlas_mcp.settings import ProviderSettings, Settings
 
 
 def write(home: Path, text: str | bytes) -> Path:
@@ -64,7 +64,17 @@ def test_a_tilde_is_the_home_folder_also_where_no_shell_expands_it(monkeypatch: 
         ("[http\nport = 1", "atlas.toml"),
         ("[http]\nport = 99999", "http.port"),
         ('[http]\nport = "many"', "ATLAS_HTTP__PORT"),
-        ("[http]\nprot = 1", "http.prot"),
+        ("[http]\nprot = 1", "There is no key prot in [http]"),
+        ("[http]\nprot = 1", "Did you mean port?"),
+        ('[group.main]\nmembers = ["openai:m"]\nstratgy = "x"', "There is no key stratgy in [group.main]"),
+        ('[group.main]\nmembers = ["openai:m"]\nstratgy = "x"', "Did you mean strategy?"),
+        ('[group.a]\nmembers = [{ name = "openai:m", wieght = 2 }]', "Did you mean weight?"),
+        ("[provider.lab]\nbase_ulr = 1", "Did you mean base_url?"),
+        ("[budgets]\nday_usd = 1", "There is no table [budgets]"),
+        ("[budgets]\nday_usd = 1", "Did you mean [budget]?"),
+        ('[groups.a]\nmembers = ["openai:m"]', "Did you mean [group.NAME]?"),
+        ("[budget]\nfoo = 1", "There are day_usd, day_tokens."),
+        ("zzz = 1", "There is no key zzz (in"),
         ("[htpp]\nport = 1", "htpp"),
         ("http = 3", "http"),
         ("[runs]\nat_once = 0", "runs.at_once"),
@@ -78,7 +88,6 @@ def test_a_tilde_is_the_home_folder_also_where_no_shell_expands_it(monkeypatch: 
         ('[runs]\nkeep_days = "many"', "Write a number, such as 0.5."),
         ("[models]\ndefault = 3", "Write text in quotes."),
         ('[memory]\nembeddings = "perhaps"', "Write true or false."),
-        ("[http]\nprot = 1", "Correct its spelling, or leave it out."),
         ('[provider."a:b"]\nbase_url = "http://x"', "'a:b' is no name; write letters, digits, - and _"),
         ('[provider." x "]\nbase_url = "http://x"', "' x ' is no name"),
         ('[group."fast one"]\nmembers = ["openai:m"]', "'fast one' is no name"),
@@ -94,6 +103,29 @@ def test_a_mistake_in_the_file_is_named_by_file_and_key(home: Path, text: str | 
         Settings.load()
     assert said in str(caught.value)
     assert str(file) in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["sk-abcdef0123456789", "gsk_a1b2c3d4e5f6", "0123456789abcdef"])
+def test_a_key_where_the_name_of_its_variable_belongs_is_refused_and_not_repeated(
+    home: Path, key: str
+) -> None:
+    write(home, f'[provider.lab]\nkey_env = "{key}"\n[http]\nport = "many"\n')
+    with pytest.raises(InvalidConfiguration) as caught:
+        Settings.load()
+    assert 'the name of a variable, not the key; write key_env = "LAB_KEY"' in str(caught.value)
+    with pytest.raises(ValidationError) as raw:
+        ProviderSettings(key_env=key)
+    assert key not in f"{caught.value} {raw.value}"
+
+
+def test_each_of_several_mistakes_has_its_remedy_behind_it(home: Path) -> None:
+    file = write(home, '[http]\nport = "many"\nhots = "x"\n[provider."a:b"]\n')
+    with pytest.raises(InvalidConfiguration) as caught:
+        Settings.load()
+    said = str(caught.value).replace(str(file), "FILE")
+    assert "(in FILE or ATLAS_HTTP__PORT). Write a whole number, such as 3." in said
+    assert "There is no key hots in [http] (in FILE or ATLAS_HTTP__HOTS). Did you mean host?" in said
+    assert "Value error" not in said
 
 
 @pytest.mark.parametrize(

@@ -12,46 +12,46 @@ import sqlite3
 import sys
 import tempfile
 from contextlib import closing
-from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
+from atlas_mcp.cli.check import Check
 from atlas_mcp.errors import AtlasError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from atlas_mcp.errors import InvalidConfiguration
     from atlas_mcp.providers.known.models import Models
     from atlas_mcp.settings import Settings
 
-__all__ = ["UNPRICED", "Check", "examine"]
-
-Health: TypeAlias = Literal["ok", "hint", "broken"]
+__all__ = ["Check", "examine", "examine_without_settings"]
 
 REACH_SECONDS = 3.0
-UNPRICED = "Declare a price in config/models.toml of the data folder, or limit tokens."
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing looked at: `ok`, a `hint` at what is not configured, or `broken`; `todo` is what to do."""
-
-    name: str
-    health: Health
-    says: str
-    todo: str = ""
 
 
 async def examine(settings: Settings) -> list[Check]:
     """Every check, in the order in which a person would mend things."""
+    from atlas_mcp.cli.provider_checks import budget_checks, provider_checks
     from atlas_mcp.providers.keeping.accounts import models_of
 
     checks = await asyncio.to_thread(_at_hand, settings)
     models = await asyncio.to_thread(models_of, settings)
-    checks += [*_models(settings, models), *await _provider(settings, models)]
+    checks += [*_models(settings, models), *await provider_checks(settings, models)]
+    checks += await asyncio.to_thread(lambda: list(budget_checks(settings)))
     checks += [await _embeddings(settings), await _http(settings)]
     return [*checks, *_roots(settings), _log(settings)]
+
+
+async def examine_without_settings(error: InvalidConfiguration) -> list[Check]:
+    """The settings' mistake, and every check that needs no settings but where the data folder is."""
+    from atlas_mcp.settings import Settings
+
+    settings = Settings.defaults()
+    checks = await asyncio.to_thread(_at_hand, settings)
+    wrong = Check("Settings", "broken", error.message, error.remedy)
+    return [*(wrong if check.name == "Settings" else check for check in checks), _log(settings)]
 
 
 def _at_hand(settings: Settings) -> list[Check]:
@@ -144,41 +144,6 @@ def _models(settings: Settings, models: Models) -> Iterable[Check]:
         file = models_file(settings)
         says = str(file) if file.is_file() else f"as shipped; {file} would hold what you know better"
         yield Check("Models", "ok", says)
-
-
-async def _provider(settings: Settings, models: Models) -> list[Check]:
-    from atlas_mcp.providers.registry import Registry, default_provider_name
-
-    name = settings.models.default or default_provider_name()
-    registry = Registry(
-        settings.group,
-        settings.provider,
-        models=models,
-        aiohttp=settings.models.transport == "aiohttp",
-    )
-    unpriced: list[str] = []
-    try:
-        provider = await asyncio.to_thread(registry.open, name)
-        if not provider.info.language_model:
-            todo = "For a language model set a vendor's key, such as ANTHROPIC_API_KEY or OPENAI_API_KEY."
-            return [Check("Provider", "hint", f"{provider.info.name}: {provider.info.note}", todo)]
-        health = await provider.check()
-        if settings.budget.day_usd is not None:
-            unpriced = await provider.unpriced()
-    except AtlasError as error:
-        return [Check("Provider", "broken", error.message, error.remedy)]
-    finally:
-        await registry.aclose()
-    where = f" at {provider.info.address}" if provider.info.address else ""
-    said = f"{provider.info.name}{where}: {health.says} ({health.seconds:.2f} s)"
-    checks = [Check("Provider", "ok", said)]
-    if not health.answers:
-        todo = health.remedy or "Until then add --provider extractive."
-        checks = [Check("Provider", "broken", said, todo)]
-    if unpriced:
-        says = f"[budget] day_usd does not bind for {', '.join(unpriced)}, whose price nobody knows"
-        checks.append(Check("Budget", "hint", says, UNPRICED))
-    return checks
 
 
 async def _embeddings(settings: Settings) -> Check:

@@ -24,10 +24,16 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
 
 
 async def _doctor(*, as_json: bool) -> Exit:
-    from atlas_mcp.cli.checks import examine
+    from atlas_mcp.cli.checks import examine, examine_without_settings
+    from atlas_mcp.errors import InvalidConfiguration
     from atlas_mcp.settings import Settings
 
-    checks = await examine(Settings.load())
+    try:
+        settings = Settings.load()
+    except InvalidConfiguration as error:
+        checks = await examine_without_settings(error)
+    else:
+        checks = await examine(settings)
     broken = [check for check in checks if check.health == "broken"]
     if as_json:
         give_json(

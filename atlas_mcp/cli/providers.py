@@ -24,7 +24,8 @@ providers = typer.Typer(
 
 providers.command("serve")(serve_models)
 
-_STATES = {"closed": ("✓", "green"), "half_open": ("…", "yellow"), "open": ("✗", "red")}
+_STATES = {"closed": ("free", "dim"), "half_open": ("on trial", "yellow"), "open": ("resting", "red")}
+"""What a breaker's state means to whoever asks next; whether a member answers is said by --ping alone."""
 
 
 @providers.callback()
@@ -63,19 +64,22 @@ def _tell(told: Facts) -> None:
         console.print(f"  → {one['error']['remedy']}", markup=False)
     today = told["today"]
     if today["calls"]:
-        spent = f"{today['tokens']:,} tokens, " + (
-            "price unknown" if today["cost_usd"] is None else f"${today['cost_usd']:.4f}"
-        )
-        if today["unpriced"]:
-            spent += ", some of it at an unknown price"
-        limits = [f"{today['limit_tokens']:,} tokens"] if today["limit_tokens"] else []
-        limits += [f"${today['limit_usd']:.2f}"] if today["limit_usd"] else []
-        console.print(f"\nToday: {spent}" + (f" of {' and '.join(limits)}" if limits else ""), markup=False)
+        console.print(f"\nToday: {_spent_today(today)}", markup=False)
     for problem in told["problems"]:
         console.print(f"\n! {problem['message']}\n  → {problem['remedy']}", style="yellow", markup=False)
     if told["could_be"]:
         could = "; ".join(f"{vendor}: {' or '.join(names)}" for vendor, names in told["could_be"].items())
         console.print(f"\nMore can be configured by the environment: {could}", style="dim", markup=False)
+
+
+def _spent_today(today: Facts) -> str:
+    """What was spent today, each figure with its limit behind it."""
+    most_tokens, most_usd, cost = today["limit_tokens"], today["limit_usd"], today["cost_usd"]
+    tokens = f"{today['tokens']:,}{f' of {most_tokens:,}' if most_tokens else ''} tokens"
+    of_usd = f" of ${most_usd:.2f}" if most_usd else ""
+    if cost is None:
+        return f"{tokens}, price unknown{f' ({of_usd.strip()})' if of_usd else ''}"
+    return f"{tokens}, ${cost:.4f}{of_usd}{', some at an unknown price' if today['unpriced'] else ''}"
 
 
 def _table(told: Facts) -> Any:
@@ -135,12 +139,14 @@ def _tell_group(console: Console, group: Facts, *, default: bool) -> None:
     head = Text.assemble("\n", (group["name"], "bold"), f"  {group['strategy']}")
     console.print(head.append("  default", style="green") if default else head)
     for member in group["members"]:
-        mark, style = _STATES[member["breaker"]]
-        line = Text.assemble("  ", (mark, style), f" {member['name']}")
+        said, style = _STATES[member["breaker"]]
+        line = Text.assemble(f"  {member['name']}  ", (said, style))
         if member["weight"] != 1.0:
             line.append(f"  weight {member['weight']:g}", style="dim")
         if member["breaker"] != "closed":
-            line.append(f"  after {member['reason']}, again in {member['ready_in']:.0f} s", style=style)
+            wait = f"{member['ready_in']:.0f}"
+            again = "now" if wait == "0" else f"in {wait} s"
+            line.append(f"  after {member['reason']}, again {again}", style=style)
         console.print(line)
     for chosen in group["choices"]:
         console.print(

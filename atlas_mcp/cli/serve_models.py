@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from atlas_mcp.cli.checks import UNPRICED
+from atlas_mcp.cli.provider_checks import UNPRICED
 from atlas_mcp.cli.terminal import Exit, leaving, stderr
 from atlas_mcp.errors import InvalidConfiguration, InvalidInput
 
@@ -67,7 +67,10 @@ async def _serve(
                 remedy="Name one with --provider, or set the key of one. Look: atlas-mcp providers",
             )
         name = "command" if command else "session"
-        budget = Budget(Limit(tokens, usd), name=name, parent=atlas.accounts.day.budget)
+        budget = Budget(
+            Limit(tokens, usd), name=name, parent=atlas.accounts.day.budget,
+            remedy="Raise --budget-usd or --budget-tokens.",
+        )  # fmt: skip
         if usd is not None and (unpriced := await group.unpriced()):
             told = f"--budget-usd does not bind for {', '.join(unpriced)}, whose price nobody knows."
             stderr().print(f"! {told} {UNPRICED}", style="yellow", markup=False, soft_wrap=True)
@@ -75,13 +78,15 @@ async def _serve(
         with endpoint.session(group, budget=budget, name=name) as session:
             try:
                 if not command:
-                    return await _wait(session)
-                keys = key_variables(atlas.settings.provider)
-                own = {name: value for name, value in os.environ.items() if name not in keys}
-                return await _run(command, own | _environment(session))
+                    code = await _wait(session)
+                else:
+                    keys = key_variables(atlas.settings.provider)
+                    own = {name: value for name, value in os.environ.items() if name not in keys}
+                    code = await _run(command, own | _environment(session))
             finally:
                 session.cancel("its time is over")
-                stderr().print(_tally(session), soft_wrap=True)
+            stderr().print(_tally(session), soft_wrap=True)
+            return code
 
 
 async def _wait(session: ModelSession) -> int:
@@ -144,6 +149,8 @@ def _environment(session: ModelSession) -> dict[str, str]:
 
 def _tally(session: ModelSession) -> str:
     """What was asked and what it took."""
+    if not session.requests:
+        return "Nothing was asked."
     from atlas_mcp.cli.words import spent
     from atlas_mcp.observe.sentences import counted
 

@@ -22,6 +22,8 @@ __all__ = ["HELD_BACK", "Limits"]
 HELD_BACK = 0.15
 """The share of tokens and money that is kept for the turn that hands back what there is."""
 
+_RAISE = "Raise [budget] in the team's team.toml, or give more by --budget-"
+
 
 class Limits:
     """The limits of one run; `seconds_before` is what earlier owners worked on it.
@@ -38,7 +40,9 @@ class Limits:
         self._paused_at: float | None = None
         self._scopes: set[asyncio.Timeout] = set()
         limit = Limit(wished.tokens, wished.cost_usd, wished.calls)
-        self.budget = providers.Budget(limit, name="run", parent=day, held_back=HELD_BACK)
+        self.budget = providers.Budget(
+            limit, name="run", parent=day, held_back=HELD_BACK, remedy=f"{_RAISE}tokens, -usd or -calls."
+        )
 
     @property
     def spent(self) -> Usage:
@@ -64,12 +68,17 @@ class Limits:
         Raises:
             BudgetSpent: says which.
         """
-        if reached := self.reached:
-            raise _spent(reached)
+        left = self.seconds_left
+        if left is not None and left <= 0:
+            raise self._late()
+        self.budget.check()
 
     @property
     def _time(self) -> str:
         return f"run's limit of {self._seconds:.0f} seconds"
+
+    def _late(self) -> BudgetSpent:
+        return BudgetSpent(f"The {self._time} is reached.", remedy=f"{_RAISE}seconds.")
 
     @asynccontextmanager
     async def within(self) -> AsyncGenerator[None]:
@@ -89,7 +98,7 @@ class Limits:
         except TimeoutError:
             # The clock is not asked: where it is coarse, a timer fires a little before its time.
             if scope.expired():
-                raise _spent(self._time) from None
+                raise self._late() from None
             raise
 
     def pause(self) -> None:
@@ -106,7 +115,3 @@ class Limits:
         left = self.seconds_left
         for scope in self._scopes:
             scope.reschedule(None if left is None else asyncio.get_running_loop().time() + left)
-
-
-def _spent(limit: str) -> BudgetSpent:
-    return BudgetSpent(f"The {limit} is reached.", remedy="Give it a larger budget.")

@@ -95,6 +95,15 @@ class Budget:
                 return f"{budget.name}'s limit of {limit}"
         return ""
 
+    def check(self) -> None:
+        """Refuse where no limit leaves room for another call.
+
+        Raises:
+            BudgetSpent: says whose limit it is, here or above, and what to do about that one.
+        """
+        for budget in self._chain():
+            budget._refuse(1, 1e-9, 1, closing=False)
+
     def left(self, *, closing: bool = False) -> tuple[int | None, float | None]:
         """Tokens and dollars that are left, here and above; None is no limit."""
         tokens = usd = inf
@@ -169,7 +178,19 @@ class Budget:
 
     def _refuse(self, tokens: int, usd: float, calls: int, *, closing: bool) -> None:
         if limit := self._beyond(tokens, usd, calls, closing=closing):
-            raise BudgetSpent(f"The {self.name}'s limit of {limit} is reached.", remedy=self.remedy)
+            raise BudgetSpent(self._why(limit, closing=closing), remedy=self.remedy)
+
+    def _why(self, limit: str, *, closing: bool) -> str:
+        """Why a call is refused: a limit is reached, or what is left of it is kept, or does not do."""
+        whole = Limit() if limit.endswith(("call", "calls")) else self.limit
+        by_tokens = limit.endswith("tokens")
+        most, taken = (whole.tokens, self._tokens) if by_tokens else (whole.cost_usd, self._usd)
+        if most is None or taken >= most:
+            return f"The {self.name}'s limit of {limit} is reached."
+        figure = f"{taken:,} are taken" if by_tokens else f"${taken:.2f} is taken"
+        kept = not closing and taken >= most * (1.0 - self.held_back)
+        rest = "is kept for handing back what there is" if kept else "has no room for this call"
+        return f"Of the {self.name}'s limit of {limit}, {figure}; what is left {rest}."
 
 
 class Hold:

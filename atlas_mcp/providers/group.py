@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from atlas_mcp.providers.provider import Provider
     from atlas_mcp.providers.strategy import Strategy
 
-__all__ = ["Circumstances", "ProviderGroup"]
+__all__ = ["Circumstances", "ProviderGroup", "checked"]
+
+_CALL_REMEDY = "Raise call_tokens or call_usd of the group."
 
 
 class ProviderGroup:
@@ -138,7 +140,7 @@ class ProviderGroup:
         budget = terms.budget
         for limit in dict.fromkeys((self._policy.call, policy.call)):
             if limit is not None:
-                budget = Budget(limit, name="call", parent=budget)
+                budget = Budget(limit, name="call", parent=budget, remedy=_CALL_REMEDY)
         attempts = terms.attempts or Attempts(policy.attempts)
         terms = replace(terms, policy=policy, attempts=attempts, budget=budget)
         call = Call(self._roster, prompt, terms, policy, asked=asked)
@@ -152,7 +154,7 @@ class ProviderGroup:
 
     async def check(self) -> Health:
         """Whether anybody in the group would answer."""
-        found = await asyncio.gather(*(_checked(member) for member in self.members))
+        found = await asyncio.gather(*(checked(member) for member in self.members))
         if len(found) == 1:
             return found[0]
         remedy = "" if any(health.answers for health in found) else found[0].remedy
@@ -185,7 +187,8 @@ def _itself(provider: Provider) -> Provider | Member:
     return provider
 
 
-async def _checked(member: Member) -> Health:
+async def checked(member: Member) -> Health:
+    """Whether a member would answer; of some that cannot be known for free."""
     if isinstance(member.provider, Checked):
         return await member.provider.check()
     return Health(answers=True, seconds=0.0, says="cannot be looked at without paying for an answer")

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
+from urllib.parse import urlsplit
 
 import jiter
 
-from atlas_mcp.errors import MalformedResponse
+from atlas_mcp.errors import MalformedResponse, ModelNotFound
 from atlas_mcp.providers.capabilities import Capabilities, Capability, Strength
 from atlas_mcp.providers.vendor import VendorProvider
 from atlas_mcp.providers.wires import chat_completions, responses
 from atlas_mcp.providers.wires.access import Access, address_of, key_of, keyless, known_of
+from atlas_mcp.providers.wires.errors import remedy_for
 from atlas_mcp.providers.wires.sse import EventDecoder
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
     from pydantic import SecretStr
 
+    from atlas_mcp.errors import ProviderError
     from atlas_mcp.messages import JsonObject, Prompt
     from atlas_mcp.providers.meter import Meter
     from atlas_mcp.providers.terms import Patience, Terms
@@ -219,4 +222,13 @@ def open_provider(
         refused=() if address else ("max_tokens",),
         patience=patience,
         declared=declared,
+        remedies=_remedies_at(address),
     )
+
+
+def _remedies_at(address: str) -> dict[type[ProviderError], str]:
+    """What else to do where nothing is found at an address that has no path."""
+    if not address or urlsplit(address).path.strip("/"):
+        return {}
+    hint = "A base URL of this kind usually ends in /v1."
+    return {leaf: f"{remedy_for(leaf)} {hint}" for leaf in (ModelNotFound, MalformedResponse)}

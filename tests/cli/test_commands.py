@@ -100,6 +100,24 @@ def test_the_doctor_names_each_mistake_in_what_a_person_wrote_of_models(
     assert told() == [("ok", str(file), "")]
 
 
+@pytest.mark.parametrize("mistake", ["[budgets]\nday_usd = 1", '[http]\nport = "many"', "[http\n"])
+def test_the_doctor_tells_a_mistake_in_the_settings_among_what_it_can_look_at_all_the_same(
+    atlas_mcp: Program, home: Path, mistake: str
+) -> None:
+    (home / "config").mkdir(parents=True)
+    (home / "config" / "atlas.toml").write_text(mistake, "utf-8")
+    done = atlas_mcp("doctor", "--json")
+    assert done.exit_code == Exit.FAILED
+    report = json.loads(done.stdout)
+    checks = {check["name"]: check for check in report["checks"]}
+    assert report["ok"] is False
+    assert checks["Settings"]["health"] == "broken"
+    assert "atlas.toml" in checks["Settings"]["says"]
+    assert checks["Settings"]["todo"]
+    assert {"Python", "Installation", "Data folder", "Teams"} < checks.keys()
+    assert "begin with the first ✗" in atlas_mcp("doctor").stdout
+
+
 def test_the_doctor_shows_no_secret(atlas_mcp: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
     monkeypatch.setenv("OPENAI_BASE_URL", "http://me:password@127.0.0.1:9/v1")

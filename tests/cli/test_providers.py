@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from atlas_mcp.app import open_atlas
+from atlas_mcp.chunks import Usage
 from atlas_mcp.cli.terminal import Exit
 
 if TYPE_CHECKING:
@@ -83,7 +86,24 @@ def test_a_ping_says_who_answers_and_what_to_do_about_the_others(atlas_mcp: Prog
 def test_names_are_shown_as_they_are_written(atlas_mcp: Program) -> None:
     done = atlas_mcp("providers")
     assert "group:loop" in done.stdout
-    assert "dead:m" in done.stdout
+    assert "  dead:m  free" in done.stdout
+
+
+async def test_each_figure_of_today_has_its_limit_behind_it(
+    atlas_mcp: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def told(usage: Usage) -> str:
+        async with open_atlas() as atlas:
+            atlas.accounts.day.budget.add(usage)
+        shown = await asyncio.to_thread(atlas_mcp, "providers")
+        return next(line for line in shown.stdout.splitlines() if line.startswith("Today"))
+
+    monkeypatch.setenv("ATLAS_BUDGET__DAY_TOKENS", "20_000")
+    monkeypatch.setenv("ATLAS_BUDGET__DAY_USD", "5")
+    priced = "Today: 60,000 of 20,000 tokens, $0.5000 of $5.00"
+    assert await told(Usage(60_000, cost_usd=0.5, calls=1)) == priced
+    unpriced = "Today: 60,563 of 20,000 tokens, price unknown (of $5.00)"
+    assert await told(Usage(563, cost_usd=None, calls=1)) == unpriced
 
 
 def test_a_group_that_cannot_be_opened_is_told_with_its_remedy(atlas_mcp: Program, home: Path) -> None:
@@ -106,6 +126,45 @@ def test_the_doctor_passes_on_what_to_do_about_a_server_that_is_down(
     )
     assert check["health"] == "broken"
     assert "base URL" in check["todo"]
+
+
+def diagnosed(atlas_mcp: Program, name: str) -> list[tuple[str, str, str]]:
+    checks = json.loads(atlas_mcp("doctor", "--json").stdout)["checks"]
+    return [(each["health"], each["says"], each["todo"]) for each in checks if each["name"] == name]
+
+
+@pytest.mark.usefixtures("settings")
+def test_the_doctor_has_a_line_for_each_member_of_the_group_that_does_not_answer(
+    atlas_mcp: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ATLAS_MODELS__DEFAULT", "group:loop")
+    ((health, says, _),) = diagnosed(atlas_mcp, "Provider")
+    assert (health, "1 of 2 members answer" in says) == ("ok", True)
+    ((health, says, todo),) = diagnosed(atlas_mcp, "Member")
+    assert (health, says.partition(" ")[0]) == ("hint", "dead:m")
+    assert "base URL" in todo
+
+
+def test_the_doctor_finds_a_group_broken_that_nobody_asks_by_default(atlas_mcp: Program, home: Path) -> None:
+    (home / "config").mkdir(parents=True)
+    (home / "config" / "atlas.toml").write_text('[group.g]\nmembers = ["opneai:m"]\n', "utf-8")
+    ((health, says, todo),) = diagnosed(atlas_mcp, "Group")
+    assert (health, says.startswith("group:g: ")) == ("broken", True)
+    assert "openai" in todo
+
+
+@pytest.mark.parametrize(("taken", "health"), [(100, ""), (17_000, "hint"), (60_563, "broken")])
+async def test_the_doctor_says_when_little_or_nothing_is_left_of_the_day(
+    atlas_mcp: Program, home: Path, monkeypatch: pytest.MonkeyPatch, taken: int, health: str
+) -> None:
+    monkeypatch.setenv("ATLAS_BUDGET__DAY_TOKENS", "20_000")
+    async with open_atlas() as atlas:
+        atlas.accounts.day.budget.add(Usage(taken, calls=1))
+    found = await asyncio.to_thread(diagnosed, atlas_mcp, "Budget")
+    assert [each for each, _, _ in found] == ([health] if health else [])
+    for _, says, todo in found:
+        assert f"{taken:,} of 20,000 tokens a day are taken" in says
+        assert "day_tokens under [budget]" in todo
 
 
 @pytest.mark.usefixtures("settings")

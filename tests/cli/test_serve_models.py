@@ -70,7 +70,9 @@ def test_a_budget_holds_for_all_that_the_command_asks(
     words = ["providers", "serve", "--budget-tokens", "75", "--", sys.executable, "-c", ASKS.format(times=5)]
     done = atlas_mcp(*words)
     assert done.exit_code == 1
-    assert "The command's limit of 75 tokens is reached." in capfd.readouterr().err
+    told = capfd.readouterr().err
+    assert "Of the command's limit of 75 tokens, 10 are taken; what is left has no room" in told
+    assert "Raise --budget-usd or --budget-tokens." in told
     assert re.search(r"[2-5] requests: [12] calls?, ", done.stderr)
 
 
@@ -80,13 +82,16 @@ def test_what_may_be_spent_in_a_day_holds_here_too(
     monkeypatch.setenv("ATLAS_BUDGET__DAY_TOKENS", "10")
     done = atlas_mcp("providers", "serve", "--", sys.executable, "-c", ASKS.format(times=1))
     assert done.exit_code == 1
-    assert "The day's limit of 10 tokens is reached." in capfd.readouterr().err
+    told = capfd.readouterr().err
+    assert "Of the day's limit of 10 tokens, 0 are taken; what is left has no room" in told
+    assert "Raise day_usd or day_tokens under [budget] in atlas.toml" in told
 
 
 def test_a_command_that_is_not_there_is_told_in_a_sentence(atlas_mcp: Program) -> None:
     done = atlas_mcp("providers", "serve", "--", "no-such-program")
     assert done.exit_code == Exit.USAGE
     assert "no-such-program cannot be run" in done.stderr
+    assert "asked" not in done.stderr
 
 
 def test_without_a_model_there_is_nothing_to_serve(
@@ -131,7 +136,7 @@ def test_without_a_command_it_serves_until_interrupted(script: Path, home: Path)
         _, remarks = serving.communicate(timeout=20)
     assert models["data"][0]["id"] == f"scripted:{script.name}"
     assert serving.returncode == Exit.INTERRUPTED
-    assert "0 requests" in remarks
+    assert "Nothing was asked." in remarks
     logs = "".join(path.read_text("utf-8") for path in (home / "logs").iterdir())
     assert told["OPENAI_API_KEY"] not in remarks + logs
 
@@ -145,7 +150,7 @@ def test_an_interrupted_command_may_set_things_in_order(script: Path) -> None:
         said, remarks = serving.communicate(timeout=20)
     assert said == "in order\n"
     assert serving.returncode == Exit.INTERRUPTED
-    assert "0 requests" in remarks
+    assert "Nothing was asked." in remarks
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="nobody is asked to end there")
@@ -155,4 +160,4 @@ def test_who_is_asked_to_end_asks_the_command(script: Path) -> None:
         serving.terminate()
         _, remarks = serving.communicate(timeout=20)
     assert serving.returncode == 128 + signal.SIGTERM
-    assert "0 requests" in remarks
+    assert "Nothing was asked." in remarks

@@ -43,9 +43,26 @@ def test_a_part_is_held_back_for_the_turn_that_hands_back_what_there_is() -> Non
 
 
 def test_what_a_day_allows_binds_every_run_of_it() -> None:
-    day = Spending(Limit(tokens=100), name="day")
+    day = Spending(Limit(tokens=100), name="day", remedy="Raise it, or go on after midnight UTC.")
     Limits(Budget(), day=day).budget.add(Usage(100))
-    assert Limits(Budget(tokens=1_000), day=day).reached == "day's limit of 100 tokens"
+    limits = Limits(Budget(tokens=1_000), day=day)
+    assert limits.reached == "day's limit of 100 tokens"
+    with pytest.raises(BudgetSpent, match="go on after midnight") as refused:
+        limits.check()
+    assert refused.value.remedy == day.remedy
+
+
+def test_a_run_at_its_limit_names_the_teams_budget_and_the_option_that_raises_it() -> None:
+    counted = Limits(Budget(calls=1))
+    counted.budget.reserve(1)
+    for limits, option in (
+        (counted, "--budget-tokens, -usd or -calls"),
+        (Limits(Budget(seconds=1), seconds_before=2), "--budget-seconds"),
+    ):
+        with pytest.raises(BudgetSpent) as refused:
+            limits.check()
+        assert "[budget] in the team's team.toml" in refused.value.remedy
+        assert option in refused.value.remedy
 
 
 def test_the_time_of_earlier_owners_counts() -> None:

@@ -212,9 +212,33 @@ def test_a_prompt_is_not_sent_where_no_answer_would_fit_behind_it() -> None:
     budget = Budget(Limit(tokens=1_000))
     with pytest.raises(BudgetSpent) as refused:
         budget.reserve(1_000 - LEAST_ANSWER + 1)
-    assert refused.value.message == "The run's limit of 1,000 tokens is reached."
+    assert "is reached" not in refused.value.message
     assert refused.value.remedy
     budget.reserve(1_000 - LEAST_ANSWER)
+
+
+def test_a_call_that_does_not_fit_is_told_apart_from_a_limit_that_is_reached() -> None:
+    day = Budget(Limit(tokens=63_000), name="day", held_back=0.05)
+
+    def said(prompt: int, *, closing: bool = False) -> str:
+        with pytest.raises(BudgetSpent) as refused:
+            day.reserve(prompt, closing=closing)
+        return refused.value.message
+
+    day.add(Usage(50_000))
+    head = "Of the day's limit of 63,000 tokens, "
+    assert said(20_000) == f"{head}50,000 are taken; what is left has no room for this call."
+    day.add(Usage(10_563))
+    assert said(0) == f"{head}60,563 are taken; what is left is kept for handing back what there is."
+    assert said(9_000, closing=True) == f"{head}60,563 are taken; what is left has no room for this call."
+    day.add(Usage(2_437))
+    assert said(0) == "The day's limit of 63,000 tokens is reached."
+    priced = Budget(Limit(cost_usd=1.0))
+    priced.add(Usage(cost_usd=0.98))
+    with pytest.raises(
+        BudgetSpent, match=r"^Of the run's limit of \$1.00, \$0.98 is taken; what is left has no"
+    ):
+        priced.reserve(10_000, price=PRICE)
 
 
 def test_an_answer_that_comes_at_once_is_reserved_as_a_whole() -> None:

@@ -160,7 +160,7 @@ async def test_the_limit_of_each_call_of_a_group_holds_within_another_and_beside
         (inner, Terms(policy=Policy(hold=5.0))),
         (inner, Terms(policy=Policy(call=Limit(tokens=200)))),
     ]:
-        with pytest.raises(errors.BudgetSpent, match="limit of 100 tokens"):
+        with pytest.raises(errors.BudgetSpent, match=r"limit of 100 tokens.*Raise call_tokens"):
             await complete(group, asked(), terms)
 
 

@@ -134,3 +134,16 @@ def test_what_another_vendor_needs_is_never_seen_half_loaded() -> None:
         " p._dialect.open_client(Patience()); sys.exit(not hasattr(sys.modules['httpx'], 'Response'))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+async def test_a_base_url_without_a_path_where_nothing_is_found_is_told_how_such_a_url_ends(
+    server: FakeModels,
+) -> None:
+    bare = open_provider("m", base_url=server.url.removesuffix("/v1"), patience=PATIENCE)
+    whole = open_provider("m", base_url=f"{server.url}/elsewhere", patience=PATIENCE)
+    health, other = await bare.check(), await whole.check()
+    await bare.aclose()
+    await whole.aclose()
+    assert not health.answers
+    assert "A base URL of this kind usually ends in /v1." in health.remedy
+    assert "/v1" not in other.remedy

@@ -5,6 +5,7 @@ It puts together what groups share and keeps it in the database while it is ente
 
 from __future__ import annotations
 
+import getpass
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from atlas_mcp.providers.group import ProviderGroup
     from atlas_mcp.settings import Settings
 
-__all__ = ["Accounts", "models_file", "models_of"]
+__all__ = ["Accounts", "current_user", "models_file", "models_of"]
 
 
 def models_file(settings: Settings) -> Path:
@@ -36,6 +37,14 @@ def models_file(settings: Settings) -> Path:
 def models_of(settings: Settings) -> Models:
     """What is known of models: the shipped data, and the person's own on top."""
     return Models.load(models_file(settings), accounts=accounts_among(settings.provider))
+
+
+def current_user() -> str:
+    """The user of the operating system; in a container it may have no name."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return "user"
 
 
 class Accounts:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from atlas_mcp.database import Database
     from atlas_mcp.providers.budget import Limit
 
-__all__ = ["SCHEMA", "Day"]
+__all__ = ["HELD_BACK", "REMEDY", "SCHEMA", "Day", "taken_today"]
 
 SCHEMA = """
 CREATE TABLE spending (
@@ -44,7 +44,7 @@ HELD_BACK = 0.05
 """The share that is kept for the turns in which runs hand back what there is."""
 
 _REFRESH_SECONDS = 3.0
-_REMEDY = "Raise day_usd or day_tokens under [budget] in atlas.toml, or go on after midnight UTC."
+REMEDY = "Raise day_usd or day_tokens under [budget] in atlas.toml, or go on after midnight UTC."
 
 
 @dataclass(slots=True)
@@ -91,7 +91,7 @@ class Day:
         self._unwritten: dict[str, _Sum] = {}
         self._writing = asyncio.Lock()
         self._upkeep: Upkeep | None = None
-        self.budget = Budget(limit, name="day", held_back=HELD_BACK, remedy=_REMEDY)
+        self.budget = Budget(limit, name="day", held_back=HELD_BACK, remedy=REMEDY)
         self.budget.on_spent = self._spent_here
 
     @property
@@ -145,12 +145,7 @@ class Day:
             " calls = calls + excluded.calls",
             [(self._user, day, *astuple(spent)) for day, spent in taken.items()],
         )
-        row = connection.execute(
-            "SELECT input_tokens, output_tokens, usd, unpriced_tokens, calls FROM spending"
-            " WHERE user = ? AND day = ?",
-            (self._user, today),
-        ).fetchone()
-        return _Sum() if row is None else _Sum(*row)
+        return _sum_of(connection, self._user, today)
 
     def _spent_here(self, usage: Usage) -> None:
         self._begin_anew()
@@ -174,4 +169,27 @@ class Day:
         self.budget.blind = total.unpriced > 0
 
     def _date(self) -> str:
-        return datetime.fromtimestamp(self._clock(), UTC).date().isoformat()
+        return _day_of(self._clock())
+
+
+def _day_of(now: float) -> str:
+    return datetime.fromtimestamp(now, UTC).date().isoformat()
+
+
+def taken_today(connection: sqlite3.Connection, user: str) -> tuple[int, float]:
+    """Tokens and dollars that count against what a user may spend today, for whoever only looks.
+
+    Raises:
+        sqlite3.Error: the database cannot be read.
+    """
+    spent = _sum_of(connection, user, _day_of(time.time()))
+    return spent.input + spent.output, spent.usd
+
+
+def _sum_of(connection: sqlite3.Connection, user: str, day: str) -> _Sum:
+    row = connection.execute(
+        "SELECT input_tokens, output_tokens, usd, unpriced_tokens, calls FROM spending"
+        " WHERE user = ? AND day = ?",
+        (user, day),
+    ).fetchone()
+    return _Sum() if row is None else _Sum(*row)
