@@ -7,7 +7,6 @@ What is heavy (LangGraph, embeddings, a vendor's SDK) is opened when the first r
 from __future__ import annotations
 
 import asyncio
-import getpass
 from collections import defaultdict
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ from atlas_mcp.orchestration.runs import Runs
 from atlas_mcp.orchestration.store import MIGRATIONS, RunRow, RunState
 from atlas_mcp.orchestration.team import Budget, Team, load_teams, pick_team
 from atlas_mcp.providers.group import ProviderGroup
-from atlas_mcp.providers.keeping.accounts import Accounts
+from atlas_mcp.providers.keeping.accounts import Accounts, current_user
 from atlas_mcp.providers.registry import Registry, default_provider_name
 from atlas_mcp.roots import readable
 from atlas_mcp.settings import Settings
@@ -205,16 +204,20 @@ class Atlas:
         """What the models of a run are saying now, by actor; empty where another process owns the run."""
         return self._runs.speaking(run_id)
 
-    async def control(self, run_id: str, action: str, *, reason: str = "") -> RunRow:
+    async def control(
+        self, run_id: str, action: str, *, reason: str = "", changed_team: bool = False
+    ) -> RunRow:
         """Pause, resume or cancel a run, whichever process owns it.
+
+        `changed_team` lets an interrupted run go on with its team as it is now.
 
         Raises:
             UnknownRun: there is no such run of this user.
             InvalidInput: there is no such action, or the run has ended.
-            TeamChanged: an interrupted run's team is no longer what it was.
+            TeamChanged: an interrupted run's team is no longer what it was, and nobody said to go on.
             ProviderChanged: another vendor would answer an interrupted run.
         """
-        return await self._runs.control(run_id, action, reason)
+        return await self._runs.control(run_id, action, reason, changed_team=changed_team)
 
     async def resume_interrupted(self) -> list[str]:
         """Take up every run whose owner went less than `[runs] resume_within` ago; gives their ids."""
@@ -297,14 +300,6 @@ class Atlas:
         return await self._stack.enter_async_context(graph.open_checkpoints(self.settings.home / "runs.db"))
 
 
-def _user() -> str:
-    """The user of the operating system; in a container it may have no name."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        return "user"
-
-
 def _checked_budget(budget: Mapping[str, Any]) -> dict[str, Any]:
     from pydantic import ValidationError
 
@@ -342,7 +337,7 @@ async def open_atlas(
         database = await stack.enter_async_context(open_database(settings.home / "runs.db", MIGRATIONS))
         leases = Leases(database, settings.home / "owners")
         stack.enter_context(leases.living())
-        user = _user()
+        user = current_user()
         accounts = await stack.enter_async_context(Accounts(settings, database, user).kept())
         atlas = Atlas(
             settings, teams, database, leases, stack, accounts=accounts, user=user,

@@ -43,7 +43,7 @@ class Kind(StrEnum):
     TOOL_STARTED = "tool.started"  # tool, arguments
     TOOL_FINISHED = "tool.finished"  # tool, seconds, passages, error
     OUTPUT_REPAIRED = "output.repaired"  # attempt, problems
-    CHECK_FINISHED = "check.finished"  # claims, quotes, unsupported, problems
+    CHECK_FINISHED = "check.finished"  # claims, quotes, unsupported, problems, score, parts
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import providers, simulated_week, storm
+from benchmarks import providers, simulated_week, storm, support
 from benchmarks.start_up import start_up
 from tests.fakes.model_server import FakeModels
 
@@ -45,6 +45,8 @@ def main() -> None:
         simulated_week.week()
     if "storm" in wished:
         storm.main()
+    if "support" in wished:
+        support.main()
 
 
 def cost_of_a_run() -> None:

@@ -5,6 +5,7 @@ Claude Code's agent files are cards as they are: unknown keys are kept and ignor
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -19,6 +20,16 @@ if TYPE_CHECKING:
 __all__ = ["AgentBudget", "Card", "load_card"]
 
 _FRONT = re.compile(r"\A---[ \t]*\r?\n(?P<front>.*?)\r?\n---[ \t]*\r?\n(?P<body>.*)\Z", re.DOTALL)
+
+_PAIR = re.compile(r"\A(?P<key>[A-Za-z_][\w-]*):[ \t]+(?P<value>\S.*?)[ \t]*\Z")
+_SEVERAL_LINES = frozenset("[{|>")
+"""What a value begins with that may go on in the next line."""
+
+_REMEDIES = {
+    "missing": "Write a line `{key}: …` between the two lines `---`.",
+    "string_type": 'Put it in double quotes: {key}: "…".',
+    "tuple_type": "Write a list: {key}: [a, b].",
+}
 
 
 def _listed(value: object) -> object:
@@ -83,7 +94,8 @@ def load_card(path: Path) -> Card:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise InvalidConfiguration(f"{path}: {key}: {first['msg']}.", remedy="Correct that key.") from None
+        remedy = _REMEDIES.get(first["type"], "Correct that key.").format(key=key)
+        raise InvalidConfiguration(f"{path}: {key}: {first['msg']}.", remedy=remedy) from None
 
 
 def _read_front(path: Path, text: str) -> dict[str, Any]:
@@ -93,13 +105,30 @@ def _read_front(path: Path, text: str) -> dict[str, Any]:
         front: object = yaml.safe_load(text) or {}
     except (yaml.YAMLError, ValueError) as error:
         # A ValueError is a date that no calendar has.
-        line = getattr(getattr(error, "problem_mark", None), "line", -1) + 2
+        mark = getattr(getattr(error, "problem_mark", None), "line", -1)
+        line, key, value = _culprit(text) or (mark, "", "")
+        example = f", such as {key}: {json.dumps(value, ensure_ascii=False)}" if key else ""
         raise InvalidConfiguration(
-            f"{path}, line {line}: the front matter is not valid YAML.",
-            remedy="Put values that contain `: ` or begin with a special character in double quotes.",
+            f"{path}, line {line + 2}: {key + ': ' if key else ''}the front matter is not valid YAML.",
+            remedy="Put values that contain `: ` or begin with a special character in double quotes"
+            f"{example}.",
         ) from None
     if not isinstance(front, dict):
         raise InvalidConfiguration(
             f"{path}: the front matter is no list of keys.", remedy="Write `key: value`."
         )
     return {str(key): value for key, value in cast("dict[object, Any]", front).items()}
+
+
+def _culprit(text: str) -> tuple[int, str, str] | None:
+    """The first line of front matter that is no YAML by itself: its number from 0, its key and its value."""
+    import yaml
+
+    for number, line in enumerate(text.splitlines()):
+        if not (found := _PAIR.match(line)) or found["value"][0] in _SEVERAL_LINES:
+            continue
+        try:
+            yaml.safe_load(line)
+        except (yaml.YAMLError, ValueError):
+            return number, found["key"], found["value"].strip("\"'")
+    return None

@@ -222,14 +222,20 @@ def resume_run(
     provider: Annotated[
         str | None, typer.Option(help="Who answers prompts, where the run was begun with another provider.")
     ] = None,
+    changed_team: Annotated[
+        bool, typer.Option("--changed-team", help="Go on even though the team's folder changed meanwhile.")
+    ] = False,
     plain: Plain = False,
     as_json: AsJson = False,
 ) -> None:
     """Let a paused run go on; take up an interrupted one here, from where it was, and print its brief."""
-    perform(_resume(run_id, "plain" if plain else "live", provider=provider, as_json=as_json))
+    manner: Manner = "plain" if plain else "live"
+    perform(_resume(run_id, manner, provider=provider, changed_team=changed_team, as_json=as_json))
 
 
-async def _resume(run_id: str, manner: Manner, *, provider: str | None, as_json: bool) -> Exit:
+async def _resume(
+    run_id: str, manner: Manner, *, provider: str | None, changed_team: bool, as_json: bool
+) -> Exit:
     from atlas_mcp.orchestration.store import RunState
 
     async with opened(provider=provider) as atlas:
@@ -237,7 +243,9 @@ async def _resume(run_id: str, manner: Manner, *, provider: str | None, as_json:
         if row.final:
             return await give(atlas, row.run_id, as_json=as_json)
         interrupted = row.state is RunState.INTERRUPTED
-        row = await atlas.control(row.run_id, "resume", reason="asked at the command line")
+        row = await atlas.control(
+            row.run_id, "resume", reason="asked at the command line", changed_team=changed_team
+        )
         if not interrupted:
             stderr().print(f"Run {row.run_id} was told to go on.", soft_wrap=True)
             return exit_code(row) if row.final else Exit.DONE

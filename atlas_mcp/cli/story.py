@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from atlas_mcp.cli.live import STATE_STYLES
 from atlas_mcp.cli.words import ago, seconds_between, spent, tallied
 from atlas_mcp.events import Kind
-from atlas_mcp.observe.sentences import counted, shortened
+from atlas_mcp.observe.sentences import counted, scored, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -166,7 +166,7 @@ def _chosen(data: Data) -> list[Part]:
 def _switched(data: Data) -> list[Part]:
     again = data["left"] == data["joined"]
     said = f"{data['joined']} tries again" if again else f"{data['joined']} goes on for {data['left']}"
-    return [(f"{said}, by {data['way']} ", "yellow"), (data["reason"], "dim")]
+    return [(f"{said}, by {data['way']}: ", "yellow"), (data["reason"], "dim")]
 
 
 def _model_failed(data: Data) -> list[Part]:
@@ -189,7 +189,7 @@ def _work_failed(data: Data) -> list[Part]:
 def _checked(data: Data) -> list[Part]:
     quotes = counted(data["quotes"], "verified quote")
     aside = f", {data['unsupported']} not supported" if data["unsupported"] else ""
-    return [(f"{counted(data['claims'], 'claim')}, {quotes}{aside}", "green")]
+    return [(f"{counted(data['claims'], 'claim')}, {quotes}{aside}{scored(data)}", "green")]
 
 
 _DETAILS: dict[Kind, Callable[[Data], list[Part]]] = {

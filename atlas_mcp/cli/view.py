@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from atlas_mcp.cli.words import seconds_between, tallied
 from atlas_mcp.events import Kind
-from atlas_mcp.observe.sentences import counted
+from atlas_mcp.observe.sentences import counted, scored
 
 if TYPE_CHECKING:
     from atlas_mcp.events import Event
@@ -84,15 +84,15 @@ class RunView:
             case Kind.STEP_FINISHED:
                 line = self._latest(data["step"])
                 line.progress, line.seconds = "done", data["seconds"]
-                line.note = _told(data) or line.note
+                # A check has said in words what it counted.
+                line.note = (line.note if line.title == "check" else "") or _told(data) or line.note
             case Kind.DOCUMENTS_READ:
                 self._latest("recall").note = data["label"]
             case Kind.CHECK_FINISHED:
                 aside = f", {data['unsupported']} set aside" if data["unsupported"] else ""
-                self._latest(
-                    "check"
-                ).note = (
+                self._latest("check").note = (
                     f"{counted(data['claims'], 'claim')}, {counted(data['quotes'], 'quote')} verified{aside}"
+                    f"{scored(data)}"
                 )
             case _:
                 pass

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.events import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from atlas_mcp.events import Event
 
-__all__ = ["PASSING", "SILENT", "counted", "sentence", "shortened"]
+__all__ = ["PASSING", "SILENT", "counted", "scored", "sentence", "shortened"]
 
 LONGEST = 120
 """Characters of a goal, or of what a model says, that are shown."""
@@ -36,10 +36,17 @@ def shortened(text: str, most: int = LONGEST, *, from_end: bool = False) -> str:
     return f"…{line[1 - most :]}" if from_end else f"{line[: most - 1]}…"
 
 
+def scored(data: Mapping[str, Any]) -> str:
+    """What a check measured, to end a sentence with; nothing where nothing was, or by an older version."""
+    score = data.get("score")
+    return "" if score is None else f", measured {score:.1f} of 5"
+
+
 def _checked(event: Event) -> str:
     data = event.data
     lost = f", {data['unsupported']} not supported" if data["unsupported"] else ""
-    return f"check: {counted(data['claims'], 'claim')}, {counted(data['quotes'], 'quote')} verified{lost}"
+    verified = f"{counted(data['claims'], 'claim')}, {counted(data['quotes'], 'quote')} verified"
+    return f"check: {verified}{lost}{scored(data)}"
 
 
 def _ended(event: Event) -> str:

@@ -19,11 +19,14 @@ if TYPE_CHECKING:
     from atlas_mcp.memory.memory import Memory
     from atlas_mcp.messages import Passage
 
-__all__ = ["SEARCH", "Counted", "Desk"]
+__all__ = ["SEARCH", "TOOLS", "Counted", "Desk"]
 
 OnReading: TypeAlias = "Callable[[str, int, int], Awaitable[None]]"
 
 SEARCH = "search_documents"
+TOOLS = (SEARCH,)
+"""The tools that a card may grant."""
+
 HITS = 12
 
 TELL_SECONDS = 0.2

@@ -93,7 +93,7 @@ def _next(row: RunRow) -> str:
 
 
 def _fitted(made: dict[str, Any]) -> dict[str, Any]:
-    """The envelope, cut as little as needed: its report, the ends of its longest lists, long texts, all."""
+    """The envelope, cut as little as needed: report, reasons, ends of the longest lists, long texts, all."""
     if "error" in made:
         made = {**made, "error": _short(made["error"])}
     if made["output"] is None:
@@ -101,6 +101,8 @@ def _fitted(made: dict[str, Any]) -> dict[str, Any]:
     output = dict(made["output"])
     truncated: dict[str, int] = {}
     _cut_report(output, made["report_uri"], truncated)
+    if _size({**made, "output": output}) > _ROOM:
+        _cut_reasons(output, truncated)
     _cut_lists(output, _size({**made, "output": output}) - _ROOM, truncated)
     if _size({**made, "output": output}) > _ROOM:
         _cut_texts(output, truncated)
@@ -115,6 +117,27 @@ def _cut_report(output: dict[str, Any], uri: str, truncated: dict[str, int]) -> 
         kept = report.encode()[: LONGEST_REPORT - 120].decode(errors="ignore").rsplit("\n", 1)[0]
         output["report"] = f"{kept}\n\n*(goes on at {uri})*\n"
         truncated["report"] = len(report) - len(kept)
+
+
+def _cut_reasons(output: dict[str, Any], truncated: dict[str, int]) -> None:
+    """Leave of what the librarian measured the figures; the run's events have the reasons."""
+    match output.get("measures"):
+        case {"parts": [*parts]} as measures:
+            pass
+        case _:
+            return
+    kept: list[Any] = []
+    dropped = 0
+    for part in parts:
+        match part:
+            case {"reasons": [_, *_]}:
+                dropped += len(part["reasons"])
+                kept.append({**part, "reasons": []})
+            case _:
+                kept.append(part)
+    if dropped:
+        output["measures"] = {**measures, "parts": kept}
+        truncated["measures"] = dropped
 
 
 def _cut_lists(output: dict[str, Any], excess: int, truncated: dict[str, int]) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from atlas_mcp.messages import Finding
     from atlas_mcp.orchestration.context import RunContext
     from atlas_mcp.orchestration.evidence import Evidence
+    from atlas_mcp.quality.measured import Measures
 
 __all__ = ["UNSUPPORTED", "assemble"]
 
@@ -29,6 +30,7 @@ def assemble(
     found: Evidence,
     lost: Sequence[Finding],
     *,
+    measures: Measures,
     partial: bool,
     skipped: int = 0,
 ) -> dict[str, Any]:
@@ -36,7 +38,7 @@ def assemble(
 
     `lost` are findings whose quote is not in the stored source; what cites one of them is unsupported.
     Unsupported claims and disagreements are left out; a sentence of the answer stays,
-    marked, and is listed. `skipped` documents could not be read.
+    marked, and is listed. `measures` are those of what is released; `skipped` documents could not be read.
     """
     gone = {finding.id for finding in lost}
     quotes = {finding.id: finding.quote for finding in found.findings if finding.id not in gone}
@@ -51,6 +53,7 @@ def assemble(
         "sources": [{"id": name, **asdict(source)} for name, source in found.sources.items()],
         "unsupported": unsupported,
         "made_with": _made_with(context),
+        "measures": measures.to_dict(),
         "run_id": context.row.run_id,
     }
     # The report shows what the run knows, whether or not the team's own output has a place for it.

@@ -10,6 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any, cast
 
 from atlas_mcp.errors import InvalidConfiguration
+from atlas_mcp.orchestration.contradictions import contradictions
 from atlas_mcp.shapes import misfits
 
 if TYPE_CHECKING:
@@ -18,8 +19,16 @@ if TYPE_CHECKING:
 
 __all__ = ["COMPUTED", "is_computed", "read_output_schema"]
 
-COMPUTED = frozenset({"findings", "made_with", "report", "run_id", "sources", "unsupported"})
-"""What a run can compute itself; marked `x-atlas-computed`, it is not asked of the supervisor."""
+COMPUTED = {
+    "findings": "array",
+    "made_with": "object",
+    "measures": "object",
+    "report": "string",
+    "run_id": "string",
+    "sources": "array",
+    "unsupported": "array",
+}
+"""What a run can compute itself, and its type; marked `x-atlas-computed`, no supervisor is asked for it."""
 
 _JUDGED: dict[str, tuple[str, tuple[Any, ...]]] = {
     "answer": ("a string", (0, {}, [])),
@@ -64,6 +73,10 @@ def read_output_schema(file: Path) -> dict[str, Any]:
             raise InvalidConfiguration(
                 f"{file}: required: there is no property {name!r}.", remedy="Describe it under properties."
             )
+    for place, said in contradictions(schema):
+        raise InvalidConfiguration(
+            f"{file}: {place}: {said}.", remedy="Nothing can fit it; relax one of them."
+        )
     return schema
 
 
@@ -105,6 +118,12 @@ def _check_property(file: Path, name: str, shape: object, definitions: dict[str,
             raise InvalidConfiguration(
                 f"{file}: properties.{name}: no run computes it.",
                 remedy=f"x-atlas-computed is for {', '.join(sorted(COMPUTED))}.",
+            )
+        kind = cast("dict[str, Any]", shape).get("type", COMPUTED[name])
+        if COMPUTED[name] not in (kind if isinstance(kind, list) else [kind]):
+            raise InvalidConfiguration(
+                f"{file}: properties.{name}.type: the run gives a value of type {COMPUTED[name]}.",
+                remedy=f'Write "type": "{COMPUTED[name]}".',
             )
         return
     wish, refused = _JUDGED.get(name, ("", ()))

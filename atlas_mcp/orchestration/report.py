@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.observe.sentences import counted
+from atlas_mcp.quality.measured import TITLES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +22,7 @@ LONGEST = 20_000
 """Bytes that a report may have; of a longer one the middle is left out, so that the sources stay."""
 
 _LONGEST_TITLE = 200
+_FAULTS = 5
 _SHORTENED = "*(shortened; the run's evidence has the rest)*"
 
 _SPACE = re.compile(r"\s+")
@@ -49,7 +51,7 @@ def written(
             "Not supported", [f"{each['text']} ({each['reason']})" for each in output.get("unsupported", [])]
         ),
     ]
-    tail = [_sources(output), _made_with(team, output, skipped)]
+    tail = [_sources(output), _measured(output), _made_with(team, output, skipped)]
     text = _joined([*head, *body, *tail])
     if len(text.encode()) <= LONGEST:
         return text
@@ -125,6 +127,25 @@ def _sources(output: Mapping[str, Any]) -> str:
             if source["id"] in cited
         ],
     )
+
+
+def _measured(output: Mapping[str, Any]) -> str:
+    """The librarian's figures in a few lines; the whole of them is in the output."""
+    measures = output.get("measures")
+    if not measures or measures["score"] is None:
+        return ""
+    parts = measures["parts"]
+    figures = ", ".join(f"{_named(part)} {part['share']:.0%}" for part in parts if part["applies"])
+    absent = [_named(part) for part in parts if not part["applies"]]
+    faults = [each for part in parts for each in part["reasons"]]
+    lines = [f"From words and numbers alone, which do not tell what is true: {figures}."]
+    lines += [f"{each['where']}: “{each['quote']}”: {each['reason']}" for each in faults[:_FAULTS]]
+    lines += [f"Not applicable: {', '.join(absent)}."] if absent else []
+    return _listed(f"Measured: {measures['score']:.1f} of 5", lines)
+
+
+def _named(part: Mapping[str, Any]) -> str:
+    return TITLES[part["name"]]
 
 
 def _made_with(team: Team, output: Mapping[str, Any], skipped: int) -> str:

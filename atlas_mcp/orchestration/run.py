@@ -84,7 +84,8 @@ class Owner:
         if row.team_version != team.version:
             raise TeamChanged(
                 f"The folder of team {team.name} changed since run {row.run_id} began.",
-                remedy="Start the run again, or bring the folder back to what it was.",
+                remedy="Start it again, bring the folder back to what it was, or let it go on with the team"
+                f" as it is now: atlas-mcp runs resume {row.run_id} --changed-team",
             )
         asked: str = row.options.get("provider", workshop.answers)
         known: Sequence[str] = row.options.get("recipients", [asked.partition(":")[0]])

@@ -52,8 +52,10 @@ class Runs:
             await self.own(row)
         return row, new
 
-    async def own(self, row: RunRow) -> bool:
+    async def own(self, row: RunRow, *, changed_team: bool = False) -> bool:
         """Work on a run in this process, unless a living process holds it already.
+
+        `changed_team` lets it go on with the team as it is now, where that is another than it began with.
 
         Raises:
             UnknownTeam: its team is gone.
@@ -71,6 +73,8 @@ class Runs:
             if row.final:
                 await self._workshop.leases.release(lease)
                 return False
+            if changed_team and row.team_version != team.version:
+                row = await self._store.adopt(lease, team.version)
             owner = Owner(self._workshop, row, team, lease, provider)
             await self._store.move(lease, RunState.QUEUED)
         except BaseException:
@@ -110,8 +114,10 @@ class Runs:
         owned = self._owners.get(run_id)
         return owned[0].speaking if owned else {}
 
-    async def control(self, run_id: str, action: str, reason: str) -> RunRow:
+    async def control(self, run_id: str, action: str, reason: str, *, changed_team: bool = False) -> RunRow:
         """Pause, resume or cancel a run, whichever process owns it.
+
+        `changed_team` lets an interrupted run go on with the team as it is now.
 
         Raises:
             UnknownRun: there is no such run of this user.
@@ -125,15 +131,15 @@ class Runs:
         if row.final:
             raise InvalidInput(f"Run {run_id} is {row.state}; it has ended.", remedy="Start another one.")
         if row.state is RunState.INTERRUPTED:
-            await self._control_interrupted(row, Verb(action), reason)
+            await self._control_interrupted(row, Verb(action), reason, changed_team=changed_team)
         else:
             await self._workshop.controls.send(run_id, Verb(action), reason)
         return await self.get(run_id)
 
-    async def _control_interrupted(self, row: RunRow, verb: Verb, reason: str) -> None:
+    async def _control_interrupted(self, row: RunRow, verb: Verb, reason: str, *, changed_team: bool) -> None:
         match verb:
             case Verb.RESUME:
-                await self.own(row)
+                await self.own(row, changed_team=changed_team)
             case Verb.CANCEL:
                 await self._cancel_interrupted(row, reason)
             case Verb.PAUSE:

@@ -6,6 +6,7 @@ know neither the graph that orders them nor the process that owns the run.
 
 from __future__ import annotations
 
+import asyncio
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypeAlias, TypedDict
 
@@ -24,6 +25,7 @@ from atlas_mcp.messages import Intent, Material, TaskType, ToolCall
 from atlas_mcp.orchestration import evidence, prompts
 from atlas_mcp.orchestration.context import ALIKE
 from atlas_mcp.orchestration.desk import SEARCH
+from atlas_mcp.orchestration.measuring import assigned, measured, measured_draft
 from atlas_mcp.orchestration.output import assemble
 from atlas_mcp.quality.citations import judge_claims, judge_sentences, misquoted
 from atlas_mcp.shapes import misfits
@@ -169,8 +171,11 @@ class Steps:
         """Spend nothing on work that cannot succeed.
 
         Raises:
-            RunError: an assignment it comes after failed, or workers fail alike one after another.
+            RunError: an assignment it comes after failed, workers fail alike one after another, or the team
+            has no such worker any more.
         """
+        if (worker := work["assignment"]["worker"]) not in self._team.cards:
+            raise RunError(f"The team changed and has no {worker} any more.", remedy="Start the run again.")
         for identity, result in work["before"].items():
             if not result["ok"]:
                 raise RunError(f"It comes after {identity}, which failed.", remedy="See why that one failed.")
@@ -287,23 +292,24 @@ class Steps:
         found = evidence.numbered(state["assignments"], state["results"])
         snapshots = {source.sha256: await self._stored(source.sha256) for source in found.sources.values()}
         lost = evidence.not_in_snapshot(found, snapshots)
+        draft, partial = state.get("draft", {}), state.get("partial", False)
+        plan = assigned(state["assignments"], state["results"], found)
+        # A long brief takes a while to measure, and others are waiting for the loop.
+        measures = await asyncio.to_thread(measured, draft, found, lost, snapshots, plan)
         output = assemble(
-            self._context,
-            state.get("draft", {}),
-            found,
-            lost,
-            partial=state.get("partial", False),
-            skipped=self._desk.skipped,
+            self._context, draft, found, lost, measures=measures, partial=partial, skipped=self._desk.skipped
         )
         unsupported = len(output.get("unsupported", []))
         await self._emit(
             Kind.CHECK_FINISHED, "check", claims=len(output.get("claims", [])),
             quotes=len(found.findings) - len(lost),
             unsupported=unsupported, problems=[finding.quote[:200] for finding in lost],
+            **{key: value for key, value in measures.to_dict().items() if key != "blind_spots"},
         )  # fmt: skip
-        claims = len(output.get("claims", []))
-        if claims or unsupported:
-            self._context.rate("compose", TaskType.WRITING, _MOST * claims / (claims + unsupported))
+        # What was cut short is no sign of how well it was written.
+        written = await asyncio.to_thread(measured_draft, draft, found, () if partial else plan)
+        if written.score is not None:
+            self._context.rate("compose", TaskType.WRITING, written.score)
         await self._end("check", since, unsupported=unsupported)
         if problems := misfits(self._team.output_schema, output):
             raise InvalidOutput(

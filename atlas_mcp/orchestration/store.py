@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from atlas_mcp.events import Kind
 from atlas_mcp.observe.journal import SCHEMA as JOURNAL_SCHEMA
 from atlas_mcp.observe.journal import insert_event, now
 from atlas_mcp.orchestration.control import SCHEMA as CONTROL_SCHEMA
+from atlas_mcp.orchestration.control import Verb
 from atlas_mcp.orchestration.lease import SCHEMA as LEASE_SCHEMA
 from atlas_mcp.orchestration.lease import Lease, assert_held
 from atlas_mcp.orchestration.ledger import SCHEMA as LEDGER_SCHEMA
@@ -208,6 +209,25 @@ class RunStore:
             )
 
         await self._database.write(write)
+
+    async def adopt(self, lease: Lease, version: str) -> RunRow:
+        """Let a run go on with another version of its team, and note in its journal that somebody wished so.
+
+        Raises:
+            LeaseLost: another process owns the run.
+        """
+        run_id = lease.run_id
+
+        def write(connection: sqlite3.Connection) -> RunRow:
+            assert_held(connection, lease)
+            before = _row(connection.execute("SELECT * FROM run WHERE run_id = ?", (run_id,)).fetchone())
+            connection.execute("UPDATE run SET team_version = ? WHERE run_id = ?", (version, run_id))
+            reason = f"go on with the changed team: {version[:12]} in place of {before.team_version[:12]}"
+            data = {"verb": Verb.RESUME.value, "reason": reason}
+            insert_event(connection, run_id, Kind.CONTROL_RECEIVED, actor="person", data=data)
+            return replace(before, team_version=version)
+
+        return await self._database.write(write)
 
     async def finish(
         self, lease: Lease, state: RunState, *, partial: bool, output: dict[str, Any] | None,

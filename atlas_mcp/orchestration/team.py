@@ -1,7 +1,7 @@
 """A team's folder as a `Team`; every mistake is named by file and key.
 
 A folder holds `team.toml` (wiring and limits), one `<agent>.md` an agent, and `output.schema.json`. The
-hash of the folder is the team's version; a run remembers the one it began with.
+hash of the folder, without its `cases`, is the team's version; a run remembers the one it began with.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import keyword
 import logging
 import re
 import tomllib
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -24,15 +25,25 @@ from atlas_mcp.errors import InvalidConfiguration, InvalidInput, UnknownTeam
 from atlas_mcp.orchestration.output_schema import is_computed, read_output_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from atlas_mcp.catalogue import Catalogue
 
-__all__ = ["Budget", "InputField", "Team", "load_team", "load_teams", "pick_team"]
+__all__ = [
+    "CASES", "TEAM_NAME", "Budget", "InputField", "Team", "TeamFile", "check_limits", "check_wiring",
+    "load_team", "load_teams", "pick_team", "read_wiring",
+]  # fmt: skip
 
-_NAME = re.compile(r"\A[a-z][a-z0-9_-]{0,63}\Z")
+TEAM_NAME = re.compile(r"\A[a-z][a-z0-9_-]{0,63}\Z")
+"""What a team's folder may be called."""
+
+CASES = "cases"
+"""The folder of a team's cases, which try the team and are no part of it."""
+
 _CARD = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z")
 _TAKEN = frozenset({"budget", "documents", "fresh", "priority", "self", "team", "wait_seconds"})
+
+_FEWEST_CALLS = 3
 
 LONGEST_INPUT = 20_000
 """Characters that one input of a team may have."""
@@ -71,7 +82,9 @@ class Budget(_Table):
     calls: int | None = Field(default=None, gt=0)
 
 
-class _TeamFile(_Table):
+class TeamFile(_Table):
+    """`team.toml`: who is on the team, what it asks for, within which limits."""
+
     description: str = Field(min_length=1)
     supervisor: str
     workers: tuple[str, ...] = Field(min_length=1)
@@ -94,6 +107,15 @@ class _TeamFile(_Table):
             raise ValueError("a worker is named twice")
         return value
 
+    @field_validator("budget")
+    @classmethod
+    def _suffices(cls, value: Budget) -> Budget:
+        if value.calls is not None and value.calls < _FEWEST_CALLS:
+            raise ValueError(
+                f"calls: {value.calls} is too few; a plan, one assignment and the brief take a call each"
+            )
+        return value
+
     @field_validator("input")
     @classmethod
     def _can_be_asked(cls, value: dict[str, InputField]) -> dict[str, InputField]:
@@ -108,7 +130,7 @@ class _TeamFile(_Table):
         return value
 
 
-class Team(_TeamFile):
+class Team(TeamFile):
     """A supervisor, its workers, their limits and the shape of what they give."""
 
     name: str
@@ -192,16 +214,15 @@ def load_team(folder: Path) -> Team:
     """
     name = folder.name
     file = folder / "team.toml"
-    if not _NAME.match(name):
+    if not TEAM_NAME.match(name):
         raise InvalidConfiguration(
             f"{folder}: a team's folder is named with small letters, digits, - and _.", remedy="Rename it."
         )
-    wiring = _read_wiring(file)
+    wiring = read_wiring(file)
+    check_wiring(folder, wiring)
     cards = {card: load_card(folder / f"{card}.md") for card in (wiring.supervisor, *wiring.workers)}
-    if wiring.supervisor in wiring.workers:
-        raise InvalidConfiguration(
-            f"{file}: workers: {wiring.supervisor!r} is the supervisor.", remedy="Name others."
-        )
+    for card, written in cards.items():
+        check_limits(folder / f"{card}.md", written, wiring.budget)
     return Team(
         **wiring.model_dump(),
         name=name,
@@ -212,9 +233,14 @@ def load_team(folder: Path) -> Team:
     )
 
 
-def _read_wiring(file: Path) -> _TeamFile:
+def read_wiring(file: Path) -> TeamFile:
+    """What `team.toml` says.
+
+    Raises:
+        InvalidConfiguration: it is missing or wrong; names the key.
+    """
     try:
-        return _TeamFile.model_validate(tomllib.loads(file.read_text("utf-8-sig")))
+        return TeamFile.model_validate(tomllib.loads(file.read_text("utf-8-sig")))
     except FileNotFoundError:
         raise InvalidConfiguration(
             f"{file}: there is no such file.", remedy="A team needs a team.toml."
@@ -229,21 +255,87 @@ def _read_wiring(file: Path) -> _TeamFile:
         said = first["msg"].removeprefix("Value error, ")
         known = _known_keys(first["loc"]) if first["type"] == "extra_forbidden" else ""
         raise InvalidConfiguration(
-            f"{file}: {key}: {said}.", remedy=f"Known keys: {known}." if known else "Correct that key."
+            f"{file}: {key}: {said}.", remedy=f"Known keys: {known}." if known else _remedy(first["loc"])
         ) from None
 
 
 def _known_keys(place: tuple[int | str, ...]) -> str:
-    table = {"input": InputField, "budget": Budget}.get(str(place[0]), _TeamFile)
+    table = {"input": InputField, "budget": Budget}.get(str(place[0]), TeamFile)
     return ", ".join(table.model_fields)
 
 
+def _remedy(place: Sequence[int | str]) -> str:
+    """What to write where a number is out of its bounds."""
+    top, *below = map(str, place)
+    fields, name = (
+        (Budget.model_fields, below[0]) if top == "budget" and below else (TeamFile.model_fields, top)
+    )
+    bounds = {
+        kind: getattr(bound, kind)
+        for bound in (fields[name].metadata if name in fields else ())
+        for kind in ("gt", "ge", "le")
+        if hasattr(bound, kind)
+    }
+    if "le" in bounds:
+        return f"Write a number from {bounds['ge']:g} to {bounds['le']:g}."
+    return f"Write a number above {bounds['gt']:g}." if "gt" in bounds else "Correct that key."
+
+
+def check_wiring(folder: Path, wiring: TeamFile) -> None:
+    """Refuse who cannot be on a team.
+
+    Raises:
+        InvalidConfiguration: the supervisor works too, the team names itself, or there is no such card.
+    """
+    file = folder / "team.toml"
+    if wiring.supervisor in wiring.workers:
+        raise InvalidConfiguration(
+            f"{file}: workers: {wiring.supervisor!r} is the supervisor.", remedy="Name others."
+        )
+    cards = {path.stem for path in folder.glob("*.md")}
+    for key, names in (("supervisor", (wiring.supervisor,)), ("workers", wiring.workers)):
+        for name in names:
+            if name in cards:
+                continue
+            if name == folder.name:
+                raise InvalidConfiguration(
+                    f"{file}: {key}: {name!r} is the team itself.",
+                    remedy=f"A team cannot work for itself; write {name}.md if an agent is meant.",
+                )
+            near = get_close_matches(name, cards - {wiring.supervisor, *wiring.workers}, n=1)
+            hint = f", or did you mean {near[0]!r}" if near else ""
+            raise InvalidConfiguration(
+                f"{file}: {key}: {name!r}: there is no such card; {folder / f'{name}.md'} is missing.",
+                remedy=f"Write {name}.md{hint}.",
+            )
+
+
+def check_limits(file: Path, card: Card, budget: Budget) -> None:
+    """Refuse an assignment that may take more than the whole run.
+
+    Raises:
+        InvalidConfiguration: names the key of the card.
+    """
+    for key in ("tokens", "cost_usd", "calls") if card.budget else ():
+        one, all_together = getattr(card.budget, key), getattr(budget, key)
+        if one is not None and all_together is not None and one > all_together:
+            raise InvalidConfiguration(
+                f"{file}: budget.{key}: {one:g} for one assignment is more than the {all_together:g}"
+                " that team.toml allows the whole run.",
+                remedy="Lower it, or raise [budget] in team.toml.",
+            )
+
+
 def _version(folder: Path) -> str:
-    """SHA-256 over the folder's files, by name and content; hidden files do not count."""
+    """SHA-256 over the folder's files, by name and content; cases and hidden files do not count."""
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         relative = path.relative_to(folder)
-        if path.is_file() and not any(part.startswith((".", "__")) for part in relative.parts):
+        if (
+            relative.parts[0] != CASES
+            and path.is_file()
+            and not any(part.startswith((".", "__")) for part in relative.parts)
+        ):
             digest.update(f"{relative.as_posix()}\0".encode())
             digest.update(path.read_bytes().replace(b"\r\n", b"\n"))
             digest.update(b"\0")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from atlas_mcp.text.sentences import sentences
@@ -16,7 +17,7 @@ from atlas_mcp.text.words import stems
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["lexical_support", "negated", "numbers", "numbers_supported", "polarity_differs"]
+__all__ = ["lexical_support", "negated", "numbers", "numbers_supported", "polarity_differs", "sentence_stems"]
 
 WINDOW = 3
 NUMBER = re.compile(r"(?:(?<![A-Za-z0-9_.,])|(?<=\b[vV]))[-+]?\d+(?:[.,]\d+)*(?![A-Za-z_]*\d)")
@@ -45,9 +46,15 @@ def lexical_support(claim: str, quotes: Iterable[str]) -> float:
 
 
 def _held(wanted: set[str], quote: str) -> float:
-    held = [wanted.intersection(stems(sentence.text)) for sentence in sentences(quote)]
+    held = [wanted & words for _, words in sentence_stems(quote)]
     windows = (set[str]().union(*held[at : at + WINDOW]) for at in range(max(1, len(held) - WINDOW + 1)))
     return max(len(window) for window in windows) / len(wanted)
+
+
+@lru_cache(maxsize=500)
+def sentence_stems(quote: str) -> tuple[tuple[str, frozenset[str]], ...]:
+    """The sentences of a quote, each with its stems; many claims are held against the same few quotes."""
+    return tuple((sentence.text, frozenset(stems(sentence.text))) for sentence in sentences(quote))
 
 
 def numbers(text: str) -> set[str]:

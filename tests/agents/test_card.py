@@ -88,6 +88,36 @@ def test_a_mistake_in_a_card_is_named_by_file_and_key(tmp_path: Path, text: str 
     assert caught.value.remedy
 
 
+@pytest.mark.parametrize(
+    ("front", "line", "remedy"),
+    [
+        ("name: web\ndescription: Finds: what is there", 3, 'description: "Finds: what is there"'),
+        ("description: @all tides", 2, 'description: "@all tides"'),
+        ("tools: [a, b]\ndescription: 'tis new\nname: web", 3, 'description: "tis new"'),
+        ('description: Says "tides": yes', 2, r'description: "Says \"tides\": yes"'),
+        ("description: 2026-13-45", 2, 'description: "2026-13-45"'),
+    ],
+)
+def test_front_matter_that_is_no_yaml_is_told_with_the_line_and_how_to_quote_it(
+    tmp_path: Path, front: str, line: int, remedy: str
+) -> None:
+    with pytest.raises(InvalidConfiguration) as caught:
+        load_card(write(tmp_path, f"---\n{front}\n---\nP\n"))
+    assert f"line {line}" in caught.value.message
+    assert remedy in caught.value.remedy
+
+
+def test_a_value_of_another_type_is_told_with_what_to_write(tmp_path: Path) -> None:
+    for front, remedy in (
+        ("description: yes", 'Put it in double quotes: description: "…".'),
+        ("name: web", "Write a line `description: …` between the two lines `---`."),
+        ("description: D\ntools: {a: b}", "Write a list: tools: [a, b]."),
+    ):
+        with pytest.raises(InvalidConfiguration) as caught:
+            load_card(write(tmp_path, f"---\n{front}\n---\nP\n"))
+        assert caught.value.remedy == remedy
+
+
 def test_a_card_that_is_missing_or_a_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "folder.md").mkdir()
     for name in ("missing.md", "folder.md"):

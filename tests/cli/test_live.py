@@ -47,6 +47,14 @@ def begun() -> Told:
     return tell(Kind.STEP_FINISHED, step="plan", seconds=0.5, assignments=2)
 
 
+def test_a_check_says_what_it_counted_and_measured_also_when_something_was_set_aside() -> None:
+    tell = begun()
+    tell(Kind.STEP_STARTED, step="check", label="check: verifying quotes and citations")
+    tell(Kind.CHECK_FINISHED, claims=3, quotes=4, unsupported=2, score=3.26)
+    tell(Kind.STEP_FINISHED, step="check", seconds=0.1, unsupported=2)
+    assert tell.view.lines["check"].note == "3 claims, 4 quotes verified, 2 set aside, measured 3.3 of 5"
+
+
 def test_workers_wait_work_and_end_each_on_its_own_line() -> None:
     tell = begun()
     tell(Kind.WORK_STARTED, "documents#a1", assignment="a1", worker="documents", goal="tides?")

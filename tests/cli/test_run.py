@@ -27,7 +27,7 @@ def test_a_run_prints_its_brief_on_stdout_and_its_progress_on_stderr(
     assert done.exit_code == Exit.DONE
     assert done.stdout.startswith(f"# {QUESTION}\n")
     assert "“The moon raises two tides a day.”" in done.stdout
-    assert "check: 1 claim, 1 quote verified" in done.stderr
+    assert "check: 1 claim, 1 quote verified, measured 5.0 of 5" in done.stderr
 
 
 def test_json_prints_the_envelope_with_the_whole_output_and_nothing_else(

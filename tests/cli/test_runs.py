@@ -61,7 +61,7 @@ def test_a_run_is_told_as_a_story(atlas_mcp: Program, run_id: str) -> None:
         "1 passage",
         "1 finding",
         "compose: writing",
-        "1 claim, 1 verified quote",
+        "1 claim, 1 verified quote, measured 5.0 of 5",
         " s  done",
         "used: 3 calls",
     ]

@@ -19,6 +19,13 @@ def test_events_are_told_as_a_person_would() -> None:
         told(Kind.CHECK_FINISHED, claims=5, quotes=1, unsupported=2)
         == "check: 5 claims, 1 quote verified, 2 not supported"
     )
+    assert (
+        told(Kind.CHECK_FINISHED, claims=5, quotes=1, unsupported=0, score=4.26)
+        == "check: 5 claims, 1 quote verified, measured 4.3 of 5"
+    )
+    assert told(Kind.CHECK_FINISHED, claims=0, quotes=0, unsupported=0, score=None) == (
+        "check: 0 claims, 0 quotes verified"
+    )
 
 
 def test_only_these_events_say_nothing_to_a_person() -> None:

@@ -16,6 +16,7 @@ from atlas_mcp.orchestration.envelope import LARGEST, LONGEST_REPORT, envelope, 
 from atlas_mcp.orchestration.store import RunRow, RunState
 from atlas_mcp.orchestration.team import load_teams
 from atlas_mcp.providers.smallest import smallest
+from atlas_mcp.quality.measured import BLIND_SPOTS
 from atlas_mcp.shapes import misfits
 
 if TYPE_CHECKING:
@@ -56,6 +57,17 @@ def listed(most: int, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[lis
     return st.builds(many, entry, st.integers(0, most))
 
 
+MEASURES: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+    {
+        "score": st.none() | st.floats(0, 5),
+        "parts": listed(
+            8, name=SHORT, applies=st.booleans(), share=st.none() | st.floats(0, 1), of=IDS.map(len),
+            faults=st.integers(0, 40),
+            reasons=listed(3, where=SHORT, quote=cut_to(160), reason=cut_to(200)),
+        ),
+        "blind_spots": st.just(list(BLIND_SPOTS)),
+    }
+)  # fmt: skip
 BRIEFS = st.fixed_dictionaries(
     {
         "answer": cut_to(2000),
@@ -73,6 +85,7 @@ BRIEFS = st.fixed_dictionaries(
         ),
         "sources": listed(100, id=SHORT, uri=LONG, title=LONG, retrieved_at=SHORT, sha256=SHORT),
         "unsupported": listed(100, text=LONG, reason=SHORT),
+        "measures": MEASURES,
         "made_with": st.just({"providers": ["p"], "models": ["m"], "language_model": True}),
         "report": LONG,
         "run_id": st.just("r_1"),
@@ -134,6 +147,17 @@ def test_what_fits_is_given_whole() -> None:
         "usage": {"calls": 2},
         "report_uri": "atlas://runs/r_01/report",
     }
+
+
+def test_reasons_of_measures_are_left_out_before_anything_else_but_the_report() -> None:
+    parts = [{"name": "numbers", "share": 0.5, "reasons": [{"quote": "q" * 1000}] * 2}, {"name": "negation"}]
+    output: dict[str, Any] = {
+        "measures": {"score": 2.0, "parts": parts}, "claims": [{"text": "x" * 9000}] * 2,
+    }  # fmt: skip
+    made = envelope(row(output=output))
+    assert made["truncated"] == {"measures": 2}
+    assert made["output"]["measures"]["parts"] == [{**parts[0], "reasons": []}, parts[1]]
+    assert made["output"]["claims"] == output["claims"]
 
 
 def test_a_long_report_goes_on_where_the_envelope_says() -> None:

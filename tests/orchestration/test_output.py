@@ -10,6 +10,7 @@ import pytest
 from atlas_mcp.catalogue import Catalogue
 from atlas_mcp.messages import Finding, Location, Source
 from atlas_mcp.orchestration.evidence import Evidence, empty_draft
+from atlas_mcp.orchestration.measuring import measured
 from atlas_mcp.orchestration.output import assemble
 from atlas_mcp.orchestration.store import RunRow, RunState
 from atlas_mcp.orchestration.team import Team, load_teams
@@ -81,7 +82,11 @@ def made(
     partial: bool = False,
     **context: Any,
 ) -> dict[str, Any]:
-    return assemble(cast("RunContext", Context(**context)), given, found, lost, partial=partial)
+    stored = {source.sha256: f"{MOON}\n" for source in found.sources.values()}
+    measures = measured(given, found, lost, stored, ())
+    return assemble(
+        cast("RunContext", Context(**context)), given, found, lost, measures=measures, partial=partial
+    )
 
 
 def reasons(output: dict[str, Any]) -> dict[str, str]:

@@ -107,6 +107,23 @@ def test_a_partial_result_says_so_at_the_top() -> None:
     assert "Partial" not in report()
 
 
+def part(name: str, share: float | None, *reasons: dict[str, str]) -> dict[str, Any]:
+    return {"name": name, "applies": share is not None, "share": share, "reasons": list(reasons)}
+
+
+def test_what_was_measured_is_shown_with_its_faults_and_what_does_not_apply() -> None:
+    fault = {"where": "claim 1", "quote": "It has 9.", "reason": "its quotes do not have 9"}
+    parts = [part("lexical_support", 0.75), part("numbers", 0, fault), part("completeness", None)]
+    text = report(measures={"score": 3.26, "parts": parts, "blind_spots": []})
+    assert "## Measured: 3.3 of 5\n" in text
+    assert "which do not tell what is true: words in their quotes 75%, numbers in their quotes 0%." in text
+    assert "- claim 1: “It has 9.”: its quotes do not have 9\n- Not applicable: assignments answered." in text
+
+
+def test_without_a_score_nothing_is_said_of_measures() -> None:
+    assert "Measured" not in report(measures={"score": None, "parts": [], "blind_spots": []})
+
+
 def test_a_note_on_how_it_was_made_is_shown() -> None:
     made = {"providers": ["p"], "models": ["m"], "language_model": False, "note": "No model wrote this."}
     assert "No model wrote this." in report(made_with=made)

@@ -43,6 +43,14 @@ def as_file(name: str, text: str | bytes) -> Callable[[Path], None]:
     return mistake
 
 
+def several(*mistakes: Callable[[Path], None]) -> Callable[[Path], None]:
+    def mistake(folder: Path) -> None:
+        for each in mistakes:
+            each(folder)
+
+    return mistake
+
+
 def without(name: str) -> Callable[[Path], None]:
     return lambda folder: (folder / name).unlink()
 
@@ -62,6 +70,24 @@ MISTAKES: dict[str, tuple[Callable[[Path], None], str, str]] = {
     ),
     "worker is a path": (in_toml('["reader"]', '["../web"]'), "team.toml", "workers: '../web'"),
     "supervisor works": (in_toml('["reader"]', '["reader", "lead"]'), "team.toml", "workers: 'lead'"),
+    "the team works for itself": (
+        in_toml('["reader"]', '["reader", "tides"]'),
+        "team.toml",
+        "workers: 'tides' is the team itself",
+    ),
+    "supervised by itself": (in_toml('"lead"', '"tides"'), "team.toml", "supervisor: 'tides' is the team"),
+    "worker of no card": (in_toml('["reader"]', '["raeder"]'), "team.toml", "workers: 'raeder'"),
+    "more than all succeed": (in_toml("workers =", "min_success = 2\nworkers ="), "team.toml", "min_success"),
+    "no assignments": (
+        in_toml("workers =", "max_assignments = 0\nworkers ="),
+        "team.toml",
+        "max_assignments",
+    ),
+    "too few calls for a brief": (
+        in_toml("[input.question]", "[budget]\ncalls = 2\n[input.question]"),
+        "team.toml",
+        "budget: calls: 2 is too few",
+    ),
     "number out of range": (in_toml("workers =", "rounds = 99\nworkers ="), "team.toml", "rounds"),
     "no input": (in_toml(TOML[TOML.index("[input.question]") :], ""), "team.toml", "input"),
     "input without description": (
@@ -91,8 +117,16 @@ MISTAKES: dict[str, tuple[Callable[[Path], None], str, str]] = {
         "team.toml",
         "budget.seconds",
     ),
-    "no card": (without("reader.md"), "reader.md", "no such card"),
+    "no card": (without("reader.md"), "reader.md", "'reader': there is no such card"),
     "card without persona": (as_file("reader.md", "---\ndescription: D\n---\n"), "reader.md", "persona"),
+    "one agent may take more than all": (
+        several(
+            in_toml("[input.question]", "[budget]\ntokens = 100\n[input.question]"),
+            as_file("reader.md", CARD.replace("description", "budget: {tokens: 200}\ndescription")),
+        ),
+        "reader.md",
+        "budget.tokens: 200 for one assignment is more than the 100",
+    ),
     "no schema": (without("output.schema.json"), "output.schema.json", "no such file"),
     "schema is not JSON": (as_file("output.schema.json", "{'type': 1}"), "output.schema.json", "not JSON"),
     "schema is too deep": (as_file("output.schema.json", "[" * 99_999), "output.schema.json", "not JSON"),
@@ -130,6 +164,16 @@ MISTAKES: dict[str, tuple[Callable[[Path], None], str, str]] = {
         with_property("mood", {"type": "string", "x-atlas-computed": True}),
         "output.schema.json",
         "properties.mood",
+    ),
+    "computed of another type": (
+        with_property("report", {"type": "object", "x-atlas-computed": True}),
+        "output.schema.json",
+        "properties.report.type: the run gives a value of type string",
+    ),
+    "bounds that cross": (
+        with_property("more", {"type": "array", "minItems": 3, "maxItems": 2}),
+        "output.schema.json",
+        "properties.more: minItems 3 is more than maxItems 2",
     ),
     "claims of another shape": (
         with_property("claims", {"type": "array", "items": {"type": "string"}}),
@@ -191,6 +235,47 @@ def test_any_change_of_any_file_is_another_version(changed: str, tmp_path: Path)
     with file.open("a", encoding="utf-8") as opened:
         opened.write("\n")
     assert load_team(folder).version != before
+
+
+def test_cases_try_a_team_and_are_no_part_of_its_version(tmp_path: Path) -> None:
+    folder = sound(tmp_path)
+    before = load_team(folder).version
+    (folder / "cases").mkdir()
+    (folder / "cases" / "first.toml").write_text("input = {}")
+    assert load_team(folder).version == before
+
+
+@pytest.mark.parametrize(
+    ("limit", "remedy"),
+    [
+        ("min_success = 1.5", "Write a number from 0 to 1."),
+        ("max_assignments = 0", "Write a number from 1 to 64."),
+        ("rounds = 0", "Write a number from 1 to 10."),
+    ],
+)
+def test_a_limit_out_of_bounds_is_told_with_its_bounds(limit: str, remedy: str, tmp_path: Path) -> None:
+    folder = sound(tmp_path, toml=TOML.replace("workers =", f"{limit}\nworkers ="))
+    with pytest.raises(InvalidConfiguration) as caught:
+        load_team(folder)
+    assert caught.value.remedy == remedy
+
+
+def test_a_budget_out_of_bounds_is_told_with_its_bounds(tmp_path: Path) -> None:
+    with pytest.raises(InvalidConfiguration) as caught:
+        load_team(sound(tmp_path, toml=f"{TOML}\n[budget]\ntokens = -1\n"))
+    assert (caught.value.remedy, "budget.tokens" in caught.value.message) == ("Write a number above 0.", True)
+
+
+def test_a_misspelt_worker_is_told_with_the_card_that_was_meant(tmp_path: Path) -> None:
+    folder = sound(tmp_path, toml=TOML.replace('["reader"]', '["raeder"]'))
+    with pytest.raises(InvalidConfiguration, match="did you mean 'reader'"):
+        load_team(folder)
+
+
+def test_a_worker_may_be_called_as_its_team_is(tmp_path: Path) -> None:
+    folder = sound(tmp_path, toml=TOML.replace('["reader"]', '["tides"]'))
+    (folder / "tides.md").write_text(CARD, "utf-8")
+    assert load_team(folder).workers == ("tides",)
 
 
 def test_renaming_a_file_is_another_version_and_hidden_files_do_not_count(tmp_path: Path) -> None:

@@ -1,0 +1,100 @@
+"""Every mistake in a team's folder at once, so that a person mends them in one go.
+
+Loading a team stops at the first; this goes on, and also looks at what harms nobody but the team itself:
+tools that do not exist, and cases that cannot be tried.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from atlas_mcp.agents.card import load_card
+from atlas_mcp.errors import InvalidConfiguration
+from atlas_mcp.evaluation.case import case_files, load_case
+from atlas_mcp.orchestration.desk import TOOLS
+from atlas_mcp.orchestration.output_schema import read_output_schema
+from atlas_mcp.orchestration.team import check_limits, check_wiring, load_team, read_wiring
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from atlas_mcp.agents.card import Card
+    from atlas_mcp.orchestration.team import Team, TeamFile
+
+__all__ = ["Checked", "check"]
+
+Result = TypeVar("Result")
+
+_FOREIGN = re.compile(r"[A-Z]|mcp__")
+"""How the names of Claude Code's own tools begin; its agent files are cards as they are."""
+
+
+@dataclass(slots=True)
+class Checked:
+    """What is wrong with a team's folder, what is only worth a remark, and the team where it can be used."""
+
+    mistakes: list[InvalidConfiguration] = field(default_factory=list[InvalidConfiguration])
+    remarks: list[str] = field(default_factory=list[str])
+    team: Team | None = None
+
+    def tried(self, read: Callable[[], Result]) -> Result | None:
+        """What `read` gives; None, and the mistake noted, where it finds one."""
+        try:
+            return read()
+        except InvalidConfiguration as error:
+            if str(error) not in map(str, self.mistakes):
+                self.mistakes.append(error)
+            return None
+
+
+def check(folder: Path) -> Checked:
+    """Look at everything in a team's folder."""
+    checked = Checked()
+    wiring = checked.tried(lambda: read_wiring(folder / "team.toml"))
+    if wiring is not None:
+        checked.tried(partial(check_wiring, folder, wiring))
+        _check_cards(checked, folder, wiring)
+    checked.tried(lambda: read_output_schema(folder / "output.schema.json"))
+    checked.team = team = checked.tried(lambda: load_team(folder))
+    if team is not None:
+        for file in case_files(folder):
+            checked.tried(partial(load_case, file, team))
+    return checked
+
+
+def _check_cards(checked: Checked, folder: Path, wiring: TeamFile) -> None:
+    for name in (wiring.supervisor, *wiring.workers):
+        file = folder / f"{name}.md"
+        if file.exists() and (card := checked.tried(partial(load_card, file))) is not None:
+            _check_tools(checked, file, card, works=name in wiring.workers)
+            checked.tried(partial(check_limits, file, card, wiring.budget))
+
+
+def _check_tools(checked: Checked, file: Path, card: Card, *, works: bool) -> None:
+    usable = [tool for tool in TOOLS if any(fnmatchcase(tool, granted) for granted in card.tools)]
+    for granted in card.tools:
+        if any(fnmatchcase(tool, granted) for tool in TOOLS):
+            continue
+        if _FOREIGN.match(granted):
+            checked.remarks.append(
+                f"{file}: tools: {granted!r} is a tool of Claude Code; it is left out here."
+            )
+            continue
+        near = get_close_matches(granted, TOOLS, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        checked.mistakes.append(
+            InvalidConfiguration(
+                f"{file}: tools: there is no tool {granted!r}.", remedy=f"Tools: {', '.join(TOOLS)}.{hint}"
+            )
+        )
+    if works and not usable:
+        checked.remarks.append(
+            f"{file}: tools: this worker can search nothing, and knows only what others found."
+            f" To let it read: tools: [{', '.join(TOOLS)}]"
+        )

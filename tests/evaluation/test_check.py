@@ -1,0 +1,78 @@
+"""Checking a team's folder: every mistake at once, and remarks on what only limits the team."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from atlas_mcp.catalogue import Catalogue
+from atlas_mcp.evaluation.check import check
+from atlas_mcp.orchestration.desk import TOOLS, Desk
+from tests.orchestration.folders import CARD, TOML, sound
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def with_tools(folder: Path, tools: str) -> Path:
+    (folder / "reader.md").write_text(CARD.replace("---\n", f"---\ntools: {tools}\n", 1), "utf-8")
+    return folder
+
+
+def test_every_mistake_is_named_at_once_and_once(tmp_path: Path) -> None:
+    folder = with_tools(sound(tmp_path, toml=TOML.replace("workers =", "rounds = 3\nworkers =")), "[serach]")
+    (folder / "lead.md").write_text("---\ndescription: a: b\n---\nP\n", "utf-8")
+    (folder / "output.schema.json").write_text('{"type": "object"}', "utf-8")
+    said = [mistake.message for mistake in check(folder).mistakes]
+    assert [(str(folder / name) in one) for name, one in zip(
+        ("lead.md", "reader.md", "output.schema.json"), said, strict=True
+    )] == [True, True, True]  # fmt: skip
+
+
+def test_wiring_that_cannot_be_read_does_not_hide_what_is_wrong_with_the_schema(tmp_path: Path) -> None:
+    folder = sound(tmp_path, toml="nonsense")
+    (folder / "output.schema.json").unlink()
+    assert len(check(folder).mistakes) == 2
+
+
+def test_an_unknown_tool_is_a_mistake_with_the_tool_that_was_meant(tmp_path: Path) -> None:
+    checked = check(with_tools(sound(tmp_path), "[search_document]"))
+    (mistake,) = checked.mistakes
+    assert "reader.md: tools: there is no tool 'search_document'" in mistake.message
+    assert "Did you mean 'search_documents'?" in mistake.remedy
+
+
+@pytest.mark.parametrize("granted", ["[search_documents]", "['search_*']", "['*']"])
+def test_a_tool_may_be_granted_by_name_or_by_pattern(granted: str, tmp_path: Path) -> None:
+    checked = check(with_tools(sound(tmp_path), granted))
+    assert (checked.mistakes, checked.remarks) == ([], [])
+
+
+def test_an_agent_file_of_claude_code_is_no_mistake_but_worth_a_remark(tmp_path: Path) -> None:
+    checked = check(with_tools(sound(tmp_path), "Read, Bash(git *), mcp__github__search"))
+    assert checked.mistakes == []
+    assert checked.team is not None
+    assert len(checked.remarks) == 4
+    assert "'Read' is a tool of Claude Code" in checked.remarks[0]
+    assert "tools: [search_documents]" in checked.remarks[-1]
+
+
+def test_a_case_that_cannot_be_tried_is_a_mistake(tmp_path: Path) -> None:
+    folder = with_tools(sound(tmp_path), "[search_documents]")
+    (folder / "cases").mkdir()
+    (folder / "cases" / "first.toml").write_text("input = { question = 'Why?' }\n[expect]\nfeilds = []\n")
+    (mistake,) = check(folder).mistakes
+    assert str(folder / "cases" / "first.toml") in mistake.message
+    assert "feilds" in mistake.message
+
+
+def test_the_tools_that_a_card_may_grant_are_those_that_a_run_offers() -> None:
+    desk = Desk(cast("Any", None), "ada", ())
+    assert tuple(tool.spec.name for tool in desk.tools()) == TOOLS
+
+
+def test_nothing_is_wrong_with_the_shipped_teams() -> None:
+    for folder in Catalogue().entries("teams", "team.toml").values():
+        checked = check(folder)
+        assert (checked.mistakes, checked.remarks) == ([], [])
