@@ -69,7 +69,7 @@ class _Account:
         """The SDK's client, its retries off; waiting for an answer is the watchdog's business."""
         # The SDK looks whether httpx is loaded, with each answer; half loaded, by another thread for another
         # vendor, it would be taken for whole.
-        import httpx  # noqa: F401  # pyright: ignore[reportUnusedImport]
+        import httpx  # noqa: F401 - only to be loaded  # pyright: ignore[reportUnusedImport]
         import httpx2
         import openai
 
@@ -124,7 +124,12 @@ class _Account:
         except (ValueError, KeyError, TypeError):
             raise MalformedResponse("The server's list of models is not one.") from None
 
-    async def report(self, client: AsyncOpenAI, model: str, known: Capabilities) -> Capabilities:  # noqa: ARG002
+    async def report(
+        self,
+        client: AsyncOpenAI,  # noqa: ARG002 - there is nothing to ask
+        model: str,  # noqa: ARG002 - there is nothing to ask of it
+        known: Capabilities,
+    ) -> Capabilities:
         """OpenAI says nothing of what its models can do."""
         return known
 

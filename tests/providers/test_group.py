@@ -297,7 +297,7 @@ class Plain:
             yield TextDelta("word ")
         yield Stopped("end", "plain", "words")
 
-    def stream(self, prompt: Prompt, terms: Terms = TERMS) -> Stream:  # noqa: ARG002
+    def stream(self, prompt: Prompt, terms: Terms = TERMS) -> Stream:  # noqa: ARG002 - it minds neither
         return Stream(self._chunks())
 
     async def aclose(self) -> None:

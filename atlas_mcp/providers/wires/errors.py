@@ -142,7 +142,7 @@ def classify(status: int | None, codes: tuple[str, ...] = (), message: str = "")
         return _BY_STATUS[status]
     if named is not None:
         return named
-    if status is None or status >= 500:  # noqa: PLR2004  the range is the protocol's
+    if status is None or status >= 500:  # noqa: PLR2004 - the range is the protocol's
         return errors.ServerFailed
     return errors.InvalidRequest
 
