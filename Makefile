@@ -14,7 +14,7 @@ SUITABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 export QUESTION ?= How does ATLAS verify the quotes and claims of a brief, and what happens to a run when its process is killed?
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lowest peers bench soak lock clean
+.PHONY: help run test check lowest peers letta bench soak lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -43,6 +43,9 @@ lowest: $(MADE)/dev ## run a part of the tests on the lowest version of each ran
 
 peers: $(MADE)/dev ## run what needs third-party clients and servers (Node.js)
 	$(MAKE) --no-print-directory -C tests/peers
+
+letta: $(MADE)/dev ## run what needs a Letta server, which is installed and started
+	$(MAKE) --no-print-directory -C tests/letta
 
 # The peers that ATLAS is measured beside are no dependency of its own, and have an environment to themselves.
 BENCH := .cache/bench

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -21,10 +21,10 @@ from atlas_mcp.events import Kind
 from atlas_mcp.observe.journal import Journal
 from atlas_mcp.orchestration.envelope import envelope
 from atlas_mcp.orchestration.lease import Leases
-from atlas_mcp.orchestration.run import Workshop
 from atlas_mcp.orchestration.runs import Runs
 from atlas_mcp.orchestration.store import MIGRATIONS, RunRow, RunState
 from atlas_mcp.orchestration.team import Budget, Team, load_teams, pick_team
+from atlas_mcp.orchestration.workshop import Workshop
 from atlas_mcp.providers.group import ProviderGroup
 from atlas_mcp.providers.keeping.accounts import Accounts, current_user
 from atlas_mcp.providers.registry import Registry, default_provider_name
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from atlas_mcp.events import Event
     from atlas_mcp.memory.knowledge import Ingested, OnProgress
     from atlas_mcp.memory.memory import Memory
+    from atlas_mcp.orchestration.asking import Question
     from atlas_mcp.orchestration.graph import Checkpoints
     from atlas_mcp.orchestration.voice import Voice
     from atlas_mcp.providers.lending.endpoint import ModelEndpoint
@@ -144,7 +145,7 @@ class Atlas:
         finally:
             if not (await self.get(run.id)).final:
                 await self.control(run.id, "cancel", reason="its watcher left")
-                await self.result(run.id, wait_seconds=CANCEL_SECONDS)
+                await self.result(run.id, wait_seconds=CANCEL_SECONDS, to_the_end=True)
 
     async def watch(self, run_id: str, *, after: int = 0) -> AsyncGenerator[Event]:
         """The events of a run with a `seq` above `after`, as they are written, by whichever process.
@@ -185,8 +186,12 @@ class Atlas:
         """This user's runs, newest first."""
         return await self._runs.newest(limit=limit, team=team, states=states)
 
-    async def result(self, run_id: str, *, wait_seconds: float = 0.0) -> dict[str, Any]:
-        """The envelope of a run, after waiting for its end at most `wait_seconds`.
+    async def result(
+        self, run_id: str, *, wait_seconds: float = 0.0, to_the_end: bool = False
+    ) -> dict[str, Any]:
+        """The envelope of a run, after waiting at most `wait_seconds` for its end or a question of it.
+
+        `to_the_end` waits on though a person is asked.
 
         Raises:
             UnknownRun: there is no such run of this user.
@@ -195,10 +200,44 @@ class Atlas:
         if not row.final and wait_seconds > 0 and row.state is not RunState.INTERRUPTED:
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait_seconds):
-                    async for _ in self.watch(run_id):
-                        pass
+                    await self._ended(run_id, or_asking=not to_the_end)
             row = await self.get(run_id)
-        return envelope(row)
+        return envelope(row, await self.questions(run_id))
+
+    async def _ended(self, run_id: str, *, or_asking: bool) -> None:
+        if or_asking and await self.questions(run_id):
+            return
+        async with aclosing(self.watch(run_id)) as events:
+            async for event in events:
+                if or_asking and event.kind is Kind.QUESTION_ASKED and await self.questions(run_id):
+                    return
+
+    async def questions(self, run_id: str) -> Sequence[Question]:
+        """What a run asks a person now, oldest first.
+
+        Raises:
+            UnknownRun: there is no such run of this user.
+        """
+        return await self._runs.questions(run_id)
+
+    async def answer(
+        self, run_id: str, answer: Mapping[str, Any], *, question_id: str | None = None
+    ) -> RunRow:
+        """Answer what a run asks; whoever owns it goes on with it, and if nobody does, we do.
+
+        Without `question_id` the only open question is meant.
+
+        Raises:
+            UnknownRun: there is no such run of this user.
+            InvalidInput: the run asks nothing, the answer does not fit, or another answer came first.
+            TeamChanged: the answer is kept; resume the run with its team as it is now, or start another.
+            ProviderChanged: the answer is kept; another vendor would answer the run's prompts here.
+        """
+        return await asyncio.shield(self._runs.answer(run_id, answer, question_id))
+
+    def works_on(self, run_id: str) -> bool:
+        """Whether this process works on a run."""
+        return self._runs.works_on(run_id)
 
     def speaking(self, run_id: str) -> Mapping[str, Voice]:
         """What the models of a run are saying now, by actor; empty where another process owns the run."""

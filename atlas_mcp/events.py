@@ -27,6 +27,8 @@ class Kind(StrEnum):
     RUN_INTERRUPTED = "run.interrupted"  # reason
     RUN_FINISHED = "run.finished"  # state, partial, seconds, usage, error
     CONTROL_RECEIVED = "control.received"  # verb, reason
+    QUESTION_ASKED = "question.asked"  # id, kind, text, schema
+    QUESTION_ANSWERED = "question.answered"  # id, answer, by
     STEP_STARTED = "step.started"  # step, label
     STEP_FINISHED = "step.finished"  # step, seconds, and what the step counted
     DOCUMENTS_READ = "documents.read"  # label, done, total
@@ -35,7 +37,15 @@ class Kind(StrEnum):
     WORK_STARTED = "work.started"  # assignment, worker, goal
     WORK_FINISHED = "work.finished"  # assignment, worker, findings, dropped, seconds
     WORK_FAILED = "work.failed"  # assignment, worker, error
-    MODEL_STARTED = "model.started"  # intent, provider, call
+    CHILD_STARTED = "child.started"  # assignment, team, run
+    RECOVERY_TRIED = "recovery.tried"  # assignment, attempt, way, reason, error
+    ESCALATED = "escalated"  # level, reason, assignments
+    REVIEW_MADE = "review.made"  # round, enough, reason, gaps
+    REVISION_STARTED = "revision.started"  # revision, score, minimum, reasons
+    VERSION_KEPT = "version.kept"  # revision, score, better, reason
+    TASK_DETECTED = "task.detected"  # task, reason, confidence, complexity
+    CONTEXT_FITTED = "context.fitted"  # before, after, seconds, condensed, left_out, call
+    MODEL_STARTED = "model.started"  # intent, provider, call, task, complexity, persona, level
     MODEL_CHOSEN = "model.chosen"  # group, member, reason, task, others, call
     MODEL_SWITCHED = "model.switched"  # left, joined, reason, way, failure, call
     MODEL_FINISHED = "model.finished"  # provider, model, call, usage, seconds, first_token, stopped; replayed

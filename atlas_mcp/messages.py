@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 __all__ = [
+    "Draft",
     "Finding",
     "Image",
     "Intent",
@@ -123,6 +124,22 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Draft:
+    """A piece of work that another has made: a section, a statement, the work to be rated.
+
+    Its `text` cites findings by markers such as `[f2]`; `finding_ids` are those it rests on, `by` is who
+    made it.
+    """
+
+    id: str
+    kind: Literal["statement", "section", "work"]
+    text: str
+    finding_ids: tuple[str, ...] = ()
+    heading: str = ""
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Text:
     """Plain text."""
 
@@ -177,11 +194,15 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """Typed material of a prompt: passages to quote from, findings to compose from."""
+    """Typed material of a prompt: passages to quote from, findings and drafts to compose from."""
 
     passages: tuple[Passage, ...] = ()
     findings: tuple[Finding, ...] = ()
+    drafts: tuple[Draft, ...] = ()
     kind: Literal["material"] = "material"
+
+    def __bool__(self) -> bool:
+        return bool(self.passages or self.findings or self.drafts)
 
 
 Part: TypeAlias = Text | Image | Reasoning | ToolCall | ToolResult | Material
@@ -267,6 +288,17 @@ class Prompt:
             for part in message.parts
             if isinstance(part, Material)
             for finding in part.findings
+        )
+
+    @property
+    def drafts(self) -> tuple[Draft, ...]:
+        """Every draft in the conversation, in order."""
+        return tuple(
+            draft
+            for message in self.messages
+            for part in message.parts
+            if isinstance(part, Material)
+            for draft in part.drafts
         )
 
 

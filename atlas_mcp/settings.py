@@ -35,6 +35,7 @@ from pydantic_settings import (
 from atlas_mcp.errors import InvalidConfiguration
 
 __all__ = [
+    "AgentSettings",
     "GroupSettings",
     "HttpSettings",
     "MemberSettings",
@@ -177,6 +178,15 @@ class RunSettings(_Table):
     """How many runs one process works on; the rest are queued."""
 
 
+class AgentSettings(_Table):
+    """`[agents]`: where agents live that remember."""
+
+    runtime: Literal["auto", "in_process", "letta"] = "auto"
+    """In this process, or on the server at `LETTA_BASE_URL`; auto is there if that is set, else here."""
+    on_failure: Literal["error", "in_process"] = "error"
+    """What happens where the Letta server is down at the start: an error, or agents live here."""
+
+
 class MemorySettings(_Table):
     """`[memory]`: how documents are indexed."""
 
@@ -206,6 +216,7 @@ class Settings(BaseSettings):
     http: HttpSettings = HttpSettings()
     runs: RunSettings = RunSettings()
     memory: MemorySettings = MemorySettings()
+    agents: AgentSettings = AgentSettings()
 
     @field_validator("provider", "group")
     @classmethod

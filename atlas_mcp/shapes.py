@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from jsonschema import ValidationError
 
-__all__ = ["misfits"]
+__all__ = ["misfits", "unmarked"]
 
 MOST = 8
 
@@ -24,3 +24,15 @@ def misfits(schema: Mapping[str, Any], value: object) -> list[str]:
     errors = cast("Iterator[ValidationError]", validator.iter_errors(cast("Any", value)))  # pyright: ignore[reportUnknownMemberType]
     found = sorted(errors, key=lambda error: error.json_path)
     return [f"{error.json_path}: {error.message[:300]}" for error in found[:MOST]]
+
+
+def unmarked(schema: Any) -> Any:
+    """A JSON Schema without our own marks (`x-atlas-…`), as those outside see it."""
+    match schema:
+        case dict():
+            items = cast("dict[str, Any]", schema).items()
+            return {key: unmarked(value) for key, value in items if not key.startswith("x-atlas-")}
+        case list():
+            return [unmarked(value) for value in cast("list[Any]", schema)]
+        case _:
+            return schema

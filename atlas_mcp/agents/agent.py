@@ -32,7 +32,8 @@ class Task:
 
     `schema` is the JSON Schema of the wished-for answer; `material` is typed, and data, never instruction.
     `check` says what is wrong with an answer of the right shape (a quote that is not verbatim, say); the
-    agent is told and may answer again, within the same count of repairs.
+    agent is told and may answer again, within the same count of repairs. `memory` is what is remembered of
+    earlier work and may help here; it is data, too.
     """
 
     intent: Intent
@@ -41,6 +42,7 @@ class Task:
     schema: dict[str, Any]
     material: Material = field(default_factory=Material)
     check: Callable[[dict[str, Any], tuple[Passage, ...]], list[str]] = _no_problem
+    memory: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,41 +1,49 @@
-"""The agent that thinks in this process: a persona, a tool loop with a turn limit, a shaped answer."""
+"""The agent that thinks in this process: a persona, a tool loop with a turn limit, a shaped answer.
+
+What kind of task it has, how it is told who it is and what of the conversation goes into the window is said
+in `task`, `persona` and `context`; here they meet the provider.
+"""
 
 from __future__ import annotations
 
-import re
 from contextlib import aclosing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, cast
-
-import jiter
+from typing import TYPE_CHECKING, Any, Literal
 
 from atlas_mcp.agents.agent import Answered, Happened, Speaking
-from atlas_mcp.chunks import Chosen, Stopped, Switched
-from atlas_mcp.errors import AtlasError, ContentRefused, InvalidOutput
+from atlas_mcp.agents.answers import NO_TOOLS, REPAIRS, read_answer, seam, sent_back, tool_finished
+from atlas_mcp.agents.context import Fitted, Room, fitted, room_for
+from atlas_mcp.agents.persona import Rendered, level_for, rendered
+from atlas_mcp.agents.task import Detection, detected, effort_for
+from atlas_mcp.chunks import Chosen, Retracted, Stopped, Switched
+from atlas_mcp.errors import (
+    AtlasError,
+    ContentRefused,
+    ContextTooLong,
+    InvalidOutput,
+    Unavailable,
+    Unsupported,
+)
 from atlas_mcp.events import Kind
 from atlas_mcp.messages import Message, Prompt, Text, ToolResult
+from atlas_mcp.providers.capabilities import Strength
+from atlas_mcp.providers.known.tokens import tokens_of_prompt
 from atlas_mcp.providers.provider import Fold
 from atlas_mcp.providers.terms import TERMS, Attempts, Terms
-from atlas_mcp.shapes import misfits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from atlas_mcp.agents.agent import Step, Task
     from atlas_mcp.agents.card import Card
+    from atlas_mcp.agents.context import Priority
     from atlas_mcp.chunks import Reply
     from atlas_mcp.downstream.toolbox import Tools
     from atlas_mcp.messages import ToolCall
     from atlas_mcp.providers.provider import Provider
 
 __all__ = ["REPAIRS", "ModelAgent"]
-
-REPAIRS = 2
-"""How often an answer that does not fit its schema is sent back."""
-
-_FENCED = re.compile(r"```(?:json)?[ \t]*\n(.*?)\n[ \t]*```", re.DOTALL)
-_NO_TOOLS = "Tools can no longer be called; answer from what you have."
 
 
 @dataclass(slots=True)
@@ -46,18 +54,31 @@ class _Talk:
     messages: list[Message]
     terms: Terms
     attempts: Attempts
+    kind: Detection
+    persona: Rendered
+    effort: Literal["low", "high"] | None = None
+    room: Room | None = None
+    fold: Fold = field(default_factory=Fold)
     turns: int = 0
     repairs: int = 0
+    refitted: bool = False
 
 
 class ModelAgent:
-    """An agent made of a card, a provider and tools."""
+    """An agent made of a card, a provider and tools.
 
-    def __init__(self, card: Card, provider: Provider, tools: Tools, terms: Terms = TERMS) -> None:
+    `priority` is the run's: the higher, the more of the window its prompts may fill.
+    """
+
+    def __init__(
+        self, card: Card, provider: Provider, tools: Tools, terms: Terms = TERMS,
+        priority: Priority = "normal",
+    ) -> None:  # fmt: skip
         self._card = card
         self._provider = provider
         self._tools = tools
         self._terms = terms
+        self._priority: Priority = priority
 
     @property
     def name(self) -> str:
@@ -66,16 +87,16 @@ class ModelAgent:
 
     async def work(self, task: Task) -> AsyncGenerator[Step]:
         """Ask the model, run the tools it calls, and give its answer once it fits."""
-        material = (task.material,) if task.material.passages or task.material.findings else ()
-        attempts = self._terms.attempts or Attempts()
-        terms = replace(self._terms, attempts=attempts)
-        talk = _Talk(task, [Message("user", (Text(task.text), *material))], terms, attempts)
+        talk = self._begin(task)
+        if talk.kind.source != "intent":
+            kind = talk.kind
+            data = {"reason": kind.reason, "confidence": kind.confidence, "complexity": kind.complexity.value}
+            yield Happened(Kind.TASK_DETECTED, {"task": kind.task.value, **data})
         while True:
-            fold = Fold()
-            async with aclosing(self._ask(talk, fold)) as asking:
+            async with aclosing(self._ask(talk)) as asking:
                 async for step in asking:
                     yield step
-            reply = fold.reply()
+            reply = talk.fold.reply()
             talk.messages.append(reply.message)
             if reply.calls and not self._is_last(talk):
                 async with aclosing(self._use_tools(talk, reply.calls)) as using:
@@ -97,21 +118,100 @@ class ModelAgent:
             yield Answered(value, passages, tuple(problems))
             return
 
-    async def _ask(self, talk: _Talk, fold: Fold) -> AsyncGenerator[Step]:
+    def _begin(self, task: Task) -> _Talk:
+        """A conversation that has not begun.
+
+        Raises:
+            Unsupported: the card needs what the model is known not to have.
+        """
+        info, card = self._provider.info, self._card
+        lacking = [need.value for need in card.needs if info.capabilities.strength(need) is Strength.NONE]
+        if lacking:
+            raise Unsupported(
+                f"{self.name} needs {', '.join(lacking)}, and {info.name} is known not to have it.",
+                provider=info.vendor,
+                model=info.model,
+                remedy=f"Choose another model, or change `needs` in {self.name}.md.",
+            )
+        kind = detected(card, task)
+        material = (task.material,) if task.material else ()
+        attempts = self._terms.attempts or Attempts()
+        return _Talk(
+            task,
+            [Message("user", (Text(task.text), *material))],
+            replace(self._terms, attempts=attempts),
+            attempts,
+            kind,
+            rendered(
+                card.persona, kind.task, level_for(info.capabilities, kind.task),
+                told=kind.source != "intent", memory=task.memory, abilities=card.abilities,
+            ),
+            effort_for(kind.complexity, info.capabilities, card.sampling),
+            room_for(info, kind.task, self._priority, card.max_output_tokens),
+        )  # fmt: skip
+
+    async def _ask(self, talk: _Talk) -> AsyncGenerator[Step]:
+        """Let the model speak; a prompt that turns out too long for it is sent once more, made smaller."""
         talk.turns += 1
-        prompt = self._prompt(talk)
+        while True:
+            prompt = self._fitted(talk)
+            if prompt.changed:
+                yield Happened(Kind.CONTEXT_FITTED, _fitting(prompt, talk.turns))
+            talk.fold = fold = Fold()
+            try:
+                async with aclosing(self._stream(talk, prompt.prompt)) as speaking:
+                    async for step in speaking:
+                        yield step
+            except (ContextTooLong, Unavailable) as error:
+                if talk.refitted or not _is_too_long(error) or not talk.attempts.take():
+                    raise
+                talk.refitted = True
+                sent = prompt.after or tokens_of_prompt(prompt.prompt)
+                talk.room = Room(sent // 2, sent * 9 // 10)
+                if fold.text:
+                    yield Retracted(len(fold.text), "the window was full", citations=len(fold.citations))
+            else:
+                return
+
+    def _fitted(self, talk: _Talk) -> Fitted:
+        """The prompt in the room there is.
+
+        Raises:
+            ContextTooLong: what cannot be left out does not fit.
+        """
+        prompt, room = self._prompt(talk), talk.room
+        if room is None:
+            return Fitted(prompt)
+        made = fitted(prompt, room.tokens)
+        if not made.fits:
+            made = fitted(prompt, room.most)
+        if not made.fits:
+            info = self._provider.info
+            raise ContextTooLong(
+                f"The task of {self.name} takes at least {made.after:,} tokens, and {info.name} has room for"
+                f" {room.most:,} beside its answer.",
+                provider=info.vendor,
+                model=info.model,
+                remedy="Ask in fewer words, lower max_output_tokens, or choose a model with a larger window;"
+                " if it has one, declare it in config/models.toml.",
+            )
+        return made
+
+    async def _stream(self, talk: _Talk, prompt: Prompt) -> AsyncGenerator[Step]:
         info = self._provider.info
         stream = None
         said = {"provider": info.name, "call": talk.turns}
-        yield Happened(Kind.MODEL_STARTED, {**said, "intent": prompt.intent.value})
-        since = perf_counter()
+        kind = {"task": talk.kind.task.value, "complexity": talk.kind.complexity.value}
+        persona = {"persona": talk.persona.version, "level": talk.persona.level.value}
+        yield Happened(Kind.MODEL_STARTED, {**said, "intent": prompt.intent.value, **kind, **persona})
+        fold, since = talk.fold, perf_counter()
         try:
             async with self._provider.stream(prompt, talk.terms) as stream:
                 yield Speaking(stream.control)
                 async for chunk in stream:
                     fold.add(chunk)
                     if isinstance(chunk, Chosen | Switched):
-                        yield _seam(chunk, talk.turns)
+                        yield seam(chunk, talk.turns)
                     elif not isinstance(chunk, Stopped):
                         yield chunk
         except AtlasError as error:
@@ -140,11 +240,14 @@ class ModelAgent:
             intent=talk.task.intent,
             about=talk.task.about,
             agent=self._card.name,
-            system=self._card.persona,
+            system=talk.persona.text,
             tools=() if self._is_last(talk) else tuple(self._tools.specs),
             schema=talk.task.schema,
             max_output_tokens=self._card.max_output_tokens,
             sampling=self._card.sampling,
+            effort=talk.effort,
+            # What the intent says is not said twice.
+            task=None if talk.kind.source == "intent" else talk.kind.task,
         )
 
     def _is_last(self, talk: _Talk) -> bool:
@@ -162,42 +265,33 @@ class ModelAgent:
     def _send_back(self, talk: _Talk, reply: Reply, problems: list[str]) -> Happened:
         talk.repairs += 1
         # A call without a result is a conversation that models' servers refuse.
-        refused = (ToolResult(call.id, _NO_TOOLS, error=True) for call in reply.calls)
+        refused = (ToolResult(call.id, NO_TOOLS, error=True) for call in reply.calls)
         talk.messages.extend(Message("tool", (result,)) for result in refused)
-        wish = "\n".join(f"- {problem}" for problem in problems)
-        text = f"Your answer does not fit:\n{wish}\nGive it all again: one JSON object, nothing else."
-        talk.messages.append(Message("user", (Text(text),)))
+        talk.messages.append(Message("user", (Text(sent_back(problems)),)))
         return Happened(Kind.OUTPUT_REPAIRED, {"attempt": talk.repairs, "problems": problems})
 
 
-def _seam(chunk: Chosen | Switched, call: int) -> Happened:
-    """What the journal says of who was chosen, and of who went on after whom."""
-    data = asdict(chunk)
-    kind = Kind.MODEL_CHOSEN if isinstance(chunk, Chosen) else Kind.MODEL_SWITCHED
-    return Happened(kind, {**data, "call": call})
+def _is_too_long(error: ContextTooLong | Unavailable) -> bool:
+    """Whether it was the prompt's length, to everybody who was asked, that was too much."""
+    if isinstance(error, ContextTooLong):
+        return True
+    return bool(error.failures) and all(isinstance(each, ContextTooLong) for each in error.failures)
 
 
-def tool_finished(call: ToolCall, result: ToolResult, seconds: float) -> dict[str, Any]:
-    """What the journal says of a finished tool call."""
+def _fitting(made: Fitted, call: int) -> dict[str, Any]:
+    """What the journal says of a prompt that had to be made smaller."""
     return {
-        "tool": call.name,
-        "seconds": round(seconds, 3),
-        "passages": len(result.passages),
-        "error": result.text if result.error else None,
+        "call": call,
+        "before": made.before,
+        "after": made.after,
+        "seconds": round(made.seconds, 4),
+        "condensed": list(made.condensed),
+        "left_out": list(made.left_out),
     }
 
 
 def _read(reply: Reply, schema: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """The answer as JSON, and what does not fit."""
     if reply.calls:
-        return {}, [f"$: {_NO_TOOLS}"]
-    text = reply.text.strip()
-    if fenced := _FENCED.search(text):
-        text = fenced[1]
-    try:
-        value = jiter.from_json(text.encode(), allow_inf_nan=False)
-    except ValueError as error:
-        cut = " (it was cut off at the output limit)" if reply.stopped.reason == "length" else ""
-        return {}, [f"$: this is not JSON{cut}: {error}"]
-    problems = misfits(schema, value)
-    return (cast("dict[str, Any]", value) if not problems else {}), problems
+        return {}, [f"$: {NO_TOOLS}"]
+    return read_answer(reply.text, schema, cut_off=reply.stopped.reason == "length")

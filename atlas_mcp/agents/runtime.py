@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from atlas_mcp.chunks import Chunk, Usage
 
+# Pydantic reads the fields of what a turn gave at run time.
+from atlas_mcp.messages import Intent, Material, Text, ToolCall, ToolResult
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
     from datetime import datetime
 
-    from atlas_mcp.messages import ToolCall, ToolResult, ToolSpec
+    from atlas_mcp.messages import ToolSpec
     from atlas_mcp.providers.provider import Provider
     from atlas_mcp.providers.terms import Terms
 
@@ -115,6 +118,10 @@ class Turn:
     `id` names the turn in the runtime's ledger: the same id again gives what the turn gave, and asks no
     model twice. `tools` are the caller's; `schema` is the JSON Schema of the wished-for answer, None for
     prose. `max_steps` counts calls of the model. `deadline` is in seconds from now, None for no limit.
+
+    `material` goes with words, and is data, never instruction: a runtime that knows it typed hands it on so,
+    any other sends `text`. `intent` and `about` (in the person's words) are for a provider that is no model;
+    `max_output_tokens` and `sampling` are kept to as far as the runtime can.
     """
 
     id: str
@@ -123,6 +130,19 @@ class Turn:
     schema: dict[str, Any] | None = None
     max_steps: int = 10
     deadline: float | None = None
+    material: Material = field(default_factory=Material)
+    intent: Intent = Intent.COMPOSE
+    about: str = ""
+    max_output_tokens: int | None = None
+    sampling: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def text(self) -> str:
+        """The words, then the material between fences; the results of tools as text, fenced alike."""
+        from atlas_mcp.providers.wires.fence import render_parts
+
+        words = (Text(self.input), self.material) if isinstance(self.input, str) else self.input
+        return render_parts(words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +165,8 @@ class TurnEnded:
     measured: bool = True
 
 
-TurnStep: TypeAlias = Chunk | NeedsTools | TurnEnded
+TurnStep: TypeAlias = Chunk | ToolResult | NeedsTools | TurnEnded
+"""What comes of a turn; a `ToolResult` is what a tool of the runtime's own gave, as an edit of memory."""
 
 
 class AgentRuntime(Protocol):

@@ -33,6 +33,7 @@ REACH_SECONDS = 3.0
 
 async def examine(settings: Settings) -> list[Check]:
     """Every check, in the order in which a person would mend things."""
+    from atlas_mcp.cli.agent_checks import agent_checks
     from atlas_mcp.cli.provider_checks import budget_checks, provider_checks
     from atlas_mcp.providers.keeping.accounts import models_of
 
@@ -40,7 +41,7 @@ async def examine(settings: Settings) -> list[Check]:
     models = await asyncio.to_thread(models_of, settings)
     checks += [*_models(settings, models), *await provider_checks(settings, models)]
     checks += await asyncio.to_thread(lambda: list(budget_checks(settings)))
-    checks += [await _embeddings(settings), await _http(settings)]
+    checks += [*await agent_checks(settings), await _embeddings(settings), await _http(settings)]
     return [*checks, *_roots(settings), _log(settings)]
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from atlas_mcp.app import Atlas
     from atlas_mcp.cli.view import Line
+    from atlas_mcp.events import Event
     from atlas_mcp.orchestration.voice import Voice
 
 __all__ = ["STATE_STYLES", "Manner", "picture", "watch"]
@@ -39,43 +40,57 @@ STATE_STYLES = {
 """In which colour a run's state is shown."""
 
 
-async def watch(atlas: Atlas, run_id: str, manner: Manner = "live") -> None:
-    """Show what happens in a run until it has ended; `live` is for terminals and plain elsewhere.
+async def watch(atlas: Atlas, run_id: str, manner: Manner = "live", *, after: int = 0) -> int:
+    """Show what happens in a run until it has ended or asks a person; gives the `seq` of the last event.
+
+    `live` is for terminals and plain elsewhere; with `after`, plain lines tell what came later only.
 
     Raises:
         UnknownRun: there is no such run of this user.
     """
     if manner == "live" and stderr().is_terminal:
-        await _watch_live(atlas, run_id)
-    elif manner == "quiet":
-        async for _ in atlas.watch(run_id):
-            pass
-    else:
-        await _watch_plain(atlas, run_id)
+        view = RunView(run_id)
+        async with _drawing(view, lambda: atlas.speaking(run_id)):
+            return await _hear(atlas, run_id, view.hear)
+    return await _hear(atlas, run_id, _nothing if manner == "quiet" else _Plain(run_id, after).tell)
 
 
-async def _watch_plain(atlas: Atlas, run_id: str) -> None:
-    from rich.text import Text
-
-    console = stderr()
-    console.print(Text(f"run {run_id}"), soft_wrap=True)
-    began = told = ""
+async def _hear(atlas: Atlas, run_id: str, tell: Callable[[Event], None]) -> int:
+    seq = 0
     async with aclosing(atlas.watch(run_id)) as events:
         async for event in events:
-            began = began or event.at
-            reading = event.kind is Kind.DOCUMENTS_READ
-            if reading and told and seconds_between(told, event.at) < READING_SECONDS:
-                continue
-            if said := sentence(event):
-                told = event.at
-                console.print(Text(f"{seconds_between(began, told):6.1f} s  {said}"), soft_wrap=True)
+            seq = event.seq
+            tell(event)
+            if event.kind is Kind.QUESTION_ASKED and await atlas.questions(run_id):
+                break
+    return seq
 
 
-async def _watch_live(atlas: Atlas, run_id: str) -> None:
-    view = RunView(run_id)
-    async with _drawing(view, lambda: atlas.speaking(run_id)), aclosing(atlas.watch(run_id)) as events:
-        async for event in events:
-            view.hear(event)
+def _nothing(_event: Event) -> None:
+    """Say nothing of an event."""
+
+
+class _Plain:
+    """Tells a run in plain lines, with the seconds since its beginning."""
+
+    def __init__(self, run_id: str, after: int) -> None:
+        self._console = stderr()
+        self._after = after
+        self._began = self._told = ""
+        if not after:
+            self._console.print(f"run {run_id}", soft_wrap=True, markup=False)
+
+    def tell(self, event: Event) -> None:
+        self._began = self._began or event.at
+        reading = event.kind is Kind.DOCUMENTS_READ
+        if event.seq <= self._after or (
+            reading and self._told and seconds_between(self._told, event.at) < READING_SECONDS
+        ):
+            return
+        if said := sentence(event):
+            self._told = event.at
+            line = f"{seconds_between(self._began, event.at):6.1f} s  {said}"
+            self._console.print(line, soft_wrap=True, markup=False)
 
 
 @asynccontextmanager

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from atlas_mcp.orchestration.store import RunRow
     from atlas_mcp.orchestration.team import Team
 
-__all__ = ["abandoned", "exit_code", "follow", "give", "run"]
+__all__ = ["abandoned", "exit_code", "follow", "give", "leave_waiting", "run"]
 
 CALL_OFF_SECONDS = 10.0
 """How long a cancelled run may take to end before we leave it to the next process."""
@@ -122,11 +122,21 @@ def _read_value(name: str, kind: str, value: str) -> Any:
 
 
 async def follow(atlas: Atlas, run_id: str, *, manner: Manner, as_json: bool, ours: bool) -> Exit:
-    """Watch a run to its end and give what came of it; a cancelled call calls the run off if it is `ours`."""
+    """Watch a run to its end and give what came of it; a cancelled call calls the run off if it is `ours`.
+
+    What the run asks meanwhile is asked at the terminal; where there is none, that ends it.
+    """
+    from atlas_mcp.cli.asking import ask_at_terminal
     from atlas_mcp.cli.live import watch
 
+    seen = 0
     try:
-        await watch(atlas, run_id, manner)
+        while True:
+            seen = await watch(atlas, run_id, manner, after=seen)
+            if not await atlas.questions(run_id):
+                break
+            if not await ask_at_terminal(atlas, run_id):
+                return await leave_waiting(atlas, run_id, as_json=as_json)
     except asyncio.CancelledError:
         told = await _call_off(atlas, run_id) if ours else "goes on without us"
         stderr().print(f"Run {run_id} {told}. Look at it: atlas-mcp runs show {run_id}", soft_wrap=True)
@@ -134,6 +144,18 @@ async def follow(atlas: Atlas, run_id: str, *, manner: Manner, as_json: bool, ou
     if not (await atlas.get(run_id)).final:
         return abandoned(run_id)
     return await give(atlas, run_id, as_json=as_json)
+
+
+async def leave_waiting(atlas: Atlas, run_id: str, *, as_json: bool = False) -> Exit:
+    """Say what a run asks and which command answers it."""
+    from atlas_mcp.cli.asking import show, ways_to_answer
+
+    for question in await atlas.questions(run_id):
+        show(question)
+        stderr().print(ways_to_answer(run_id, question), soft_wrap=True, markup=False)
+    if as_json:
+        give_json(await atlas.result(run_id))
+    return Exit.WAITING
 
 
 def abandoned(run_id: str) -> Exit:
@@ -146,7 +168,7 @@ async def _call_off(atlas: Atlas, run_id: str) -> str:
     if (await atlas.get(run_id)).final:
         return "had ended"
     await atlas.control(run_id, "cancel", reason="Ctrl-C")
-    envelope = await atlas.result(run_id, wait_seconds=CALL_OFF_SECONDS)
+    envelope = await atlas.result(run_id, wait_seconds=CALL_OFF_SECONDS, to_the_end=True)
     return (
         "was cancelled"
         if envelope["state"] == "cancelled"

@@ -1,4 +1,4 @@
-"""`atlas-mcp runs`: which there were, what happened in one, and how to steer one from any terminal."""
+"""`atlas-mcp runs`: which there were, what happened in one, how to steer or answer one from any terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from atlas_mcp.cli.opening import opened
-from atlas_mcp.cli.run import abandoned, exit_code, follow, give
+from atlas_mcp.cli.run import abandoned, exit_code, follow, give, leave_waiting
 from atlas_mcp.cli.terminal import Exit, give_json, perform, stderr, stdout
 from atlas_mcp.errors import InvalidInput
 
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["runs"]
 
-runs = typer.Typer(help="Runs: list, show, watch, export, pause, resume, cancel.", no_args_is_help=True)
+runs = typer.Typer(
+    help="Runs: list, show, watch, answer, export, pause, resume, cancel.", no_args_is_help=True
+)
 
 RunId = Annotated[str, typer.Argument(metavar="ID", help="A run's id, or `last` for the newest.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -246,7 +248,53 @@ async def _resume(
         row = await atlas.control(
             row.run_id, "resume", reason="asked at the command line", changed_team=changed_team
         )
-        if not interrupted:
+        if not interrupted and not atlas.works_on(row.run_id):
             stderr().print(f"Run {row.run_id} was told to go on.", soft_wrap=True)
             return exit_code(row) if row.final else Exit.DONE
         return await follow(atlas, row.run_id, manner=manner, as_json=as_json, ours=True)
+
+
+@runs.command("answer")
+def answer_run(  # noqa: PLR0917 - each is an option that a person names
+    run_id: RunId = "last",
+    approve: Annotated[bool, typer.Option("--approve", help="Let the plan be carried out.")] = False,
+    reject: Annotated[
+        str | None, typer.Option("--reject", metavar="REASON", help="End the run, with this reason.")
+    ] = None,
+    plan: Annotated[
+        str | None,
+        typer.Option("--plan", metavar="FILE", help="Carry out the plan in this JSON file instead."),
+    ] = None,
+    given: Annotated[
+        str | None, typer.Option("--json", metavar="ANSWER", help="The answer as JSON; for any question.")
+    ] = None,
+    question: Annotated[
+        str | None, typer.Option("--question", metavar="ID", help="Which question, where a run asks several.")
+    ] = None,
+    plain: Plain = False,
+) -> None:
+    """Answer what a run asks; without an option, ask at the terminal.
+
+    The run goes on where it is owned; if nobody works on it, here.
+    """
+    manner: Manner = "plain" if plain else "live"
+    perform(_answer(run_id, manner, question, approve=approve, reject=reject, plan=plan, given=given))
+
+
+async def _answer(
+    run_id: str, manner: Manner, question: str | None, *, approve: bool, reject: str | None,
+    plan: str | None, given: str | None,
+) -> Exit:  # fmt: skip
+    from atlas_mcp.cli.asking import answer_from, ask_at_terminal
+
+    answer = answer_from(approve=approve, reject=reject, plan=plan, given=given)
+    async with opened() as atlas:
+        row = await _find(atlas, run_id)
+        if answer is not None:
+            await atlas.answer(row.run_id, answer, question_id=question)
+        elif not await ask_at_terminal(atlas, row.run_id, question):
+            return await leave_waiting(atlas, row.run_id)
+        if atlas.works_on(row.run_id):
+            return await follow(atlas, row.run_id, manner=manner, as_json=False, ours=True)
+        stderr().print(f"Run {row.run_id} has its answer and goes on.", soft_wrap=True)
+    return Exit.DONE

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from atlas_mcp.cli.live import STATE_STYLES
 from atlas_mcp.cli.words import ago, seconds_between, spent, tallied
 from atlas_mcp.events import Kind
-from atlas_mcp.observe.sentences import counted, scored, shortened
+from atlas_mcp.observe.sentences import answered, counted, scored, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -66,6 +66,8 @@ class _Teller:
             self._line(0, (f"{row.error['code']}: ", "red"), (row.error["message"], ""))
             if row.error.get("remedy"):
                 self._line(1, (row.error["remedy"], ""))
+        if row.state == "waiting":
+            self._line(0, (f"Answer it: atlas-mcp runs answer {row.run_id}", "magenta"))
         if row.output is not None:
             self._line(0, (f"The brief: atlas-mcp runs export {row.run_id} --format markdown", "dim"))
 
@@ -159,6 +161,16 @@ def _answered(data: Data) -> list[Part]:
     return [(f"{data['model']} answered", "cyan"), (used, ""), _took(data)]
 
 
+def _detected(data: Data) -> list[Part]:
+    return [(f"takes it as {data['complexity']} {data['task']} ", "cyan"), (f"({data['reason']})", "dim")]
+
+
+def _fitted(data: Data) -> list[Part]:
+    lost = f", left out: {shortened(', '.join(data['left_out']), 200)}" if data["left_out"] else ""
+    shorter = f", {counted(len(data['condensed']), 'result')} condensed" if data["condensed"] else ""
+    return [(f"fits {data['before']:,} tokens into {data['after']:,}", "yellow"), (shorter + lost, "dim")]
+
+
 def _chosen(data: Data) -> list[Part]:
     return [(f"asks {data['member']} ", "cyan"), (f"({data['reason']})", "dim")]
 
@@ -175,6 +187,14 @@ def _model_failed(data: Data) -> list[Part]:
 
 def _sent_back(data: Data) -> list[Part]:
     return [("sent back: ", "yellow"), (shortened("; ".join(data["problems"]), 300), "")]
+
+
+def _asked(data: Data) -> list[Part]:
+    return [("asks a person: ", "magenta"), (data["text"], "")]
+
+
+def _said(data: Data) -> list[Part]:
+    return [(f"{data['by']} answered: ", "magenta"), (answered(data["answer"]), "")]
 
 
 def _worked(data: Data) -> list[Part]:
@@ -197,11 +217,15 @@ _DETAILS: dict[Kind, Callable[[Data], list[Part]]] = {
     Kind.STEP_FINISHED: _step,
     Kind.TOOL_STARTED: _tool,
     Kind.TOOL_FINISHED: _tool_result,
+    Kind.TASK_DETECTED: _detected,
+    Kind.CONTEXT_FITTED: _fitted,
     Kind.MODEL_CHOSEN: _chosen,
     Kind.MODEL_SWITCHED: _switched,
     Kind.MODEL_FINISHED: _answered,
     Kind.MODEL_FAILED: _model_failed,
     Kind.OUTPUT_REPAIRED: _sent_back,
+    Kind.QUESTION_ASKED: _asked,
+    Kind.QUESTION_ANSWERED: _said,
     Kind.WORK_FINISHED: _worked,
     Kind.WORK_FAILED: _work_failed,
     Kind.CHECK_FINISHED: _checked,

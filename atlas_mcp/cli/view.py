@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from atlas_mcp.cli.words import seconds_between, tallied
 from atlas_mcp.events import Kind
-from atlas_mcp.observe.sentences import counted, scored
+from atlas_mcp.observe.sentences import answered, counted, scored
 
 if TYPE_CHECKING:
     from atlas_mcp.events import Event
@@ -45,6 +45,7 @@ class RunView:
     state: str = "queued"
     began: str = ""
     ended: str = ""
+    asked: set[str] = field(default_factory=set[str])
     usage: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_USED, 0))
     lines: dict[str, Line] = field(default_factory=dict[str, Line])
 
@@ -54,6 +55,7 @@ class RunView:
         self._hear_of_run(event)
         self._hear_of_step(event)
         self._hear_of_work(event)
+        self._hear_of_person(event)
 
     def _hear_of_run(self, event: Event) -> None:
         data = event.data
@@ -71,6 +73,24 @@ class RunView:
             case Kind.MODEL_FINISHED if not data.get("replayed"):
                 for key in _USED:
                     self.usage[key] += data["usage"].get(key, 0)
+            case _:
+                pass
+
+    def _hear_of_person(self, event: Event) -> None:
+        data = event.data
+        match event.kind:
+            case Kind.QUESTION_ASKED:
+                self.asked.add(data["id"])
+                self.lines[data["id"]] = Line("person", "person", data["text"], since=event.at)
+                self.state = "waiting"
+            case Kind.QUESTION_ANSWERED:
+                self.asked.discard(data["id"])
+                line = self.lines[data["id"]]
+                line.progress, line.note = "done", answered(data["answer"])
+                line.seconds = seconds_between(line.since, event.at)
+                self.state = self.state if self.asked else "running"
+            case Kind.RUN_STARTED | Kind.RUN_RESUMED | Kind.RUN_CONTINUED if self.asked:
+                self.state = "waiting"
             case _:
                 pass
 
@@ -104,6 +124,8 @@ class RunView:
         data = event.data
         match event.kind:
             case Kind.PLAN_MADE:
+                # A person's plan takes the place of the one that they were shown.
+                self.lines = {key: line for key, line in self.lines.items() if line.progress != "waiting"}
                 for given in data["assignments"]:
                     actor = f"{given['worker']}#{given['id']}"
                     self.lines[given["id"]] = Line(given["worker"], actor, given["goal"], "waiting")

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, TypeVar
 from atlas_mcp.agents.card import load_card
 from atlas_mcp.errors import InvalidConfiguration
 from atlas_mcp.evaluation.case import case_files, load_case
-from atlas_mcp.orchestration.desk import TOOLS
+from atlas_mcp.orchestration.desk import SEARCH, TOOLS
 from atlas_mcp.orchestration.output_schema import read_output_schema
+from atlas_mcp.orchestration.table_specs import CALCULATE
 from atlas_mcp.orchestration.team import check_limits, check_wiring, load_team, read_wiring
 
 if TYPE_CHECKING:
@@ -93,8 +94,8 @@ def _check_tools(checked: Checked, file: Path, card: Card, *, works: bool) -> No
                 f"{file}: tools: there is no tool {granted!r}.", remedy=f"Tools: {', '.join(TOOLS)}.{hint}"
             )
         )
-    if works and not usable:
+    if works and not set(usable) - {CALCULATE.name}:
         checked.remarks.append(
             f"{file}: tools: this worker can search nothing, and knows only what others found."
-            f" To let it read: tools: [{', '.join(TOOLS)}]"
+            f" To let it read: tools: [{SEARCH}]"
         )

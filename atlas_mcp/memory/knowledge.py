@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
+from urllib.parse import urlsplit
 
 from atlas_mcp.errors import InvalidInput, UnreadableDocument
 from atlas_mcp.memory import record
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Ingested", "Inline", "Knowledge", "OnProgress", "Progress", "as_source"]
 
 # Part of what decides whether a document is unchanged: raise it when reading or splitting changes.
-READING = 1
+READING = 2
 BATCH = 64
 
 
@@ -127,6 +128,33 @@ class Knowledge:
                 f"There is no snapshot {sha256[:80]!r} here.", remedy="Take a source's sha256."
             )
         return await asyncio.to_thread(self._snapshots.get, sha256)
+
+    async def keep_computed(self, text: str, *, scope: str, uri: str) -> str:
+        """Store what was computed beside what was read, and give its sha256; it is no document."""
+
+        def write(connection: sqlite3.Connection) -> str:
+            sha256 = self._snapshots.put(text)
+            record.keep_snapshot(connection, scope, sha256, uri)
+            return sha256
+
+        return await self._database.write(write)
+
+    async def original(self, uri: str, *, scope: str) -> bytes | None:
+        """The bytes of the file a document was read from; None where it is gone or not what was read.
+
+        So nothing is given that the scope has not read already, wherever the path leads by now.
+        """
+        known = await self._database.read(lambda c: record.contents(c, scope).get(uri))
+        if known is None or not uri.startswith("file:"):
+            return None
+        from urllib.request import url2pathname
+
+        path = Path(url2pathname(urlsplit(uri).path))
+        try:
+            data = await asyncio.to_thread(load, path)
+        except UnreadableDocument:
+            return None
+        return data if known[1].endswith(hashlib.sha256(data).hexdigest()) else None
 
     async def forget(self, uri: str, *, scope: str) -> bool:
         """Forget a document and its versions that no other document shares; False if there was none."""

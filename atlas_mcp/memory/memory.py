@@ -67,6 +67,14 @@ class Memory:
         """The text of a snapshot, as `Knowledge.snapshot` says."""
         return await self._knowledge.snapshot(sha256, scope=scope)
 
+    async def keep_computed(self, text: str, *, scope: str, uri: str) -> str:
+        """Store what was computed, as `Knowledge.keep_computed` says; gives its sha256."""
+        return await self._knowledge.keep_computed(text, scope=scope, uri=uri)
+
+    async def original(self, uri: str, *, scope: str) -> bytes | None:
+        """The bytes a document was read from, as `Knowledge.original` says."""
+        return await self._knowledge.original(uri, scope=scope)
+
     async def forget(self, uri: str, *, scope: str) -> bool:
         """Forget a document and its versions; False if there was none."""
         return await self._knowledge.forget(uri, scope=scope)

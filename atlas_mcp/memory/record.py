@@ -26,6 +26,7 @@ __all__ = [
     "contents",
     "documents",
     "is_kept",
+    "keep_snapshot",
     "model_of",
     "passages_without_vector",
     "put_document",
@@ -112,7 +113,7 @@ def put_document(connection: sqlite3.Connection, scope: str, new: NewDocument, s
             new.retrieved_at,
         ),
     ).fetchone()["id"]
-    connection.execute("INSERT OR IGNORE INTO snapshot VALUES (?, ?, ?)", (new.sha256, scope, new.uri))
+    keep_snapshot(connection, scope, new.sha256, new.uri)
     for position, span in enumerate(spans):
         text = new.text[span.start : span.end]
         values = (document_id, position, span.start, span.end, span.page, span.heading, text)
@@ -129,6 +130,11 @@ def put_document(connection: sqlite3.Connection, scope: str, new: NewDocument, s
     )
     _count_change(connection, scope)
     return document_id
+
+
+def keep_snapshot(connection: sqlite3.Connection, scope: str, sha256: str, uri: str) -> None:
+    """Note that a scope has read a snapshot, or computed it, under a uri."""
+    connection.execute("INSERT OR IGNORE INTO snapshot VALUES (?, ?, ?)", (sha256, scope, uri))
 
 
 def remove_documents(connection: sqlite3.Connection, scope: str, ids: Iterable[int]) -> None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from atlas_mcp.events import Event
 
-__all__ = ["PASSING", "SILENT", "counted", "scored", "sentence", "shortened"]
+__all__ = ["PASSING", "SILENT", "answered", "counted", "scored", "sentence", "shortened"]
 
 LONGEST = 120
 """Characters of a goal, or of what a model says, that are shown."""
@@ -42,6 +42,14 @@ def scored(data: Mapping[str, Any]) -> str:
     return "" if score is None else f", measured {score:.1f} of 5"
 
 
+def answered(answer: Mapping[str, Any]) -> str:
+    """What a person answered, on one line: a decision with its note, else the answer's values."""
+    if "decision" in answer:
+        note = answer.get("note")
+        return f"{answer['decision']}{f', {shortened(note)}' if note else ''}"
+    return shortened(", ".join(f"{name} {value}" for name, value in answer.items()))
+
+
 def _checked(event: Event) -> str:
     data = event.data
     lost = f", {data['unsupported']} not supported" if data["unsupported"] else ""
@@ -59,6 +67,12 @@ def _switched(event: Event) -> str:
     return f"{event.actor}: {how} ({event.data['failure'].replace('_', ' ') or 'paused'})"
 
 
+def _fitted(event: Event) -> str:
+    data = event.data
+    without = f", {counted(len(data['left_out']), 'piece')} left out" if data["left_out"] else ""
+    return f"{event.actor}: fits {data['before']:,} tokens into {data['after']:,}{without}"
+
+
 _SENTENCES: dict[Kind, Callable[[Event], str]] = {
     Kind.RUN_QUEUED: lambda _: "run: queued",
     Kind.RUN_RESUMED: lambda _: "run: taken up where it was",
@@ -66,6 +80,8 @@ _SENTENCES: dict[Kind, Callable[[Event], str]] = {
     Kind.RUN_CONTINUED: lambda _: "run: goes on",
     Kind.RUN_INTERRUPTED: lambda _: "run: interrupted",
     Kind.RUN_FINISHED: _ended,
+    Kind.QUESTION_ASKED: lambda event: f"asks a person: {event.data['text']}",
+    Kind.QUESTION_ANSWERED: lambda event: f"answered: {answered(event.data['answer'])}",
     Kind.STEP_STARTED: lambda event: event.data["label"],
     Kind.DOCUMENTS_READ: lambda event: f"documents: {event.data['label']}",
     Kind.DOCUMENT_SKIPPED: lambda event: f"documents: skipped {event.data['uri']}: {event.data['reason']}",
@@ -73,6 +89,8 @@ _SENTENCES: dict[Kind, Callable[[Event], str]] = {
     Kind.WORK_STARTED: lambda event: f"{event.actor}: {shortened(event.data['goal'])}",
     Kind.WORK_FINISHED: lambda event: f"{event.actor}: {counted(event.data['findings'], 'finding')}",
     Kind.WORK_FAILED: lambda event: f"{event.actor}: failed: {event.data['error']['message']}",
+    Kind.TASK_DETECTED: lambda event: f"{event.actor}: takes it as {event.data['task']}",
+    Kind.CONTEXT_FITTED: _fitted,
     Kind.MODEL_SWITCHED: _switched,
     Kind.TOOL_STARTED: lambda event: f"{event.actor}: {event.data['tool'].replace('_', ' ')}",
     Kind.OUTPUT_REPAIRED: lambda event: f"{event.actor}: corrects its answer",

@@ -13,9 +13,10 @@ from atlas_mcp.agents.model_agent import ModelAgent
 from atlas_mcp.chunks import Retracted, TextDelta
 from atlas_mcp.downstream.toolbox import Toolbox
 from atlas_mcp.events import Kind
+from atlas_mcp.messages import TaskType
 from atlas_mcp.orchestration.ledger import LedgeredProvider, LedgeredToolbox
 from atlas_mcp.orchestration.voice import Voice
-from atlas_mcp.providers.terms import Terms
+from atlas_mcp.providers.terms import Attempts, Terms
 
 if TYPE_CHECKING:
     import sqlite3
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from atlas_mcp.agents.card import Card
     from atlas_mcp.chunks import Reply, Usage
     from atlas_mcp.downstream.toolbox import Tool, Tools
-    from atlas_mcp.messages import TaskType
     from atlas_mcp.observe.journal import Journal
+    from atlas_mcp.orchestration.asking import Part, Person, Question
     from atlas_mcp.orchestration.ledger import Ledger
     from atlas_mcp.orchestration.limits import Limits
     from atlas_mcp.orchestration.store import RunRow
@@ -62,6 +63,17 @@ class RunContext:
         self._open.set()
         self._streams: set[StreamControl] = set()
         self._answered_by: dict[str, str] = {}
+        self._asked_for: dict[str, TaskType] = {}
+        self.children: list[RunContext] = []
+        self.person: Person | Part | None = None
+
+    def follow(self, parent: RunContext) -> None:
+        """Speak where the parent speaks, ask whom it asks, and begin paused if it is."""
+        self.speaking = parent.speaking
+        if parent.person is not None:
+            self.person = parent.person.under(self.row.run_id, self.team.name, self.limits)
+        if not parent._open.is_set():
+            self.pause()
 
     async def emit(self, kind: Kind, actor: str, span_id: str, **data: Any) -> None:
         """Write an event to the run's journal.
@@ -84,11 +96,13 @@ class RunContext:
         return LedgeredToolbox(Toolbox(self._tools, card.tools), self._ledger, path)
 
     async def ask(
-        self, card: Card, task: Task, path: str, *, actor: str, tools: Tools, last: bool = False
-    ) -> Answered:
+        self, card: Card, task: Task, path: str, *, actor: str, tools: Tools, last: bool = False,
+        attempts: Attempts | None = None, avoid: frozenset[str] = frozenset(),
+    ) -> Answered:  # fmt: skip
         """Let an agent do a task, journal what happens, and give its answer.
 
-        `last` is the turn that hands back what there is: it is asked even when a limit is reached.
+        `last` is the turn that hands back what there is: it is asked even when a limit is reached. `attempts`
+        is the count that it shares with earlier tries; `avoid` are who is passed over while others are free.
         """
         gate = self._open.wait if last else self._gate
         heard = partial(self._heard, path)
@@ -96,10 +110,11 @@ class RunContext:
         budget = self.limits.budget
         if card.budget is not None:
             budget = budget.child(card.budget.limit, name=actor)
-        terms = Terms(budget=budget, closing=last)
+        terms = Terms(budget=budget, closing=last, attempts=attempts, avoid=avoid)
         voice = Voice()
         try:
-            async with aclosing(ModelAgent(card, provider, tools, terms).work(task)) as steps:
+            priority = self.row.options.get("priority", "normal")
+            async with aclosing(ModelAgent(card, provider, tools, terms, priority).work(task)) as steps:
                 async for step in steps:
                     match step:
                         case TextDelta():
@@ -110,6 +125,8 @@ class RunContext:
                         case Happened():
                             again = step.kind is Kind.MODEL_FINISHED and provider.replayed
                             replayed = {"replayed": True} if again else {}
+                            if step.kind is Kind.MODEL_STARTED:
+                                self._asked_for[path] = TaskType(step.data["task"])
                             await self.emit(step.kind, actor, path, **step.data, **replayed)
                         case Speaking():
                             self._steer(step.control)
@@ -121,12 +138,27 @@ class RunContext:
             self.speaking.pop(actor, None)
         raise AssertionError("an agent's last step is its answer")
 
-    def remember(self, replies: Sequence[Reply], lost: Usage) -> None:
-        """Count what the run's calls before this process took: those that gave replies, and those `lost`."""
+    async def ask_person(self, question: Question) -> dict[str, Any]:
+        """What a person answers to a question, waited for however long, over restarts too.
+
+        A step that asks does nothing else: walked again, it finds its question and the answer to it.
+
+        Raises:
+            LeaseLost: another process owns the run.
+        """
+        assert self.person is not None, "whoever owns a run knows its person"
+        return await self.person.ask(question)
+
+    def remember(self, replies: Sequence[Reply], lost: Usage | None = None) -> None:
+        """Count what the run's calls before this process took: those that gave replies, and those `lost`.
+
+        Only its own budget is charged; that of a parent counts its children's calls itself.
+        """
         for reply in replies:
             self.made_with[reply.stopped.model] = reply.stopped.provider
             self.limits.budget.add(reply.usage, above=False)
-        self.limits.budget.add(lost, above=False)
+        if lost is not None:
+            self.limits.budget.add(lost, above=False)
 
     def _heard(self, path: str, reply: Reply) -> None:
         self.made_with[reply.stopped.model] = reply.stopped.provider
@@ -134,10 +166,17 @@ class RunContext:
             chosen = reply.switches[-1].joined if reply.switches else reply.choices[-1].member
             self._answered_by[path] = chosen
 
+    def answered_by(self, path: str) -> frozenset[str]:
+        """Who answered under `path`, where somebody was chosen."""
+        return frozenset({self._answered_by[path]}) if path in self._answered_by else frozenset()
+
     def rate(self, path: str, task: TaskType, quality: float) -> None:
-        """Tell who answered under `path`, if somebody was chosen, how good it was, from 0 to 5."""
+        """Tell who answered under `path`, if somebody was chosen, how good it was, from 0 to 5.
+
+        It counts for the kind of task that it was chosen for; `task` is what the step takes it for.
+        """
         if member := self._answered_by.get(path):
-            self.provider.rate(member, task, quality)
+            self.provider.rate(member, self._asked_for.get(path, task), quality)
 
     async def _gate(self) -> None:
         await self._open.wait()
@@ -155,6 +194,8 @@ class RunContext:
             self.limits.pause()
             for stream in self._streams:
                 stream.pause()
+            for child in self.children:
+                child.pause()
 
     def resume(self) -> None:
         """Go on after a pause."""
@@ -163,3 +204,5 @@ class RunContext:
             self.limits.resume()
             for stream in self._streams:
                 stream.resume()
+            for child in self.children:
+                child.resume()

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from atlas_mcp.catalogue import shipped
 from atlas_mcp.downstream.toolbox import Found, Tool
-from atlas_mcp.errors import UnreadableDocument
+from atlas_mcp.errors import InvalidInput, UnreadableDocument
 from atlas_mcp.messages import ToolSpec
+from atlas_mcp.orchestration.table_specs import NAMES
+from atlas_mcp.orchestration.table_tools import TableTools, computed_scope
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -19,12 +21,14 @@ if TYPE_CHECKING:
     from atlas_mcp.memory.memory import Memory
     from atlas_mcp.messages import Passage
 
-__all__ = ["SEARCH", "TOOLS", "Counted", "Desk"]
+__all__ = ["SEARCH", "TABLES", "TOOLS", "Counted", "Desk"]
 
 OnReading: TypeAlias = "Callable[[str, int, int], Awaitable[None]]"
 
 SEARCH = "search_documents"
-TOOLS = (SEARCH,)
+TABLES = frozenset(NAMES)
+"""The tools that compute; whoever may use one that reads tables may begin with `opening_statistics`."""
+TOOLS = (SEARCH, *NAMES)
 """The tools that a card may grant."""
 
 HITS = 12
@@ -53,6 +57,7 @@ class Desk:
         self._user = user
         self._named = documents
         self.library: dict[str, Any] = {}
+        self._tables = TableTools(memory, user, lambda: self.library)
 
     async def open_documents(self, on_reading: OnReading) -> Counted:
         """Read what the run may read, as far as it changed.
@@ -70,7 +75,7 @@ class Desk:
             named = (reason if "/" in reason else f"{uri}: {reason}" for uri, reason in ingested.skipped)
             why = " ".join(f"{reason.rstrip('.')}." for reason in named) or "the folder is empty."
             raise UnreadableDocument(
-                f"No document could be read: {why}", remedy="Name text, Markdown, HTML or PDF."
+                f"No document could be read: {why}", remedy="Name text, Markdown, HTML, PDF, CSV or Excel."
             )
         self.library = {
             "scope": scope,
@@ -105,12 +110,25 @@ class Desk:
         return self.library.get("skipped", 0)
 
     async def snapshot(self, sha256: str) -> str:
-        """The stored text of a source."""
-        return await self._memory.snapshot(sha256, scope=self.library["scope"])
+        """The stored text of a source: of a document that was read, or of what was computed.
+
+        :raises InvalidInput: neither is here.
+        """
+        try:
+            return await self._memory.snapshot(sha256, scope=self.library["scope"])
+        except InvalidInput:
+            return await self._memory.snapshot(sha256, scope=computed_scope(self._user))
+
+    async def opening_statistics(self, goal: str) -> tuple[Passage, ...]:
+        """At most six passages with statistics of the tables at hand that bear on a goal, the best first.
+
+        For a worker that may use tables: without a language model it has computed lines to quote from them.
+        """
+        return await self._tables.opening_statistics(goal)
 
     def tools(self) -> tuple[Tool, ...]:
-        """The tools by which workers read."""
-        return (Tool(_SEARCH_SPEC, self._search),)
+        """The tools by which workers read and compute."""
+        return (Tool(_SEARCH_SPEC, self._search), *self._tables.tools())
 
     async def _search(self, arguments: dict[str, Any]) -> Found:
         passages = await self._memory.search(

@@ -9,7 +9,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, cast
 
+from atlas_mcp.shapes import unmarked
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from atlas_mcp.orchestration.asking import Question
     from atlas_mcp.orchestration.store import RunRow
 
 __all__ = ["LARGEST", "LONGEST_REPORT", "envelope", "envelope_schema"]
@@ -22,11 +27,12 @@ LONGEST_REPORT = 8_000
 
 _ROOM = LARGEST - 500  # what is left is for `truncated`
 _LONGEST_TEXT = 500
+_LARGEST_QUESTION = 12_000  # bytes; a plan of many long goals has less
 
 
 def envelope_schema(output: dict[str, Any]) -> dict[str, Any]:
     """The JSON Schema of an envelope around an output of that schema, marks for providers left out."""
-    shape = _plain(output)
+    shape: dict[str, Any] = unmarked(output)
     definitions = shape.pop("$defs", None)
     shape.pop("$schema", None)
     # An output that is cut still fits: lists keep an entry, texts 500 characters; failing that it is null.
@@ -39,7 +45,11 @@ def envelope_schema(output: dict[str, Any]) -> dict[str, Any]:
             "partial": {"type": "boolean"},
             "output": {"anyOf": [shape, {"type": "null"}]},
             "error": {"type": "object", "description": "Why the run failed."},
-            "question": {"type": "object"},
+            "question": {
+                "type": "object",
+                "description": "What a person is asked: {id, text, schema, kind}.",
+            },
+            "questions": {"type": "array", "description": "All of them, where there are several."},
             "next": {"type": "string", "description": "What to call next."},
             "usage": {"type": "object"},
             "report_uri": {"type": "string"},
@@ -53,19 +63,8 @@ def envelope_schema(output: dict[str, Any]) -> dict[str, Any]:
     return schema | ({"$defs": definitions} if definitions else {})
 
 
-def _plain(schema: Any) -> Any:
-    match schema:
-        case dict():
-            items = cast("dict[str, Any]", schema).items()
-            return {key: _plain(value) for key, value in items if not key.startswith("x-atlas-")}
-        case list():
-            return [_plain(value) for value in cast("list[Any]", schema)]
-        case _:
-            return schema
-
-
-def envelope(row: RunRow) -> dict[str, Any]:
-    """A run as its envelope."""
+def envelope(row: RunRow, questions: Sequence[Question] = ()) -> dict[str, Any]:
+    """A run as its envelope; `questions` are those that wait for a person, oldest first."""
     base = f"atlas://runs/{row.run_id}"
     made: dict[str, Any] = {
         "run_id": row.run_id,
@@ -78,11 +77,31 @@ def envelope(row: RunRow) -> dict[str, Any]:
     if row.error:
         made["error"] = row.error
     if not row.final:
-        made["next"] = _next(row)
+        if questions:
+            made["question"] = _shown(questions[0])
+        if len(questions) > 1:
+            made["questions"] = [_shown(question) for question in questions]
+        made["next"] = _next(row, questions)
     return _fitted(made)
 
 
-def _next(row: RunRow) -> str:
+def _shown(question: Question) -> dict[str, Any]:
+    """A question with what it is about, as far as that fits."""
+    shown = question.to_dict()
+    if _size(shown) > _LARGEST_QUESTION and "data" in shown:
+        shown["data"] = _short(shown["data"])
+    if _size(shown) > _LARGEST_QUESTION:
+        shown.pop("data", None)
+    return shown
+
+
+def _next(row: RunRow, questions: Sequence[Question]) -> str:
+    if questions and row.state.value in {"waiting", "queued", "running"}:
+        which = f', question_id="{questions[0].id}"' if len(questions) > 1 else ""
+        return (
+            f'A person is asked. run_answer(run_id="{row.run_id}", answer={{…}}{which}) hands in what they'
+            " say, as the question's schema shapes it; do not answer in their place."
+        )
     match row.state.value:
         case "paused":
             return f'run_control(run_id="{row.run_id}", action="resume") lets it go on.'

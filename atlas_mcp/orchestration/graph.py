@@ -1,8 +1,10 @@
 """A team as a LangGraph graph, with its checkpoints. The only file that knows LangGraph.
 
-    recall → plan → work (parallel, in waves) → review ─┬→ work (the next wave)
-                                                        ├→ plan (another round)
-                                                        └→ compose → check
+    recall → plan → (approve) → work (parallel, in waves) → review ─┬→ work (the next wave)
+                                                                    ├→ plan (another round)
+                                                                    └→ compose → check
+    check → revise ─┬→ work (whoever made it makes it anew)
+                    └→ check (the supervisor composed it anew)
 
 One superstep's finished workers are kept by the checkpointer when another fails or the process dies.
 """
@@ -12,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
@@ -19,9 +22,11 @@ os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
 import aiosqlite
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver  # pyright: ignore[reportMissingTypeStubs]
 from langgraph.graph import END, START, StateGraph  # pyright: ignore[reportMissingTypeStubs]
+from langgraph.runtime import Runtime  # noqa: TC002 - read when the graph is made  # pyright: ignore[reportMissingTypeStubs]
 from langgraph.types import Send  # pyright: ignore[reportMissingTypeStubs]
 
-from atlas_mcp.orchestration.steps import State, Steps
+from atlas_mcp.orchestration.state import State, Work
+from atlas_mcp.orchestration.steps import Steps  # noqa: TC001 - read when the graph is made
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Coroutine
@@ -63,11 +68,27 @@ class _WholeWrites(AsyncSqliteSaver):
             await asyncio.wait(self._under_way)
 
 
+@dataclass(frozen=True, slots=True)
+class Walker:
+    """Who walks the graph."""
+
+    steps: Steps
+
+
 class Checkpoints:
     """Where graphs keep how far they came."""
 
     def __init__(self, saver: AsyncSqliteSaver) -> None:
         self.saver = saver
+        self._graphs: dict[tuple[bool, bool], Any] = {}
+
+    def graph(self, *, approves: bool, revises: bool) -> Any:
+        """The graph with those steps, compiled when it is first asked for."""
+        shape = (approves, revises)
+        if shape not in self._graphs:
+            made = _graph(approves=approves, revises=revises)
+            self._graphs[shape] = made.compile(checkpointer=self.saver)
+        return self._graphs[shape]
 
     async def forget(self, run_id: str) -> None:
         """Drop a run's checkpoints; it can no longer be resumed."""
@@ -89,11 +110,13 @@ async def open_checkpoints(path: Path) -> AsyncGenerator[Checkpoints]:
 
 async def walk(steps: Steps, checkpoints: Checkpoints, run_id: str, team: Team) -> State:
     """Take a run's steps, from the start or from where its checkpoints end, and give its last state."""
-    graph = _graph(steps).compile(checkpointer=checkpoints.saver)
+    graph = checkpoints.graph(approves=team.approve, revises=revises(team))
+    # Each round plans, then alternates work and review, at worst with every assignment after another; a
+    # revision goes through work, review, compose and check again.
+    most = 12 + team.rounds * (2 * team.max_assignments + 4) + 8 * team.revisions
     config: Any = {
         "configurable": {"thread_id": run_id},
-        # Each round plans, then alternates work and review, at worst with every assignment after another.
-        "recursion_limit": 10 + team.rounds * (2 * team.max_assignments + 3),
+        "recursion_limit": most,
         "max_concurrency": team.max_parallel,
     }
     kept = await graph.aget_state(config)
@@ -101,29 +124,67 @@ async def walk(steps: Steps, checkpoints: Checkpoints, run_id: str, team: Team) 
     if begun:
         steps.restore(cast("State", kept.values))
     start = State(round=0, assignments=[], results={})
-    state = await graph.ainvoke(None if begun else start, config, durability="async")
+    state = await graph.ainvoke(None if begun else start, config, context=Walker(steps), durability="async")
     return cast("State", state)
 
 
-def _graph(steps: Steps) -> Any:
-    graph: Any = StateGraph(State)
-    for name in ("recall", "plan", "work", "review", "compose", "check"):
-        graph.add_node(name, getattr(steps, name))
+def revises(team: Team) -> bool:
+    """Whether a team's output is rated, so that it can be found wanting."""
+    return team.revisions > 0 and (team.quality is not None or bool(team.teams))
 
-    def send(state: State) -> list[Send] | str:
-        wave = [Send("work", work) for work in steps.next_wave(state)]
-        return wave or "review"
 
-    def after_review(state: State) -> list[Send] | str:
-        if wave := [Send("work", work) for work in steps.next_wave(state)]:
-            return wave
-        return "plan" if steps.wants_another_round(state) else "compose"
-
+def _graph(*, approves: bool, revises: bool) -> Any:
+    """The one shape; who takes the steps is the run's context, so that it is compiled once."""
+    graph: Any = StateGraph(State, context_schema=Walker)
+    for name in ("recall", "plan", "review", "compose", "check"):
+        graph.add_node(name, _step(name))
+    graph.add_node("work", _work)
     graph.add_edge(START, "recall")
     graph.add_edge("recall", "plan")
-    graph.add_conditional_edges("plan", send, ["work", "review"])
+    if approves:
+        graph.add_node("approve", _step("approve"))
+        graph.add_edge("plan", "approve")
+    graph.add_conditional_edges("approve" if approves else "plan", _send, ["work", "review"])
     graph.add_edge("work", "review")
-    graph.add_conditional_edges("review", after_review, ["work", "plan", "compose"])
+    graph.add_conditional_edges("review", _after_review, ["work", "plan", "compose"])
     graph.add_edge("compose", "check")
-    graph.add_edge("check", END)
+    if revises:
+        graph.add_node("revise", _step("revise"))
+        graph.add_conditional_edges("check", _after_check, ["revise", END])
+        graph.add_conditional_edges("revise", _after_revise, ["work", "check"])
+    else:
+        graph.add_edge("check", END)
     return graph
+
+
+def _step(name: str) -> Any:
+    async def step(state: State, runtime: Runtime[Walker]) -> Any:
+        return await getattr(runtime.context.steps, name)(state)
+
+    return step
+
+
+async def _work(work: Work, runtime: Runtime[Walker]) -> Any:
+    return await runtime.context.steps.work(work)
+
+
+def _wave(state: State, runtime: Runtime[Walker]) -> list[Send]:
+    return [Send("work", work) for work in runtime.context.steps.next_wave(state)]
+
+
+def _send(state: State, runtime: Runtime[Walker]) -> list[Send] | str:
+    return _wave(state, runtime) or "review"
+
+
+def _after_review(state: State, runtime: Runtime[Walker]) -> list[Send] | str:
+    if wave := _wave(state, runtime):
+        return wave
+    return "plan" if runtime.context.steps.wants_another_round(state) else "compose"
+
+
+def _after_check(state: State, runtime: Runtime[Walker]) -> str:
+    return "revise" if runtime.context.steps.wants_revision(state) else END
+
+
+def _after_revise(state: State, runtime: Runtime[Walker]) -> list[Send] | str:
+    return _wave(state, runtime) or "check"

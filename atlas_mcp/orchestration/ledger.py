@@ -51,6 +51,14 @@ CREATE TABLE ledger (
 """
 
 
+_REPLIES = """
+WITH RECURSIVE part (run_id) AS (
+    VALUES (?) UNION SELECT run.run_id FROM run JOIN part ON run.parent_run_id = part.run_id
+)
+SELECT result FROM ledger JOIN part USING (run_id) WHERE kind = 'model'
+"""
+
+
 @cache
 def _replies() -> TypeAdapter[Reply]:
     return TypeAdapter(Reply)
@@ -62,18 +70,19 @@ def _tool_results() -> TypeAdapter[ToolResult]:
 
 
 class Ledger:
-    """The finished calls of one run, written under its lease."""
+    """The finished calls of one run, written under its lease; `run_id` is a child's that shares it."""
 
-    def __init__(self, database: Database, lease: Lease) -> None:
+    def __init__(self, database: Database, lease: Lease, *, run_id: str = "") -> None:
         self._database = database
         self._lease = lease
+        self._run_id = run_id or lease.run_id
 
     async def find(self, path: str, position: int, digest: str) -> str | None:
         """The result of a finished call as JSON, or None."""
         row = await self._database.read(
             lambda connection: connection.execute(
                 "SELECT result FROM ledger WHERE run_id = ? AND path = ? AND position = ? AND hash = ?",
-                (self._lease.run_id, path, position, digest),
+                (self._run_id, path, position, digest),
             ).fetchone()
         )
         return None if row is None else row["result"]
@@ -90,17 +99,15 @@ class Ledger:
             connection.execute(
                 "INSERT OR IGNORE INTO ledger (run_id, path, position, hash, kind, result, at)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (self._lease.run_id, path, position, digest, kind, result, now()),
+                (self._run_id, path, position, digest, kind, result, now()),
             )
 
         await self._database.write(write)
 
     async def replies(self) -> list[Reply]:
-        """What the run's finished model calls gave."""
+        """What the finished model calls of the run, and of its child runs, gave."""
         rows = await self._database.read(
-            lambda connection: connection.execute(
-                "SELECT result FROM ledger WHERE run_id = ? AND kind = 'model'", (self._lease.run_id,)
-            ).fetchall()
+            lambda connection: connection.execute(_REPLIES, (self._run_id,)).fetchall()
         )
         return [_replies().validate_json(row["result"]) for row in rows]
 

@@ -38,6 +38,7 @@ class Limits:
         self._seconds = wished.seconds
         self._began = monotonic() - seconds_before
         self._paused_at: float | None = None
+        self._holds = 0
         self._scopes: set[asyncio.Timeout] = set()
         limit = Limit(wished.tokens, wished.cost_usd, wished.calls)
         self.budget = providers.Budget(
@@ -102,13 +103,19 @@ class Limits:
             raise
 
     def pause(self) -> None:
-        """Stop the clock."""
+        """Stop the clock; it goes on when as many have resumed as have paused."""
+        self._holds += 1
+        if self._holds > 1:
+            return
         self._paused_at = monotonic()
         for scope in self._scopes:
             scope.reschedule(None)
 
     def resume(self) -> None:
-        """Let the clock go on."""
+        """Let the clock go on, unless somebody else holds it still."""
+        self._holds -= 1
+        if self._holds > 0:
+            return
         if self._paused_at is not None:
             self._began += monotonic() - self._paused_at
             self._paused_at = None

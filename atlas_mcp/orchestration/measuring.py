@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from atlas_mcp.orchestration.gate import said, statements_of
 from atlas_mcp.quality.citations import judge_claims
 from atlas_mcp.quality.librarian import Assigned, Work, measure
 from atlas_mcp.text.verbatim import fold
@@ -36,7 +37,7 @@ def measured(
         for each in found.findings
         if each.id in quotes
     }
-    claims = draft.get("claims", [])
+    claims = statements_of(draft)
     kept = [
         claim
         for claim, verdict in zip(claims, judge_claims(claims, quotes), strict=True)
@@ -52,7 +53,7 @@ def measured_draft(draft: Mapping[str, Any], found: Evidence, plan: Sequence[Ass
     """
     quotes = {each.id: each.quote for each in found.findings}
     fair = [each for each in plan if each.finding_ids]
-    return measure(Work(draft.get("claims", []), _answer(draft, found), quotes, plan=fair))
+    return measure(Work(statements_of(draft), _answer(draft, found), quotes, plan=fair))
 
 
 def assigned(
@@ -77,4 +78,4 @@ def assigned(
 
 def _answer(draft: Mapping[str, Any], found: Evidence) -> str:
     """The answer where somebody wrote one; with nothing found it is the run's own sentence."""
-    return (draft.get("answer") or "") if found.findings else ""
+    return said(draft) if found.findings else ""

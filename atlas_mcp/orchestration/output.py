@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import sys
+import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from atlas_mcp.orchestration.gate import UNSUPPORTED, prose, supported
 from atlas_mcp.orchestration.output_schema import is_computed
 from atlas_mcp.orchestration.report import written
-from atlas_mcp.quality.citations import judge_claims, judge_sentences, sentence_place
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from atlas_mcp.messages import Finding
     from atlas_mcp.orchestration.context import RunContext
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["UNSUPPORTED", "assemble"]
 
-UNSUPPORTED = "[unsupported]"
-"""What follows a sentence of the answer that no finding carries."""
+_HEADING = re.compile(r"^#{1,4}\s+(.+?)\s*#*$", re.MULTILINE)
+_MARK = re.compile(r"\bf\d+\b(?=[^\[\]]*\])")
+_WORD = re.compile(r"\w[\w'\u2019-]*")
 
 
 def assemble(
@@ -33,80 +34,63 @@ def assemble(
     measures: Measures,
     partial: bool,
     skipped: int = 0,
+    more: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The team's output; it keeps of `draft` what is supported and adds what the run itself knows.
 
     `lost` are findings whose quote is not in the stored source; what cites one of them is unsupported.
     Unsupported claims and disagreements are left out; a sentence of the answer stays,
     marked, and is listed. `measures` are those of what is released; `skipped` documents could not be read.
+    `more` is what the run computed for this kind of team alone.
     """
     gone = {finding.id for finding in lost}
     quotes = {finding.id: finding.quote for finding in found.findings if finding.id not in gone}
-    longest = context.team.output_schema["properties"].get("answer", {}).get("maxLength", sys.maxsize)
-    output, unsupported = _supported(draft, quotes, searched=bool(found.findings), longest=longest)
+    properties = context.team.output_schema["properties"]
+    longest = {name: shape["maxLength"] for name, shape in properties.items() if "maxLength" in shape}
+    kept = supported(draft, quotes, searched=bool(found.findings), longest=longest)
+    output, unsupported = kept.draft, kept.unsupported
     unsupported += [{"text": quote, "reason": "not verbatim in any source"} for quote in found.dropped]
     unsupported += [
         {"text": finding.quote, "reason": "not verbatim in its stored source"} for finding in lost
     ]
+    shown = [_finding(finding) for finding in found.findings if finding.id in quotes]
     known = {
-        "findings": [_finding(finding) for finding in found.findings if finding.id in quotes],
+        "findings": shown,
+        "evidence": shown,
         "sources": [{"id": name, **asdict(source)} for name, source in found.sources.items()],
         "unsupported": unsupported,
         "made_with": _made_with(context),
         "measures": measures.to_dict(),
         "run_id": context.row.run_id,
+        **_of_document(context, output),
+        **(more or {}),
     }
     # The report shows what the run knows, whether or not the team's own output has a place for it.
     known["report"] = written(
-        context.team, context.row.input, output | known, partial=partial, skipped=skipped
+        context.team, context.row.input, {**known, **output}, partial=partial, skipped=skipped
     )
-    computed = {
-        name for name, shape in context.team.output_schema["properties"].items() if is_computed(shape)
-    }
+    computed = {name for name, shape in properties.items() if is_computed(shape)}
     return output | {name: value for name, value in known.items() if name in computed}
 
 
-def _supported(
-    draft: dict[str, Any], quotes: dict[str, str], *, searched: bool, longest: int
-) -> tuple[dict[str, Any], list[dict[str, str]]]:
-    kept = dict(draft)
-    unsupported: list[dict[str, str]] = []
-    if "claims" in draft:
-        verdicts = judge_claims(draft["claims"], quotes)
-        kept["claims"] = [
-            claim for claim, verdict in zip(draft["claims"], verdicts, strict=True) if verdict.supported
-        ]
-        unsupported += [{"text": v.text, "reason": v.reason} for v in verdicts if not v.supported]
-    if searched and draft.get("answer"):
-        bare = [v for v in judge_sentences(draft["answer"], quotes) if not v.supported]
-        unsupported += [{"text": v.text, "reason": f"in the answer: {v.reason}"} for v in bare]
-        kept["answer"] = _marked(draft["answer"], [verdict.text for verdict in bare], longest)
-    if "disagreements" in draft:
-        kept["disagreements"] = [
-            each for each in draft["disagreements"] if all(name in quotes for name in each["finding_ids"])
-        ]
-    if "confidence" in draft:
-        claims = len(draft.get("claims", []))
-        share = len(kept.get("claims", [])) / claims if claims else float(bool(quotes))
-        kept["confidence"] = round(min(1.0, draft["confidence"]) * share, 2)
-    return kept, unsupported
+def _of_document(context: RunContext, output: Mapping[str, Any]) -> dict[str, Any]:
+    """What a document says of itself: its form, its length in words, its sections and what they cite."""
+    document = output.get("document")
+    if not isinstance(document, str):
+        return {}
+    return {
+        "format": context.row.input.get("format") or "markdown",
+        "words": sum(len(_WORD.findall(paragraph)) for paragraph in prose(document)),
+        "sections": list(_sections(document)),
+    }
 
 
-def _marked(answer: str, bare: Sequence[str], longest: int) -> str:
-    """The answer with a mark behind each of the sentences, given in their order, that nothing carries.
-
-    Where that would be longer than an answer may be, the mark takes the sentence's place.
-    """
-    at = 0
-    for sentence in bare:
-        if (place := sentence_place(sentence, answer, at)) is None:
-            continue
-        start, end = place
-        fits = len(answer) + len(UNSUPPORTED) < longest
-        before = f"{answer[:end]} " if fits else answer[:start]
-        answer = f"{before}{UNSUPPORTED}{answer[end:]}"
-        at = len(before) + len(UNSUPPORTED)
-    return answer
+def _sections(document: str) -> Iterator[dict[str, Any]]:
+    headings = list(_HEADING.finditer(document))
+    for number, heading in enumerate(headings):
+        end = headings[number + 1].start() if number + 1 < len(headings) else len(document)
+        cited = dict.fromkeys(_MARK.findall(document[heading.end() : end]))
+        yield {"heading": heading[1], "finding_ids": list(cited)}
 
 
 def _finding(finding: Finding) -> dict[str, Any]:

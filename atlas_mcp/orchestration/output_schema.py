@@ -20,18 +20,39 @@ if TYPE_CHECKING:
 __all__ = ["COMPUTED", "is_computed", "read_output_schema"]
 
 COMPUTED = {
+    "agreement": "number",
+    "analysis_summary": "string",
+    "criteria": "array",
+    "evidence": "array",
+    "evidence_chain": "array",
+    "final_output": "string",
     "findings": "array",
+    "format": "string",
+    "gate": "string",
+    "judges": "array",
     "made_with": "object",
     "measures": "object",
+    "numbers": "array",
+    "overall": "number",
+    "quality": "number",
+    "ratings": "array",
     "report": "string",
+    "revise": "array",
     "run_id": "string",
+    "sections": "array",
     "sources": "array",
+    "truth": "number",
+    "unjudged": "array",
     "unsupported": "array",
+    "words": "integer",
 }
 """What a run can compute itself, and its type; marked `x-atlas-computed`, no supervisor is asked for it."""
 
 _JUDGED: dict[str, tuple[str, tuple[Any, ...]]] = {
     "answer": ("a string", (0, {}, [])),
+    "document": ("a string", (0, {}, [])),
+    "final_output": ("a string", (0, {}, [])),
+    "summary": ("a string", (0, {}, [])),
     "claims": (
         "a list of {text, finding_ids}",
         (None, "a", ["a"], [{}], [{"text": 1, "finding_ids": ["f1"]}], [{"text": "a", "finding_ids": "f1"}]),

@@ -7,25 +7,39 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from atlas_mcp.orchestration.team_file import TEAM_WORKER, misfit
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from atlas_mcp.orchestration.team import Team
 
-__all__ = ["GATHER_SCHEMA", "MOST_FINDINGS", "compose_text", "gather_text", "plan_schema", "plan_text"]
-
-MOST_FINDINGS = 6
-"""Findings that one assignment may give."""
+__all__ = [
+    "compose_text", "plan_problems", "plan_schema", "plan_text", "review_text", "revise_text",
+]  # fmt: skip
 
 _PLAN = """\
 Break this into at most {most} assignments that together answer it. Few good ones beat many: one is enough
 for a simple question. Each goal is a question in itself, for one worker, who sees nothing but the goal. A
 worker may get several assignments."""
 
-_GATHER = """\
-Below are passages from the documents. Give the sentences that bear on your goal, copied exactly, each
-with the id of its passage; also those that limit or contradict others. Search again with other words if
-they do not suffice. Leave out what is only near the subject. Say what stays unanswered."""
+_TEAMS = """\
+A worker whose name begins with `team:` is a whole team. Send only those that the task needs: who asks a
+question needs no writers. One that works on what others make comes after them (`after`), and is handed all
+of it."""
+
+_REVIEW = """\
+Below is what was found. Is it enough to do what is asked? If it is, give no assignments and say why. If it
+is not, give at most {most} further assignments, each for what is really missing and may be found by asking
+otherwise."""
+
+_DRAFTS = """\
+Their drafts are below too. Take what is good, leave out what repeats, and make one whole of it, in one
+voice."""
+
+_REVISE = """\
+Your last draft is among the drafts. It was not good enough. Mend what is named here, and leave the rest as
+it is:"""
 
 _COMPOSE = """\
 Below are your workers' findings: verbatim quotes with ids. Compose from them and from nothing else. Each
@@ -33,62 +47,38 @@ claim says what its findings say, in plain words, and names their ids. The answe
 point, each sentence followed by the ids it rests on, such as [f2]. Name where findings disagree, and what
 the question asks that they do not answer."""
 
-GATHER_SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "required": ["findings", "gaps"],
-    "additionalProperties": False,
-    "properties": {
-        "findings": {
-            "type": "array",
-            "maxItems": MOST_FINDINGS,
-            "x-atlas-fill": "rank",
-            "description": "What the passages say on the goal, best first; none if they say nothing.",
-            "items": {
-                "type": "object",
-                "required": ["passage", "quote"],
-                "additionalProperties": False,
-                "properties": {
-                    "passage": {
-                        "type": "string",
-                        "x-atlas-fill": "select",
-                        "description": "The passage's id.",
-                    },
-                    "quote": {
-                        "type": "string",
-                        "minLength": 1,
-                        "maxLength": 1200,
-                        "x-atlas-fill": "quote",
-                        "description": "One to three whole sentences, copied exactly from that passage.",
-                    },
-                    "about": {
-                        "type": ["string", "null"],
-                        "maxLength": 300,
-                        "x-atlas-fill": "none",
-                        "description": "What the quote shows, in a few words.",
-                    },
-                },
-            },
-        },
-        "gaps": {
-            "type": "array",
-            "maxItems": 6,
-            "x-atlas-fill": "select",
-            "description": "What the goal asks that no passage answers.",
-            "items": {"type": "string", "minLength": 1, "maxLength": 300},
+_INPUT: dict[str, Any] = {
+    "type": "array",
+    "maxItems": 8,
+    "x-atlas-fill": "none",
+    "description": "What else a team is told, by the names of its inputs; usually nothing.",
+    "items": {
+        "type": "object",
+        "required": ["name", "value"],
+        "additionalProperties": False,
+        "properties": {
+            "name": {"type": "string", "maxLength": 64},
+            "value": {"type": "string", "maxLength": 2000},
         },
     },
 }
 
 
-def plan_schema(team: Team) -> dict[str, Any]:
-    """The shape of a plan: assignments for this team's workers."""
-    assignment = {
+def plan_schema(team: Team, *, least: int = 1) -> dict[str, Any]:
+    """The shape of a plan: assignments for this team's workers, at least so many."""
+    tasks = {name: team.task_of(name).value for name in team.workers}
+    assignment: dict[str, Any] = {
         "type": "object",
         "required": ["id", "worker", "goal", "after"],
         "additionalProperties": False,
         "properties": {
             "id": {"type": "string", "pattern": "^a[0-9]+$"},
-            "worker": {"type": "string", "enum": list(team.workers), "x-atlas-fill": "select"},
+            "worker": {
+                "type": "string",
+                "enum": list(team.workers),
+                "x-atlas-fill": "select",
+                "x-atlas-tasks": tasks,
+            },
             "goal": {
                 "type": "string",
                 "minLength": 1,
@@ -104,6 +94,8 @@ def plan_schema(team: Team) -> dict[str, Any]:
             },
         },
     }
+    if team.teams:
+        assignment["properties"]["input"] = _INPUT
     return {
         "type": "object",
         "required": ["assignments"],
@@ -111,7 +103,7 @@ def plan_schema(team: Team) -> dict[str, Any]:
         "properties": {
             "assignments": {
                 "type": "array",
-                "minItems": 1,
+                "minItems": least,
                 "maxItems": team.max_assignments,
                 "x-atlas-fill": "rank",
                 "items": assignment,
@@ -121,34 +113,74 @@ def plan_schema(team: Team) -> dict[str, Any]:
     }
 
 
-def plan_text(team: Team, given: Mapping[str, Any], tried: Sequence[str]) -> str:
-    """Ask for a plan; `tried` are goals of earlier rounds, which found too little."""
-    workers = "\n".join(f"- {name}: {team.cards[name].description}" for name in team.workers)
-    lines = [
-        _asked(given),
-        f"Your workers:\n{workers}",
-        _PLAN.format(most=team.max_assignments),
-    ]
+def plan_text(team: Team, given: Mapping[str, Any], tried: Sequence[str], failed: Sequence[str] = ()) -> str:
+    """Ask for a plan; `tried` are goals of earlier rounds, which found too little, `failed` says why."""
+    lines = [_asked(given), _workers(team), _PLAN.format(most=team.max_assignments)]
+    if team.teams:
+        lines.append(_TEAMS)
     if tried:
         goals = "\n".join(f"- {goal}" for goal in tried)
         lines.append(f"These found too little; ask otherwise.\nAlready tried:\n{goals}")
+    if failed:
+        lines.append("These failed:\n" + "\n".join(f"- {reason}" for reason in failed))
     return "\n\n".join(lines)
 
 
-def gather_text(question: str, goal: str) -> str:
-    """Ask a worker for findings on a goal."""
-    return f"The team answers this question: {question}\n\nYour goal: {goal}\n\n" + _GATHER
-
-
-def compose_text(given: Mapping[str, Any], gaps: Sequence[str]) -> str:
-    """Ask the supervisor to compose from the findings."""
+def review_text(team: Team, given: Mapping[str, Any], goals: Sequence[str], gaps: Sequence[str]) -> str:
+    """Ask whether what was found is enough."""
+    tried = "\n".join(f"- {goal}" for goal in goals)
     lines = [
         _asked(given),
-        _COMPOSE,
+        _workers(team),
+        _REVIEW.format(most=team.max_assignments),
+        f"Already tried:\n{tried}",
+        "Your workers could not answer:\n" + "\n".join(f"- {gap}" for gap in gaps),
     ]
+    return "\n\n".join(lines)
+
+
+def compose_text(given: Mapping[str, Any], gaps: Sequence[str], *, drafts: bool = False) -> str:
+    """Ask the supervisor to compose from the findings, and from what workers made of them."""
+    lines = [_asked(given), _COMPOSE]
+    if drafts:
+        lines.append(_DRAFTS)
     if gaps:
         lines.append("Your workers could not answer:\n" + "\n".join(f"- {gap}" for gap in gaps))
     return "\n\n".join(lines)
+
+
+def revise_text(asked: str, reasons: Sequence[str]) -> str:
+    """Ask the supervisor to compose anew where its draft was not good enough."""
+    faults = "\n".join(f"- {reason}" for reason in reasons)
+    return f"{asked}\n\n{_REVISE}\n{faults}"
+
+
+def plan_problems(team: Team, value: Mapping[str, Any]) -> list[str]:
+    """What to tell a supervisor whose plan gives a team what it does not take."""
+    problems: list[str] = []
+    for number, assignment in enumerate(value["assignments"]):
+        child = team.teams.get(assignment["worker"].removeprefix(TEAM_WORKER))
+        for given in assignment.get("input") or ():
+            field = child.input.get(given["name"]) if child else None
+            place = f"$.assignments[{number}].input"
+            if field is None:
+                takes = ", ".join(child.input) if child else "nothing"
+                problems.append(
+                    f"{place}: {assignment['worker']} takes no {given['name']!r}; it takes {takes}."
+                )
+            elif wrong := misfit(field, field.read(given["value"])):
+                problems.append(f"{place}: {given['name']} {wrong}.")
+    return problems
+
+
+def _workers(team: Team) -> str:
+    lines: list[str] = []
+    for name in team.workers:
+        lines.append(f"- {name}: {team.describe(name)}")
+        child = team.teams.get(name.removeprefix(TEAM_WORKER))
+        fields = list(child.input.items())[1:] if child else []
+        lines += [f"  - input {key}: {field.description}" for key, field in fields if not field.handed]
+    return "Your workers:\n" + "\n".join(lines)
 
 
 def _asked(given: Mapping[str, Any]) -> str:

@@ -74,7 +74,7 @@ def _claims(output: Mapping[str, Any]) -> str:
     claims = output.get("claims", [])
     if not claims:
         return ""
-    findings = {finding["id"]: finding for finding in output["findings"]}
+    findings = {finding["id"]: finding for finding in _evidence(output)}
     sources = {source["id"]: source for source in output["sources"]}
     blocks: list[str] = []
     shown: set[str] = set()
@@ -90,6 +90,11 @@ def _claims(output: Mapping[str, Any]) -> str:
         lines += [f"   > “{_line(each['quote'])}”\n   > — {_place(each, sources)}" for each in new]
         blocks.append("\n".join(lines))
     return "## Findings\n\n" + "\n\n".join(blocks)
+
+
+def _evidence(output: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The quotes; a team that says something else by `findings` has them as `evidence` alone."""
+    return output["evidence"] if "evidence" in output else output.get("findings", [])
 
 
 def _bare(text: str) -> str:
@@ -118,7 +123,7 @@ def _disagreements(output: Mapping[str, Any]) -> str:
 
 
 def _sources(output: Mapping[str, Any]) -> str:
-    cited = {finding["source_id"] for finding in output.get("findings", [])}
+    cited = {finding["source_id"] for finding in _evidence(output)}
     return _listed(
         "Sources",
         [

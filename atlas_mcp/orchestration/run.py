@@ -18,61 +18,36 @@ from typing import TYPE_CHECKING, Any
 from atlas_mcp.chunks import Usage
 from atlas_mcp.errors import AtlasError, LeaseLost, ProviderChanged, TeamChanged
 from atlas_mcp.events import Kind
+from atlas_mcp.orchestration.asking import Person
 from atlas_mcp.orchestration.context import RunContext
-from atlas_mcp.orchestration.control import Controls, Verb
+from atlas_mcp.orchestration.control import Verb
 from atlas_mcp.orchestration.desk import Desk
-from atlas_mcp.orchestration.lease import RENEW_SECONDS, Lease, Leases, assert_held
+from atlas_mcp.orchestration.lease import RENEW_SECONDS, Lease, assert_held
 from atlas_mcp.orchestration.ledger import Ledger
 from atlas_mcp.orchestration.limits import Limits
-from atlas_mcp.orchestration.places import Place, Places
-from atlas_mcp.orchestration.store import RunRow, RunState, RunStore
+from atlas_mcp.orchestration.store import RunRow, RunState
 from atlas_mcp.orchestration.team import Budget, Team
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    import sqlite3
+    from collections.abc import Mapping, Sequence
 
-    from atlas_mcp.database import Database
     from atlas_mcp.events import Event
-    from atlas_mcp.memory.memory import Memory
-    from atlas_mcp.observe.journal import Journal
-    from atlas_mcp.orchestration.graph import Checkpoints
+    from atlas_mcp.orchestration.places import Place
     from atlas_mcp.orchestration.steps import State
     from atlas_mcp.orchestration.voice import Voice
-    from atlas_mcp.providers.budget import Budget as Spending
+    from atlas_mcp.orchestration.workshop import Workshop
     from atlas_mcp.providers.group import ProviderGroup
 
-__all__ = ["Owner", "Workshop"]
+__all__ = ["Owner"]
 
 CONTROL_SECONDS = 0.2
 """How often an owner looks for what its run was told."""
 
-_AT_WORK = {Kind.RUN_STARTED, Kind.RUN_RESUMED, Kind.RUN_CONTINUED}
+_AT_WORK = {Kind.RUN_STARTED, Kind.RUN_RESUMED, Kind.RUN_CONTINUED, Kind.QUESTION_ANSWERED}
+_AT_REST = {Kind.RUN_PAUSED, Kind.QUESTION_ASKED}
 
 log = logging.getLogger(__name__)
-
-
-class Workshop:
-    """What every owner of this process works with; heavy parts are opened when the first run needs them.
-
-    `answers` is who answers prompts here, as `vendor:model`.
-    """
-
-    def __init__(
-        self, database: Database, journal: Journal, leases: Leases, *, at_once: int, answers: str,
-        memory: Callable[[], Awaitable[Memory]], checkpoints: Callable[[], Awaitable[Checkpoints]],
-        provider: Callable[[], Awaitable[ProviderGroup]], day: Spending | None = None,
-    ) -> None:  # fmt: skip
-        self.database = database
-        self.journal = journal
-        self.leases = leases
-        self.store = RunStore(database)
-        self.controls = Controls(database)
-        self.places = Places(at_once)
-        self.answers = answers
-        self.memory = memory
-        self.checkpoints = checkpoints
-        self.provider = provider
-        self.day = day
 
 
 class Owner:
@@ -101,6 +76,7 @@ class Owner:
         self._team = team
         self._lease = lease
         self._context: RunContext | None = None
+        self._person: Person | None = None
         self._place: Place | None = None
         self._unpaused = asyncio.Event()
         self._unpaused.set()
@@ -137,6 +113,7 @@ class Owner:
             log.info("run %s went to another process", self._row.run_id)
 
     async def _walk(self) -> State:
+        from atlas_mcp.orchestration.child import Children
         from atlas_mcp.orchestration.graph import walk
         from atlas_mcp.orchestration.steps import Steps
 
@@ -154,8 +131,11 @@ class Owner:
             await self._unpaused.wait()
             self._context = context = RunContext(
                 row, team, provider=provider, tools=desk.tools(), journal=workshop.journal, ledger=ledger,
-                limits=Limits(budget, seconds_before=_worked(events), day=workshop.day),
-                guard=lambda connection: assert_held(connection, self._lease),
+                limits=Limits(budget, seconds_before=_worked(events), day=workshop.day), guard=self._guard,
+            )  # fmt: skip
+            context.person = self._person = Person(
+                workshop.questions, row.run_id, actor=team.name, limits=context.limits, guard=self._guard,
+                on_change=self._rest_or_work,
             )  # fmt: skip
             context.remember(replies, _lost(events))
             again = row.state is not RunState.QUEUED
@@ -165,7 +145,8 @@ class Owner:
                 Kind.RUN_RESUMED if again else Kind.RUN_STARTED, team.name, "", team=team.name,
                 provider=info.name, language_model=info.language_model,
             )  # fmt: skip
-            return await walk(Steps(context, desk), await workshop.checkpoints(), row.run_id, team)
+            steps = Steps(context, desk, Children(workshop, self._lease, context, desk))
+            return await walk(steps, await workshop.checkpoints(), row.run_id, team)
 
     async def _keep(self, walking: asyncio.Task[State]) -> None:
         """Hold on to the lease and do what the run is told."""
@@ -173,6 +154,8 @@ class Owner:
         while True:
             for control in await self._workshop.controls.take(self._row.run_id):
                 await self._obey(control.verb, control.reason, walking)
+            if self._person:
+                await self._person.look()
             if monotonic() - renewed > RENEW_SECONDS:
                 await self._workshop.leases.renew(self._lease)
                 renewed = monotonic()
@@ -189,27 +172,37 @@ class Owner:
                 pass
             case Verb.PAUSE:
                 self._unpaused.clear()
-                if self._place:
-                    self._place.lend()
                 if self._context:
                     self._context.pause()
-                await self._workshop.store.move(self._lease, RunState.PAUSED)
+                await self._rest_or_work()
                 await self._note(Kind.RUN_PAUSED, reason=reason)
             case Verb.RESUME:
-                if self._place:
-                    self._place.take_back()
                 self._unpaused.set()
                 if self._context:
                     self._context.resume()
-                state = RunState.RUNNING if self._context else RunState.QUEUED
-                await self._workshop.store.move(self._lease, state)
+                await self._rest_or_work()
                 await self._note(Kind.RUN_CONTINUED, reason=reason)
+
+    async def _rest_or_work(self) -> None:
+        """Leave the place to others while the run is paused or a person is asked, and be seen to."""
+        if not self._unpaused.is_set():
+            state = RunState.PAUSED
+        elif self._person and self._person.waiting:
+            state = RunState.WAITING
+        else:
+            state = RunState.RUNNING if self._context else RunState.QUEUED
+        if self._place:
+            rests = state in {RunState.PAUSED, RunState.WAITING}
+            self._place.lend() if rests else self._place.take_back()
+        await self._workshop.store.move(self._lease, state)
+
+    def _guard(self, connection: sqlite3.Connection) -> None:
+        assert_held(connection, self._lease)
 
     async def _note(self, kind: Kind, actor: str = "", **data: Any) -> None:
         await self._workshop.journal.append(
-            self._row.run_id, kind, actor=actor or self._team.name, data=data,
-            guard=lambda connection: assert_held(connection, self._lease),
-        )  # fmt: skip
+            self._row.run_id, kind, actor=actor or self._team.name, data=data, guard=self._guard
+        )
 
     async def _conclude(self, walking: asyncio.Task[State]) -> None:
         if walking.cancelled():
@@ -250,29 +243,45 @@ class Owner:
         await workshop.store.finish(
             self._lease, state, partial=partial, output=output, error=error, usage=usage, data=data
         )
+        await workshop.store.end_children(self._lease, RunState.CANCELLED)
         workshop.journal.wake(run_id)
         await workshop.leases.release(self._lease)
         await (await workshop.checkpoints()).forget(run_id)
 
     async def _interrupt(self, reason: str) -> None:
         with suppress(LeaseLost):
-            # What a person paused stays paused, so that no server takes it up unasked.
+            # What a person paused stays paused, so that no server takes it up unasked; what waits for a
+            # person's answer goes on waiting.
             if self._unpaused.is_set():
-                await self._workshop.store.move(self._lease, RunState.INTERRUPTED)
+                asks = await self._workshop.questions.open(self._row.run_id)
+                state = RunState.WAITING if asks else RunState.INTERRUPTED
+                await self._workshop.store.move(self._lease, state)
             await self._note(Kind.RUN_INTERRUPTED, reason=reason)
         await self._workshop.leases.release(self._lease)
 
 
 def _worked(events: Sequence[Event]) -> float:
-    """Seconds that earlier owners worked on a run; neither pauses nor the time between count."""
+    """Seconds that earlier owners worked on a run; neither pauses, waiting nor the time between count."""
     seconds = 0.0
     since = last = None
+    held: set[str] = set()
     for event in events:
         at = datetime.fromisoformat(event.at)
-        if since is not None and last is not None and event.kind in _AT_WORK | {Kind.RUN_PAUSED}:
-            seconds += ((at if event.kind is Kind.RUN_PAUSED else last) - since).total_seconds()
+        match event.kind:
+            case Kind.QUESTION_ASKED:
+                held.add(event.data["id"])
+            case Kind.QUESTION_ANSWERED:
+                held.discard(event.data["id"])
+            case Kind.RUN_PAUSED:
+                held.add("")
+            case Kind.RUN_RESUMED | Kind.RUN_CONTINUED:
+                held.discard("")
+            case _:
+                pass
+        if since is not None and last is not None and event.kind in _AT_WORK | _AT_REST:
+            seconds += ((at if event.kind in _AT_REST else last) - since).total_seconds()
             since = None
-        if event.kind in _AT_WORK:
+        if event.kind in _AT_WORK and not held:
             since = at
         last = at
     if since is not None and last is not None:

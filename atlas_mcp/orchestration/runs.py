@@ -13,19 +13,24 @@ from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.errors import AtlasError, InvalidInput
 from atlas_mcp.orchestration.control import Verb
-from atlas_mcp.orchestration.run import Owner, Workshop
+from atlas_mcp.orchestration.run import Owner
 from atlas_mcp.orchestration.store import ALIVE, RunRow, RunState
 from atlas_mcp.orchestration.team import Team, pick_team
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from atlas_mcp.orchestration.asking import Question
     from atlas_mcp.orchestration.voice import Voice
+    from atlas_mcp.orchestration.workshop import Workshop
 
 __all__ = ["Runs"]
 
 SETTLING_SECONDS = 5.0
 """How long a run that was just queued may wait for its owner before it counts as abandoned."""
+
+_OWNED = ALIVE - {RunState.WAITING}
+"""States that nobody is in without a living owner; waiting for a person needs none."""
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +106,7 @@ class Runs:
         return [await self._as_it_stands(row) for row in rows]
 
     async def _as_it_stands(self, row: RunRow) -> RunRow:
-        if row.state not in ALIVE or row.run_id in self._owners:
+        if row.state not in _OWNED or row.run_id in self._owners:
             return row
         if row.state is RunState.QUEUED and _age(row.updated_at) < SETTLING_SECONDS:
             return row
@@ -130,7 +135,7 @@ class Runs:
         row = await self.get(run_id)
         if row.final:
             raise InvalidInput(f"Run {run_id} is {row.state}; it has ended.", remedy="Start another one.")
-        if row.state is RunState.INTERRUPTED:
+        if await self._is_left(row):
             await self._control_interrupted(row, Verb(action), reason, changed_team=changed_team)
         else:
             await self._workshop.controls.send(run_id, Verb(action), reason)
@@ -143,7 +148,52 @@ class Runs:
             case Verb.CANCEL:
                 await self._cancel_interrupted(row, reason)
             case Verb.PAUSE:
-                raise InvalidInput(f"Run {row.run_id} is interrupted already.", remedy="Resume or cancel it.")
+                raise InvalidInput(f"Run {row.run_id} is {row.state} already.", remedy="Resume or cancel it.")
+
+    async def _is_left(self, row: RunRow) -> bool:
+        """Whether nobody works on a run; one that waits for a person may do so without an owner."""
+        if row.state is not RunState.WAITING or row.run_id in self._owners:
+            return row.state is RunState.INTERRUPTED
+        return not await self._workshop.leases.held_by_another(row.run_id)
+
+    async def questions(self, run_id: str) -> list[Question]:
+        """What a run asks a person now, oldest first; nothing once it has ended.
+
+        Raises:
+            UnknownRun: there is no such run of this user.
+        """
+        row = await self._store.get(run_id, self._user)
+        return [] if row.final else await self._workshop.questions.open(run_id)
+
+    async def answer(self, run_id: str, answer: Mapping[str, Any], question_id: str | None) -> RunRow:
+        """Answer what a run asks, and work on it here if nobody does; one that is paused stays paused.
+
+        Raises:
+            UnknownRun: there is no such run of this user.
+            InvalidInput: the run asks nothing, the answer does not fit, or another answer came first.
+            TeamChanged: the answer is kept, and the run's team is no longer what it was.
+            ProviderChanged: the answer is kept, and another vendor would answer the run's prompts.
+        """
+        row = await self.get(run_id)
+        if row.final:
+            raise InvalidInput(
+                f"Run {run_id} is {row.state} and asks nothing any more.", remedy="Start another one."
+            )
+        await self._workshop.questions.answer(run_id, answer, question_id, by=self._user)
+        row = await self._store.get(run_id)
+        if not row.final and row.state is not RunState.PAUSED:
+            try:
+                await self.own(row)
+            except AtlasError as error:
+                if row.state is RunState.QUEUED:
+                    await self._leave_interrupted(row)
+                error.message = f"The answer is kept, and the run stays where it is. {error.message}"
+                raise
+        return await self.get(run_id)
+
+    def works_on(self, run_id: str) -> bool:
+        """Whether this process works on a run."""
+        return run_id in self._owners
 
     async def _cancel_interrupted(self, row: RunRow, reason: str) -> None:
         lease = await self._workshop.leases.take(row.run_id)

@@ -1,4 +1,4 @@
-"""The steps that every team takes: recall, plan, work, review, compose, check.
+"""The steps that every team takes: recall, plan, approve, work, review, compose, check, revise.
 
 A step reads the run's state and gives what it adds to it, in JSON types. Steps know agents and memory; they
 know neither the graph that orders them nor the process that owns the run.
@@ -7,101 +7,64 @@ know neither the graph that orders them nor the process that owns the run.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from time import perf_counter
-from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.agents.agent import Task
-from atlas_mcp.errors import (
-    AtlasError,
-    BudgetSpent,
-    InvalidInput,
-    InvalidOutput,
-    LeaseLost,
-    NothingToShow,
-    RunError,
-)
+from atlas_mcp.errors import BudgetSpent, InvalidInput, InvalidOutput, NothingToShow
 from atlas_mcp.events import Kind
-from atlas_mcp.messages import Intent, Material, TaskType, ToolCall
-from atlas_mcp.orchestration import evidence, prompts
-from atlas_mcp.orchestration.context import ALIKE
-from atlas_mcp.orchestration.desk import SEARCH
+from atlas_mcp.messages import Draft, Intent, Material, TaskType
+from atlas_mcp.orchestration import chain, evidence, prompts
+from atlas_mcp.orchestration.asking import plan_question
+from atlas_mcp.orchestration.gate import faults, said
 from atlas_mcp.orchestration.measuring import assigned, measured, measured_draft
 from atlas_mcp.orchestration.output import assemble
-from atlas_mcp.quality.citations import judge_claims, judge_sentences, misquoted
+from atlas_mcp.orchestration.planning import tidy_plan
+from atlas_mcp.orchestration.versions import Version, rated_by_measures, rated_by_team, rework
+from atlas_mcp.orchestration.working import Workers
 from atlas_mcp.shapes import misfits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from atlas_mcp.agents.agent import Answered
-    from atlas_mcp.agents.card import Card
-    from atlas_mcp.downstream.toolbox import Tools
-    from atlas_mcp.messages import Finding, Passage
+    from atlas_mcp.messages import Finding
     from atlas_mcp.orchestration.context import RunContext
     from atlas_mcp.orchestration.desk import Desk
+    from atlas_mcp.orchestration.evidence import Evidence
+    from atlas_mcp.orchestration.state import State, Update, Work
+    from atlas_mcp.orchestration.trades.trade import Delegation
+    from atlas_mcp.orchestration.versions import Rated
 
-__all__ = ["State", "Steps", "Update", "Work"]
-
-Result: TypeAlias = dict[str, Any]
+__all__ = ["Steps"]
 
 COMPOSE_TOKENS = 2_500
 """What a composition takes beside its findings: persona, instructions, schema and the answer."""
-
-_MOST = 5.0
-"""The quality of an answer of which everything was supported."""
-
-
-def _joined(known: dict[str, Result], new: dict[str, Result]) -> dict[str, Result]:
-    return known | new
-
-
-class State(TypedDict):
-    """A run's state between steps; JSON types only. `results` maps assignment ids to what came of them."""
-
-    library: NotRequired[Result]
-    round: int
-    assignments: list[Result]
-    results: Annotated[dict[str, Result], _joined]
-    draft: NotRequired[Result]
-    output: NotRequired[Result]
-    partial: NotRequired[bool]
-
-
-class Update(TypedDict, total=False):
-    """What one step adds to the state."""
-
-    library: Result
-    round: int
-    assignments: list[Result]
-    results: dict[str, Result]
-    draft: Result
-    output: Result
-    partial: bool
-
-
-class Work(TypedDict):
-    """What one worker is sent: its assignment, and what came of those that it comes after, by id."""
-
-    assignment: Result
-    before: dict[str, Result]
 
 
 class Steps:
     """The steps of one run."""
 
-    def __init__(self, context: RunContext, desk: Desk) -> None:
+    def __init__(self, context: RunContext, desk: Desk, children: Delegation) -> None:
         self._context = context
         self._desk = desk
         self._team = context.team
         self._question = str(next(iter(context.row.input.values())))
+        self._given: Mapping[str, Any] | None = context.row.options.get("given")
+        self._workers = Workers(context, children, self._question)
 
     async def recall(self, _state: State) -> Update:
-        """Make the documents that the run may read ready."""
+        """Make the documents that the run may read ready; a child run reads those of its parent."""
         since = await self._begin("recall", "documents: getting ready")
-        counted = await self._desk.open_documents(self._on_reading)
-        for uri, reason in counted.skipped:
-            await self._emit(Kind.DOCUMENT_SKIPPED, "recall", uri=uri, reason=reason)
-        await self._end("recall", since, documents=counted.documents, skipped=len(counted.skipped))
+        if library := self._context.row.options.get("library"):
+            self._desk.library = library
+            await self._end("recall", since)
+        else:
+            counted = await self._desk.open_documents(self._on_reading)
+            for uri, reason in counted.skipped:
+                await self._emit(Kind.DOCUMENT_SKIPPED, "recall", uri=uri, reason=reason)
+            await self._end("recall", since, documents=counted.documents, skipped=len(counted.skipped))
         return {"library": self._desk.library, "round": 0, "assignments": [], "results": {}}
 
     def restore(self, state: State) -> None:
@@ -116,11 +79,13 @@ class Steps:
         number = state["round"] + 1
         since = await self._begin("plan", "plan: breaking the question down")
         earlier = state["assignments"]
+        failed = [each["error"]["message"] for each in state["results"].values() if not each["ok"]]
         task = Task(
             Intent.PLAN,
             self._question,
-            prompts.plan_text(self._team, self._context.row.input, [a["goal"] for a in earlier]),
+            prompts.plan_text(self._team, self._context.row.input, [a["goal"] for a in earlier], failed),
             prompts.plan_schema(self._team),
+            check=lambda value, _passages: prompts.plan_problems(self._team, value),
         )
         try:
             answer = await self._supervise(task, f"plan/{number}")
@@ -130,94 +95,49 @@ class Steps:
             # What earlier rounds found is handed back rather than lost.
             await self._end("plan", since, assignments=0)
             return {"round": number}
-        made = evidence.tidy_plan(answer.value["assignments"], len(earlier), self._team.max_assignments)
-        for assignment in made:
-            assignment["round"] = number
-        await self._emit(
-            Kind.PLAN_MADE,
-            f"plan/{number}",
-            round=number,
-            assignments=made,
-            reason=answer.value.get("reason"),
-        )
+        made = await self._planned(answer.value, earlier, number)
         await self._end("plan", since, assignments=len(made))
         return {"round": number, "assignments": [*earlier, *made]}
 
-    async def work(self, work: Work) -> Update:
-        """Let one worker do one assignment; a failure is a value."""
-        assignment = work["assignment"]
-        identity, worker, goal = assignment["id"], assignment["worker"], assignment["goal"]
-        path, actor = f"work/{identity}", f"{worker}#{identity}"
-        await self._emit(Kind.WORK_STARTED, path, actor, assignment=identity, worker=worker, goal=goal)
-        since = perf_counter()
-        try:
-            self._refuse_the_hopeless(work)
-            result = await self._gather(self._team.cards[worker], work, path, actor)
-        except LeaseLost:
-            raise
-        except AtlasError as error:
-            failure = error.to_dict()
-            self._context.failures[error.code] += 1
-            await self._emit(Kind.WORK_FAILED, path, actor, assignment=identity, worker=worker, error=failure)
-            return {"results": {identity: {"ok": False, "worker": worker, "goal": goal, "error": failure}}}
+    async def _planned(
+        self, value: Mapping[str, Any], earlier: list[dict[str, Any]], number: int
+    ) -> list[dict[str, Any]]:
+        made = tidy_plan(value["assignments"], self._team, earlier, handed=self._given is not None)
+        for assignment in made:
+            assignment["round"] = number
         await self._emit(
-            Kind.WORK_FINISHED, path, actor, assignment=identity, worker=worker,
-            findings=len(result["findings"]), dropped=len(result["dropped"]),
-            seconds=round(perf_counter() - since, 3),
-        )  # fmt: skip
-        return {"results": {identity: {"ok": True, "worker": worker, "goal": goal, **result}}}
+            Kind.PLAN_MADE, f"plan/{number}", round=number, assignments=made, reason=value.get("reason")
+        )
+        return made
 
-    def _refuse_the_hopeless(self, work: Work) -> None:
-        """Spend nothing on work that cannot succeed.
+    async def approve(self, state: State) -> Update:
+        """Let a person look at the plan of this round: take it, change it, or end the run.
 
         Raises:
-            RunError: an assignment it comes after failed, workers fail alike one after another, or the team
-            has no such worker any more.
+            InvalidInput: the person rejected it.
         """
-        if (worker := work["assignment"]["worker"]) not in self._team.cards:
-            raise RunError(f"The team changed and has no {worker} any more.", remedy="Start the run again.")
-        for identity, result in work["before"].items():
-            if not result["ok"]:
-                raise RunError(f"It comes after {identity}, which failed.", remedy="See why that one failed.")
-        for code, times in self._context.failures.most_common(1):
-            if times >= ALIKE:
-                raise RunError(
-                    f"{times} workers failed alike ({code}); no more are sent.", remedy="See their error."
-                )
+        number = state["round"]
+        made = [each for each in state["assignments"] if each["round"] == number]
+        if not made:
+            return {}
+        answer = await self._context.ask_person(plan_question(self._team, made, number))
+        match answer["decision"]:
+            case "reject":
+                note = answer.get("note") or "no reason was given"
+                raise InvalidInput(f"The plan was rejected: {note}.", remedy="Ask again, otherwise.")
+            case "edit":
+                earlier = [each for each in state["assignments"] if each["round"] != number]
+                value: dict[str, Any] = {
+                    "assignments": answer.get("assignments") or [],
+                    "reason": "a person's plan",
+                }
+                return {"assignments": [*earlier, *await self._planned(value, earlier, number)]}
+            case _:
+                return {}
 
-    async def _gather(self, card: Card, work: Work, path: str, actor: str) -> Result:
-        goal, before = work["assignment"]["goal"], work["before"]
-        tools = self._context.toolbox(card, path)
-        opening = await self._open_search(goal, path, actor, tools)
-        task = Task(
-            Intent.GATHER,
-            goal,
-            prompts.gather_text(self._question, goal),
-            prompts.GATHER_SCHEMA,
-            Material(opening, evidence.numbered([{"id": name} for name in before], before).findings),
-            lambda value, passages: misquoted(value["findings"], {p.id: p for p in passages}),
-        )
-        async with self._context.limits.within():
-            answer = await self._context.ask(card, task, path, actor=actor, tools=tools)
-        gathered = evidence.gathered(answer.value, answer.passages)
-        found, dropped = len(gathered["findings"]), len(gathered["dropped"])
-        if found or dropped:
-            self._context.rate(path, TaskType.EXTRACTION, _MOST * found / (found + dropped))
-        return gathered
-
-    async def _open_search(self, goal: str, path: str, actor: str, tools: Tools) -> tuple[Passage, ...]:
-        """A worker that may search begins with what a search for its goal finds."""
-        if SEARCH not in {spec.name for spec in tools.specs}:
-            return ()
-        call = ToolCall("opening", SEARCH, {"query": goal})
-        await self._emit(Kind.TOOL_STARTED, path, actor, tool=call.name, arguments=call.arguments)
-        since = perf_counter()
-        result = await tools.call(call)
-        await self._emit(
-            Kind.TOOL_FINISHED, path, actor, tool=call.name, seconds=round(perf_counter() - since, 3),
-            passages=len(result.passages), error=result.text if result.error else None,
-        )  # fmt: skip
-        return result.passages
+    async def work(self, work: Work) -> Update:
+        """Let one worker do one assignment; a failure is a value."""
+        return {"results": {work["assignment"]["id"]: await self._workers.do(work)}}
 
     def next_wave(self, state: State) -> list[Work]:
         """The assignments that may begin now: those without a result whose `after` all have one."""
@@ -229,95 +149,235 @@ class Steps:
         ]
 
     async def review(self, state: State) -> Update:
-        """Look at what came back.
+        """Look at what came back; where something is missing, the supervisor decides whether it is enough.
 
         Raises:
             NothingToShow: no worker succeeded; says why the first did not.
         """
-        if self.next_wave(state) or self.wants_another_round(state):
+        if self.next_wave(state):
             return {}
         results = state["results"].values()
         failures = [result["error"] for result in results if not result["ok"]]
+        if self.wants_another_round(state):
+            await self._escalate("supervisor", failures)
+            return {}
         if failures and len(failures) == len(results):
             raise NothingToShow(
                 f"No worker succeeded: {failures[0]['message']}", remedy=failures[0].get("remedy", "")
             )
+        if more := await self._reviewed(state):
+            return {"round": state["round"] + 1, "assignments": [*state["assignments"], *more]}
         share = 1 - len(failures) / max(1, len(results))
         cut = any(failure["code"] == BudgetSpent.code for failure in failures)
         return {"partial": cut or share < self._team.min_success}
 
+    async def _escalate(self, level: str, failures: list[dict[str, Any]]) -> None:
+        if failures:
+            codes = Counter(failure["code"] for failure in failures)
+            reason = ", ".join(f"{code} ({times})" for code, times in codes.most_common())
+            await self._emit(Kind.ESCALATED, "review", level=level, reason=reason, failures=len(failures))
+
+    async def _reviewed(self, state: State) -> list[dict[str, Any]]:
+        """Further assignments, where workers named gaps and the supervisor finds that they matter."""
+        found = self._found(state)
+        if (
+            not (found.gaps and found.findings and self._context.provider.info.language_model)
+            or state["round"] >= self._team.rounds
+            or state.get("revision")
+            or self._context.limits.reached
+        ):
+            return []
+        since = await self._begin("review", "review: is it enough?")
+        number = state["round"]
+        task = Task(
+            Intent.REVIEW,
+            self._question,
+            prompts.review_text(
+                self._team, self._context.row.input, [a["goal"] for a in state["assignments"]], found.gaps
+            ),
+            prompts.plan_schema(self._team, least=0),
+            Material(findings=found.findings),
+            check=lambda value, _passages: prompts.plan_problems(self._team, value),
+        )
+        try:
+            answer = await self._supervise(task, f"review/{number}")
+        except BudgetSpent:
+            await self._end("review", since, assignments=0)
+            return []
+        wished = answer.value["assignments"]
+        await self._emit(
+            Kind.REVIEW_MADE, f"review/{number}", round=number, enough=not wished,
+            reason=answer.value.get("reason"), gaps=len(found.gaps),
+        )  # fmt: skip
+        made = await self._planned(answer.value, state["assignments"], number + 1) if wished else []
+        await self._end("review", since, assignments=len(made))
+        return made
+
     def wants_another_round(self, state: State) -> bool:
         """Whether to plan again: nothing was found or too few succeeded, and rounds and budget are left."""
         results = state["results"].values()
-        found = any(result["ok"] and result["findings"] for result in results)
+        found = any(result["ok"] and (result["findings"] or result.get("drafts")) for result in results)
         share = sum(result["ok"] for result in results) / max(1, len(results))
-        enough = found and share >= self._team.min_success
-        return not enough and state["round"] < self._team.rounds and not self._context.limits.reached
+        enough = (found or self._given is not None) and share >= self._team.min_success
+        return (
+            not enough
+            and not state.get("revision")
+            and state["round"] < self._team.rounds
+            and not self._context.limits.reached
+        )
 
     async def compose(self, state: State) -> Update:
-        """Let the supervisor compose from what was found; with nothing found, say so unasked."""
+        """Let the supervisor compose from what was found; with nothing found, say so unasked.
+
+        Where one worker made the whole, that is it; where the run computes all there is, nobody is asked.
+        """
         since = await self._begin("compose", "compose: writing from what was found")
-        found = evidence.numbered(state["assignments"], state["results"])
-        if not found.findings:
+        found = self._found(state)
+        product = chain.final_product(self._team, state["assignments"], state["results"], found)
+        if product is not None or not self._team.composed_schema["properties"]:
+            await self._end("compose", since, findings=len(found.findings))
+            return {"draft": {"final_output": product.text} if product else {}}
+        if not found.findings and not found.drafts:
             await self._end("compose", since, findings=0)
             return {"draft": evidence.empty_draft(self._team, self._question)}
+        asked = prompts.compose_text(self._context.row.input, found.gaps, drafts=bool(found.drafts))
+        return await self._composed(asked, found, found.drafts, "compose", since)
+
+    async def _composed(
+        self, asked: str, found: Evidence, drafts: tuple[Draft, ...], path: str, since: float
+    ) -> Update:
+        """Ask the supervisor for the whole, with as many findings as the budget has room for."""
         left, _ = self._context.limits.budget.left(closing=True)
         room = None if left is None else left - COMPOSE_TOKENS
         findings = evidence.fitting(found.findings, room)
+        quotes = {finding.id: finding.quote for finding in findings}
         task = Task(
             Intent.COMPOSE,
             self._question,
-            prompts.compose_text(self._context.row.input, found.gaps),
+            asked,
             self._team.composed_schema,
-            Material(findings=findings),
-            lambda value, _passages: _unsupported(value, findings),
+            Material(findings=findings, drafts=drafts),
+            lambda value, _passages: faults(value, quotes),
         )
         try:
-            answer = await self._supervise(task, "compose", last=True)
+            answer = await self._supervise(task, path, last=True)
         except BudgetSpent:
             await self._end("compose", since, findings=0)
-            return {"draft": evidence.bare_draft(self._team, self._question, findings), "partial": True}
+            return {"draft": evidence.bare_draft(self._team, self._question, found), "partial": True}
         await self._end("compose", since, findings=len(findings))
         if len(findings) < len(found.findings):
             return {"draft": answer.value, "partial": True}
         return {"draft": answer.value}
 
     async def check(self, state: State) -> Update:
-        """The gate: verify each quote in its stored source, set aside what is not supported, and assemble.
+        """The gate: verify each quote, set aside what is not supported, assemble, and keep the best version.
 
         Raises:
             InvalidOutput: what is left does not fit the team's own schema.
         """
         since = await self._begin("check", "check: verifying quotes and citations")
-        found = evidence.numbered(state["assignments"], state["results"])
+        found = self._found(state)
         snapshots = {source.sha256: await self._stored(source.sha256) for source in found.sources.values()}
         lost = evidence.not_in_snapshot(found, snapshots)
+        version = await self._assembled(state, found, lost, snapshots)
+        await self._end("check", since, unsupported=len(version.output.get("unsupported", [])))
+        partial = state.get("partial", False)
+        if version.rated is None:
+            return {"output": version.output, "partial": partial}
+        best = Version.of(state.get("best"))
+        kept = version if best is None or version.better_than(best) else best
+        await self._emit(
+            Kind.VERSION_KEPT, "check", revision=state.get("revision", 0), better=kept is version,
+            score=version.rated["score"], gate=version.rated["gate"],
+        )  # fmt: skip
+        # What should have been revised and cannot be is handed back, and said to be no more than that.
+        partial = partial or (version.wants_revision and bool(self._context.limits.reached))
+        rated: dict[str, Any] = {**version.rated}
+        return {"output": kept.output, "best": kept.to_dict(), "rated": rated, "partial": partial}
+
+    async def _assembled(
+        self, state: State, found: Evidence, lost: list[Finding], snapshots: Mapping[str, str]
+    ) -> Version:
         draft, partial = state.get("draft", {}), state.get("partial", False)
         plan = assigned(state["assignments"], state["results"], found)
         # A long brief takes a while to measure, and others are waiting for the loop.
         measures = await asyncio.to_thread(measured, draft, found, lost, snapshots, plan)
+        more, rated = await self._rated(state, found, measures.score, [
+            f"{each.where}: {each.quote!r}: {each.reason}" for part in measures.parts for each in part.reasons
+        ])  # fmt: skip
         output = assemble(
-            self._context, draft, found, lost, measures=measures, partial=partial, skipped=self._desk.skipped
-        )
-        unsupported = len(output.get("unsupported", []))
+            self._context, draft, found, lost, measures=measures, partial=partial, skipped=self._desk.skipped,
+            more=more,
+        )  # fmt: skip
         await self._emit(
             Kind.CHECK_FINISHED, "check", claims=len(output.get("claims", [])),
-            quotes=len(found.findings) - len(lost),
-            unsupported=unsupported, problems=[finding.quote[:200] for finding in lost],
+            quotes=len(found.findings) - len(lost), unsupported=len(output.get("unsupported", [])),
+            problems=[finding.quote[:200] for finding in lost],
             **{key: value for key, value in measures.to_dict().items() if key != "blind_spots"},
         )  # fmt: skip
         # What was cut short is no sign of how well it was written.
         written = await asyncio.to_thread(measured_draft, draft, found, () if partial else plan)
         if written.score is not None:
             self._context.rate("compose", TaskType.WRITING, written.score)
-        await self._end("check", since, unsupported=unsupported)
         if problems := misfits(self._team.output_schema, output):
             raise InvalidOutput(
                 f"What is supported does not make a whole {self._team.name} output: {problems[0]}.",
                 problems=tuple(problems),
                 remedy="Ask again with other documents, or relax output.schema.json.",
             )
-        return {"output": output}
+        return Version(output, rated)
+
+    async def _rated(
+        self, state: State, found: Evidence, score: float | None, reasons: list[str]
+    ) -> tuple[dict[str, Any], Rated | None]:
+        """What a team of this kind computes beside its evidence, and what its output is worth."""
+        assignments, results, quality = state["assignments"], state["results"], self._team.quality
+        if not self._team.teams:
+            return {}, rated_by_measures(score, quality.minimum, reasons) if quality else None
+        ratings = chain.ratings(assignments, results)
+        more = {
+            "evidence_chain": chain.evidence_chain(assignments, results, found, state.get("draft", {})),
+            "analysis_summary": chain.analysis_summary(self._team, assignments, found),
+            "ratings": ratings,
+        }
+        if ratings:
+            return more, rated_by_team(ratings[-1])
+        return more, rated_by_measures(score, quality.minimum, reasons) if quality else None
+
+    def wants_revision(self, state: State) -> bool:
+        """Whether to revise: it was found wanting, and revisions, budget and a model that can are left."""
+        return (
+            (state.get("rated") or {}).get("gate") == "revise"
+            and state.get("revision", 0) < self._team.revisions
+            and not self._context.limits.reached
+            and self._context.provider.info.language_model
+        )
+
+    async def revise(self, state: State) -> Update:
+        """Begin another version: whoever made what was rated makes it anew, with the reasons."""
+        number, rated = state.get("revision", 0) + 1, state.get("rated") or {}
+        quality = self._team.quality
+        await self._emit(
+            Kind.REVISION_STARTED, f"revise/{number}", revision=number, score=rated.get("score"),
+            minimum=quality.minimum if quality else None, reasons=rated.get("reasons", []),
+        )  # fmt: skip
+        made = rework(self._team, state["assignments"], state["results"], rated.get("reasons", []))
+        if made:
+            for assignment in made:
+                assignment["round"] = state["round"]
+            return {"assignments": [*state["assignments"], *made], "revision": number}
+        since = await self._begin("compose", "compose: revising what was found wanting")
+        found, given = self._found(state), self._context.row.input
+        asked = prompts.compose_text(given, found.gaps, drafts=True)
+        before = Draft("work", "work", said(state.get("draft", {})), by=self._team.supervisor)
+        composed = await self._composed(
+            prompts.revise_text(asked, rated.get("reasons", [])), found, (*found.drafts, before),
+            f"revise/{number}", since,
+        )  # fmt: skip
+        return {**composed, "revision": number}
+
+    def _found(self, state: State) -> Evidence:
+        return evidence.numbered(state["assignments"], state["results"], self._given)
 
     async def _stored(self, sha256: str) -> str:
         """The stored text of a source; one that is gone or was changed carries nothing."""
@@ -346,17 +406,3 @@ class Steps:
 
     async def _emit(self, kind: Kind, path: str, actor: str = "", /, **data: Any) -> None:
         await self._context.emit(kind, actor or self._team.name, path, **data)
-
-
-def _unsupported(draft: Mapping[str, Any], findings: tuple[Finding, ...]) -> list[str]:
-    """What to tell a supervisor whose claims or answer are not carried by what they cite."""
-    quotes = {finding.id: finding.quote for finding in findings}
-    verdicts = [
-        *((f"$.claims[{n}]", v) for n, v in enumerate(judge_claims(draft.get("claims", []), quotes))),
-        *(("$.answer", v) for v in judge_sentences(draft.get("answer") or "", quotes)),
-    ]
-    return [
-        f"{place}: {verdict.text[:160]!r}: {verdict.reason}. Say what the findings say, and cite their ids."
-        for place, verdict in verdicts
-        if not verdict.supported
-    ]

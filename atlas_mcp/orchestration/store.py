@@ -18,6 +18,7 @@ from atlas_mcp.errors import UnknownRun
 from atlas_mcp.events import Kind
 from atlas_mcp.observe.journal import SCHEMA as JOURNAL_SCHEMA
 from atlas_mcp.observe.journal import insert_event, now
+from atlas_mcp.orchestration.asking import SCHEMA as QUESTION_SCHEMA
 from atlas_mcp.orchestration.control import SCHEMA as CONTROL_SCHEMA
 from atlas_mcp.orchestration.control import Verb
 from atlas_mcp.orchestration.lease import SCHEMA as LEASE_SCHEMA
@@ -55,7 +56,12 @@ CREATE INDEX run_by_user ON run (user, run_id DESC);
 CREATE INDEX run_unfinished ON run (sameness) WHERE state NOT IN ('done', 'failed', 'cancelled');
 """
 
-MIGRATIONS = (SCHEMA + JOURNAL_SCHEMA + LEDGER_SCHEMA + LEASE_SCHEMA + CONTROL_SCHEMA, PROVIDER_SCHEMA)
+CHILDREN = "CREATE INDEX run_by_parent ON run (parent_run_id) WHERE parent_run_id IS NOT NULL;"
+
+MIGRATIONS = (
+    SCHEMA + JOURNAL_SCHEMA + LEDGER_SCHEMA + LEASE_SCHEMA + CONTROL_SCHEMA, PROVIDER_SCHEMA, CHILDREN,
+    QUESTION_SCHEMA,
+)  # fmt: skip
 """The schema of `runs.db`, oldest first; LangGraph's checkpointer adds its own tables."""
 
 
@@ -112,6 +118,15 @@ def sameness(user: str, team: str, given: dict[str, Any], options: dict[str, Any
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+_OPEN_CHILDREN = """
+WITH RECURSIVE part (run_id) AS (
+    VALUES (?) UNION SELECT run.run_id FROM run JOIN part ON run.parent_run_id = part.run_id
+)
+SELECT run_id, parent_run_id, team FROM run WHERE parent_run_id IN (SELECT run_id FROM part)
+AND state NOT IN ('done', 'failed', 'cancelled')
+"""
+
+
 class RunStore:
     """Reads and writes the rows of `run`."""
 
@@ -119,15 +134,9 @@ class RunStore:
         self._database = database
 
     async def begin(
-        self,
-        user: str,
-        team: str,
-        version: str,
-        given: dict[str, Any],
-        options: dict[str, Any],
-        *,
+        self, user: str, team: str, version: str, given: dict[str, Any], options: dict[str, Any], *,
         fresh: bool,
-    ) -> tuple[RunRow, bool]:
+    ) -> tuple[RunRow, bool]:  # fmt: skip
         """Open a run, or find the one alive that asks the same; says which by `True` for a new one.
 
         A run of an earlier `version` of the team is another question.
@@ -175,15 +184,15 @@ class RunStore:
         self, *, user: str | None = None, states: frozenset[RunState] | None = None, team: str | None = None,
         limit: int = 20,
     ) -> list[RunRow]:  # fmt: skip
-        """Runs, newest first, of one user, in some states or of one team where given."""
-        wishes: list[tuple[str, tuple[object, ...]]] = []
+        """Runs, newest first, of one user, in some states or of one team where given; no child runs."""
+        wishes: list[tuple[str, tuple[object, ...]]] = [("parent_run_id IS NULL", ())]
         if user is not None:
             wishes.append(("user = ?", (user,)))
         if team is not None:
             wishes.append(("team = ?", (team,)))
         if states is not None:
             wishes.append((f"state IN ({', '.join('?' * len(states))})", tuple(states)))
-        where = " AND ".join(text for text, _ in wishes) or "1"
+        where = " AND ".join(text for text, _ in wishes)
         values = [value for _, given in wishes for value in given]
         rows = await self._database.read(
             lambda connection: connection.execute(
@@ -193,8 +202,73 @@ class RunStore:
         )
         return [_row(row) for row in rows]
 
-    async def move(self, lease: Lease, state: RunState) -> None:
-        """Put a run that has not ended into a state.
+    async def begin_child(
+        self, lease: Lease, parent: RunRow, place: str, *, team: str, version: str, given: dict[str, Any],
+        options: dict[str, Any],
+    ) -> RunRow:  # fmt: skip
+        """Open the run that works for another at a `place` of its plan, or find it.
+
+        Raises:
+            LeaseLost: another process owns the parent.
+        """
+        same = f"{parent.run_id}/{place}"
+
+        def write(connection: sqlite3.Connection) -> RunRow:
+            assert_held(connection, lease)
+            there = connection.execute(
+                "SELECT * FROM run WHERE parent_run_id = ? AND sameness = ?", (parent.run_id, same)
+            ).fetchone()
+            if there is not None:
+                return _row(there)
+            run_id, at = new_run_id(), now()
+            connection.execute(
+                "INSERT INTO run (run_id, parent_run_id, user, team, team_version, input, options, sameness,"
+                " state, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    run_id, parent.run_id, parent.user, team, version, _json(given), _json(options), same,
+                    RunState.QUEUED, at, at,
+                ),
+            )  # fmt: skip
+            insert_event(
+                connection, run_id, Kind.RUN_QUEUED, actor=team, parent_run_id=parent.run_id,
+                data={"team": team, "team_version": version, "input": given},
+            )  # fmt: skip
+            return _row(connection.execute("SELECT * FROM run WHERE run_id = ?", (run_id,)).fetchone())
+
+        return await self._database.write(write)
+
+    async def end_children(self, lease: Lease, state: RunState) -> None:
+        """Put every run that works for the lease's run and has not ended into a final state.
+
+        Raises:
+            LeaseLost: another process owns the parent.
+        """
+
+        def write(connection: sqlite3.Connection) -> None:
+            assert_held(connection, lease)
+            for row in connection.execute(_OPEN_CHILDREN, (lease.run_id,)).fetchall():
+                connection.execute(
+                    "UPDATE run SET state = ?, updated_at = ? WHERE run_id = ?", (state, now(), row["run_id"])
+                )
+                insert_event(
+                    connection, row["run_id"], Kind.RUN_FINISHED, actor=row["team"],
+                    parent_run_id=row["parent_run_id"],
+                    data={"state": state.value, "partial": False, "usage": {}, "error": None},
+                )  # fmt: skip
+
+        await self._database.write(write)
+
+    async def children(self, run_id: str) -> list[RunRow]:
+        """The runs that work for another, in the order in which they began."""
+        rows = await self._database.read(
+            lambda connection: connection.execute(
+                "SELECT * FROM run WHERE parent_run_id = ? ORDER BY run_id", (run_id,)
+            ).fetchall()
+        )
+        return [_row(row) for row in rows]
+
+    async def move(self, lease: Lease, state: RunState, *, run_id: str = "") -> None:
+        """Put a run that has not ended, the lease's or its child `run_id`, into a state.
 
         Raises:
             LeaseLost: another process owns the run.
@@ -205,7 +279,7 @@ class RunStore:
             connection.execute(
                 "UPDATE run SET state = ?, updated_at = ? WHERE run_id = ?"
                 " AND state NOT IN ('done', 'failed', 'cancelled')",
-                (state, now(), lease.run_id),
+                (state, now(), run_id or lease.run_id),
             )
 
         await self._database.write(write)
@@ -231,14 +305,16 @@ class RunStore:
 
     async def finish(
         self, lease: Lease, state: RunState, *, partial: bool, output: dict[str, Any] | None,
-        error: dict[str, Any] | None, usage: dict[str, Any], data: dict[str, Any],
+        error: dict[str, Any] | None, usage: dict[str, Any], data: dict[str, Any], run_id: str = "",
     ) -> None:  # fmt: skip
-        """End a run: its row and its last event in one transaction; a run that has ended stays as it is.
+        """End a run, the lease's or its child `run_id`: its row and its last event in one transaction.
+
+        A run that has ended stays as it is.
 
         Raises:
             LeaseLost: another process owns the run.
         """
-        run_id = lease.run_id
+        run_id = run_id or lease.run_id
 
         def write(connection: sqlite3.Connection) -> None:
             assert_held(connection, lease)
@@ -251,8 +327,12 @@ class RunStore:
                 ),
             ).rowcount  # fmt: skip
             if changed:
-                (team,) = connection.execute("SELECT team FROM run WHERE run_id = ?", (run_id,)).fetchone()
-                insert_event(connection, run_id, Kind.RUN_FINISHED, actor=team, data=data)
+                team, parent = connection.execute(
+                    "SELECT team, parent_run_id FROM run WHERE run_id = ?", (run_id,)
+                ).fetchone()
+                insert_event(
+                    connection, run_id, Kind.RUN_FINISHED, actor=team, parent_run_id=parent, data=data
+                )
 
         await self._database.write(write)
 
@@ -271,7 +351,7 @@ class RunStore:
                     (before,),
                 )
             ]
-            for table in ("event", "ledger", "lease", "control", "run"):
+            for table in ("event", "ledger", "lease", "control", "question", "run"):
                 connection.executemany(
                     f"DELETE FROM {table} WHERE run_id = ?",  # noqa: S608 - our own table names
                     [(run_id,) for run_id in ids],

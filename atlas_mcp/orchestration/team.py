@@ -7,31 +7,30 @@ hash of the folder, without its `cases`, is the team's version; a run remembers 
 from __future__ import annotations
 
 import hashlib
-import json
-import keyword
 import logging
 import re
-import tomllib
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field
 
 from atlas_mcp.agents.card import Card, load_card
 from atlas_mcp.catalogue import shipped
 from atlas_mcp.errors import InvalidConfiguration, InvalidInput, UnknownTeam
+from atlas_mcp.messages import TaskType
 from atlas_mcp.orchestration.output_schema import is_computed, read_output_schema
+from atlas_mcp.orchestration.team_file import TEAM_WORKER, Budget, InputField, TeamFile, misfit, read_wiring
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from atlas_mcp.catalogue import Catalogue
 
 __all__ = [
     "CASES", "TEAM_NAME", "Budget", "InputField", "Team", "TeamFile", "check_limits", "check_wiring",
-    "load_team", "load_teams", "pick_team", "read_wiring",
+    "linked", "load_team", "load_teams", "pick_team", "read_wiring",
 ]  # fmt: skip
 
 TEAM_NAME = re.compile(r"\A[a-z][a-z0-9_-]{0,63}\Z")
@@ -40,94 +39,7 @@ TEAM_NAME = re.compile(r"\A[a-z][a-z0-9_-]{0,63}\Z")
 CASES = "cases"
 """The folder of a team's cases, which try the team and are no part of it."""
 
-_CARD = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z")
-_TAKEN = frozenset({"budget", "documents", "fresh", "priority", "self", "team", "wait_seconds"})
-
-_FEWEST_CALLS = 3
-
-LONGEST_INPUT = 20_000
-"""Characters that one input of a team may have."""
-
 log = logging.getLogger(__name__)
-
-
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class InputField(_Table):
-    """`[input.NAME]`: one argument of the team's tool."""
-
-    type: Literal["string", "integer", "number", "boolean", "array"] = "string"
-    description: str = Field(min_length=1)
-    required: bool = True
-    default: Any = None
-    enum: tuple[str, ...] | None = Field(default=None, min_length=1)
-
-    @model_validator(mode="after")
-    def _sound(self) -> Self:
-        if self.enum is not None and self.type != "string":
-            raise ValueError(f"enum belongs to a string, not to {self.type}")
-        if self.default is not None and (wrong := _misfit(self, self.default)):
-            raise ValueError(f"default {wrong}")
-        return self
-
-
-class Budget(_Table):
-    """`[budget]`: what a run may take; None is no limit."""
-
-    seconds: float | None = Field(default=None, gt=0)
-    tokens: int | None = Field(default=None, gt=0)
-    cost_usd: float | None = Field(default=None, gt=0)
-    calls: int | None = Field(default=None, gt=0)
-
-
-class TeamFile(_Table):
-    """`team.toml`: who is on the team, what it asks for, within which limits."""
-
-    description: str = Field(min_length=1)
-    supervisor: str
-    workers: tuple[str, ...] = Field(min_length=1)
-    rounds: int = Field(default=2, ge=1, le=10)
-    max_parallel: int = Field(default=4, ge=1, le=64)
-    max_assignments: int = Field(default=4, ge=1, le=64)
-    min_success: float = Field(default=0.5, ge=0, le=1)
-    wait_seconds: float = Field(default=45.0, ge=0, le=50)
-    input: dict[str, InputField] = Field(min_length=1)
-    budget: Budget = Budget()
-
-    @field_validator("supervisor", "workers")
-    @classmethod
-    def _names_cards(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
-        names = (value,) if isinstance(value, str) else value
-        for name in names:
-            if not _CARD.match(name):
-                raise ValueError(f"{name!r} is no name of a card; it is the file's name without .md")
-        if len(set(names)) < len(names):
-            raise ValueError("a worker is named twice")
-        return value
-
-    @field_validator("budget")
-    @classmethod
-    def _suffices(cls, value: Budget) -> Budget:
-        if value.calls is not None and value.calls < _FEWEST_CALLS:
-            raise ValueError(
-                f"calls: {value.calls} is too few; a plan, one assignment and the brief take a call each"
-            )
-        return value
-
-    @field_validator("input")
-    @classmethod
-    def _can_be_asked(cls, value: dict[str, InputField]) -> dict[str, InputField]:
-        for name in value:
-            if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_"):
-                raise ValueError(f"{name!r} is no name of an argument; use small letters, digits and _")
-            if name in _TAKEN:
-                raise ValueError(f"{name!r} is an argument that every team takes; choose another name")
-        first = next(iter(value.values()), None)
-        if first and (first.type != "string" or not (first.required or first.default)):
-            raise ValueError("the first one says what the work is about; it is a string and required")
-        return value
 
 
 class Team(TeamFile):
@@ -138,6 +50,7 @@ class Team(TeamFile):
     version: str
     cards: dict[str, Card]
     output_schema: dict[str, Any]
+    teams: dict[str, Team] = Field(default_factory=dict[str, "Team"], repr=False)
 
     @property
     def title(self) -> str:
@@ -159,6 +72,18 @@ class Team(TeamFile):
         }
         return shape | ({"$defs": self.output_schema["$defs"]} if "$defs" in self.output_schema else {})
 
+    def describe(self, worker: str) -> str:
+        """What a worker does, for whoever assigns."""
+        name = worker.removeprefix(TEAM_WORKER)
+        return self.teams[name].description if worker != name else self.cards[worker].description
+
+    def task_of(self, worker: str) -> TaskType:
+        """What kind of work a worker does."""
+        name = worker.removeprefix(TEAM_WORKER)
+        if worker != name:
+            return self.teams[name].task
+        return self.cards[worker].task or TaskType.EXTRACTION
+
     def check_input(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The input with defaults filled in.
 
@@ -179,31 +104,10 @@ class Team(TeamFile):
                 if field.required:
                     raise InvalidInput(f"{self.name} needs {name!r}.", remedy=f"{name}: {field.description}")
                 continue
-            if wrong := _misfit(field, value):
+            if wrong := misfit(field, value):
                 raise InvalidInput(f"{self.name}: {name!r} {wrong}.", remedy=f"{name}: {field.description}")
             checked[name] = value
         return checked
-
-
-_TYPES: dict[str, type | tuple[type, ...]] = {
-    "string": str, "integer": int, "number": (int, float), "boolean": bool, "array": list,
-}  # fmt: skip
-
-
-def _misfit(field: InputField, value: Any) -> str:
-    """What is wrong with a value, empty when nothing is."""
-    if not isinstance(value, _TYPES[field.type]) or (field.type != "boolean" and isinstance(value, bool)):
-        return f"is {type(value).__name__}, not {field.type}"
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=repr)
-    if not text.strip():
-        return "is empty"
-    if len(text) > LONGEST_INPUT:
-        return f"has {len(text):,} characters; {LONGEST_INPUT:,} is the most. Give long material as documents"
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        return "is not Unicode"
-    if field.enum and value not in field.enum:
-        return f"is {value!r}, not one of {', '.join(field.enum)}"
-    return ""
 
 
 def load_team(folder: Path) -> Team:
@@ -220,7 +124,8 @@ def load_team(folder: Path) -> Team:
         )
     wiring = read_wiring(file)
     check_wiring(folder, wiring)
-    cards = {card: load_card(folder / f"{card}.md") for card in (wiring.supervisor, *wiring.workers)}
+    names = [name for name in (wiring.supervisor, *wiring.workers) if not name.startswith(TEAM_WORKER)]
+    cards = {card: load_card(folder / f"{card}.md") for card in names}
     for card, written in cards.items():
         check_limits(folder / f"{card}.md", written, wiring.budget)
     return Team(
@@ -231,54 +136,6 @@ def load_team(folder: Path) -> Team:
         cards=cards,
         output_schema=read_output_schema(folder / "output.schema.json"),
     )
-
-
-def read_wiring(file: Path) -> TeamFile:
-    """What `team.toml` says.
-
-    Raises:
-        InvalidConfiguration: it is missing or wrong; names the key.
-    """
-    try:
-        return TeamFile.model_validate(tomllib.loads(file.read_text("utf-8-sig")))
-    except FileNotFoundError:
-        raise InvalidConfiguration(
-            f"{file}: there is no such file.", remedy="A team needs a team.toml."
-        ) from None
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InvalidConfiguration(
-            f"{file}: {error}.", remedy="Correct the line; TOML quotes text."
-        ) from None
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
-        said = first["msg"].removeprefix("Value error, ")
-        known = _known_keys(first["loc"]) if first["type"] == "extra_forbidden" else ""
-        raise InvalidConfiguration(
-            f"{file}: {key}: {said}.", remedy=f"Known keys: {known}." if known else _remedy(first["loc"])
-        ) from None
-
-
-def _known_keys(place: tuple[int | str, ...]) -> str:
-    table = {"input": InputField, "budget": Budget}.get(str(place[0]), TeamFile)
-    return ", ".join(table.model_fields)
-
-
-def _remedy(place: Sequence[int | str]) -> str:
-    """What to write where a number is out of its bounds."""
-    top, *below = map(str, place)
-    fields, name = (
-        (Budget.model_fields, below[0]) if top == "budget" and below else (TeamFile.model_fields, top)
-    )
-    bounds = {
-        kind: getattr(bound, kind)
-        for bound in (fields[name].metadata if name in fields else ())
-        for kind in ("gt", "ge", "le")
-        if hasattr(bound, kind)
-    }
-    if "le" in bounds:
-        return f"Write a number from {bounds['ge']:g} to {bounds['le']:g}."
-    return f"Write a number above {bounds['gt']:g}." if "gt" in bounds else "Correct that key."
 
 
 def check_wiring(folder: Path, wiring: TeamFile) -> None:
@@ -295,7 +152,12 @@ def check_wiring(folder: Path, wiring: TeamFile) -> None:
     cards = {path.stem for path in folder.glob("*.md")}
     for key, names in (("supervisor", (wiring.supervisor,)), ("workers", wiring.workers)):
         for name in names:
-            if name in cards:
+            if name in cards or name.startswith(TEAM_WORKER):
+                if name.removeprefix(TEAM_WORKER) == folder.name and name not in cards:
+                    raise InvalidConfiguration(
+                        f"{file}: {key}: {name!r} is the team itself.",
+                        remedy="A team cannot work for itself; name another team.",
+                    )
                 continue
             if name == folder.name:
                 raise InvalidConfiguration(
@@ -356,7 +218,47 @@ def load_teams(catalogue: Catalogue) -> dict[str, Team]:
             if folder.parent == shipped("teams"):
                 raise
             log.warning("team %s is left out: %s", name, error)
-    return teams
+    return linked(teams)
+
+
+def linked(teams: Mapping[str, Team]) -> dict[str, Team]:
+    """The teams, each with those that work for it; one whose worker is no team is left out, and logged.
+
+    Raises:
+        InvalidConfiguration: that happens to a shipped team.
+    """
+    made: dict[str, Team] = {}
+    for name, team in teams.items():
+        try:
+            made[name] = _link(team, teams, ())
+        except InvalidConfiguration as error:
+            if team.folder.parent == shipped("teams"):
+                raise
+            log.warning("team %s is left out: %s", name, error)
+    return made
+
+
+def _link(team: Team, teams: Mapping[str, Team], above: tuple[str, ...]) -> Team:
+    members: dict[str, Team] = {}
+    for worker in team.workers:
+        name = worker.removeprefix(TEAM_WORKER)
+        if name == worker:
+            continue
+        file = team.folder / "team.toml"
+        if name in (*above, team.name):
+            raise InvalidConfiguration(
+                f"{file}: workers: {worker!r} would work for itself.",
+                remedy=f"Take it out of one of {' and '.join(dict.fromkeys((*above, team.name)))}.",
+            )
+        if name not in teams:
+            near = get_close_matches(name, teams, n=1)
+            hint = f" Did you mean 'team:{near[0]}'?" if near else ""
+            raise InvalidConfiguration(
+                f"{file}: workers: {worker!r}: there is no such team.",
+                remedy=f"Teams: {', '.join(teams)}.{hint}",
+            )
+        members[name] = _link(teams[name], teams, (*above, team.name))
+    return team.model_copy(update={"teams": members}) if members else team
 
 
 def pick_team(teams: Mapping[str, Team], name: str) -> Team:

@@ -73,7 +73,7 @@ class Choosing:
             now = clock()
             free = [m for m in there if m.breaker.free and self._not_before.get(m, 0.0) <= now]
             if free:
-                return self._first_of(free)
+                return self._first_of([m for m in free if not self._avoids(m)] or free)
             room = self._policy.wait - (now - since) if self._terms.waits else 0.0
             await self._wait_for(there, now, room=room)
 
@@ -152,6 +152,10 @@ class Choosing:
     def prompt_tokens(self) -> int:
         """About how many tokens the prompt has."""
         return tokens_of_prompt(self._prompt)
+
+    def _avoids(self, member: Member) -> bool:
+        avoided = self._terms.avoid
+        return bool(avoided) and (member.name in avoided or avoided.issuperset(member.provider.info.vendors))
 
     def _first_of(self, free: list[Member]) -> Member:
         prefer, self._prefer = self._prefer, None

@@ -51,6 +51,13 @@ class ProviderInfo:
     members: tuple[ProviderInfo, ...] = ()
 
     @property
+    def vendors(self) -> frozenset[str]:
+        """Whose models may answer."""
+        if not self.members:
+            return frozenset({self.vendor})
+        return frozenset[str]().union(*(member.vendors for member in self.members))
+
+    @property
     def recipients(self) -> tuple[str, ...]:
         """Everyone to whom a prompt may go, by vendor and address, sorted."""
         if not self.members:

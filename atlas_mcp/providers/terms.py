@@ -100,7 +100,8 @@ class Terms:
     `deadline` is a reading of the event loop's clock. `streaming` is False for who wants the whole answer at
     once and nothing before; it streams all the same where it may have to be cut off. `waits` is False for who
     knows somebody else to ask, so that a group whose members all are cooling down says so at once. `budget`
-    is charged for every try; `closing` is the one turn that may take what the budget holds back.
+    is charged for every try; `closing` is the one turn that may take what the budget holds back. `avoid` are
+    members, by name, or vendors to pass over while somebody else is free.
     """
 
     policy: Policy | None = None
@@ -110,6 +111,7 @@ class Terms:
     streaming: bool = True
     waits: bool = True
     closing: bool = False
+    avoid: frozenset[str] = frozenset()
 
     def patience(self, own: Patience) -> Patience:
         """A provider's own patience, as far as the policy does not say otherwise.

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from atlas_mcp.app import Atlas
     from atlas_mcp.surface.progress import Report
 
-__all__ = ["HandMade", "fitting", "hand_made", "lending", "reporter", "run_answer"]
+__all__ = ["HandMade", "fitting", "hand_made", "lending", "reporter", "shown"]
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ def fitting(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return entries
 
 
-def run_answer(envelope: dict[str, Any]) -> ToolResult:
+def shown(envelope: dict[str, Any]) -> ToolResult:
     """A run's envelope, with a text that a person reads; an error where the run failed."""
     content: list[ContentBlock] = [TextContent(text=_readable(envelope))]
     if envelope["output"] is not None and _knows_links():
@@ -124,4 +124,5 @@ def _readable(envelope: dict[str, Any]) -> str:
         return f"Run {run_id} failed. {error['message']} {error.get('remedy', '')}".strip()
     if output is not None:
         return output.get("report") or f"Run {run_id} is {state}; its output is in the structured content."
-    return f"Run {run_id} is {state}. {envelope.get('next', '')}".strip()
+    asked = f"It asks: {envelope['question']['text']} " if "question" in envelope else ""
+    return f"Run {run_id} is {state}. {asked}{envelope.get('next', '')}".strip()

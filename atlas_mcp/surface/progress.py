@@ -8,10 +8,12 @@ This module knows events and one callable that sends; it does not know the proto
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from time import monotonic
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from atlas_mcp.errors import InvalidInput
+from atlas_mcp.events import Kind
 from atlas_mcp.observe.sentences import PASSING, sentence, shortened
 
 if TYPE_CHECKING:
@@ -19,12 +21,19 @@ if TYPE_CHECKING:
 
     from atlas_mcp.app import Atlas
     from atlas_mcp.events import Event
+    from atlas_mcp.orchestration.asking import Question
     from atlas_mcp.orchestration.voice import Voice
 
-__all__ = ["FOLD_SECONDS", "HEARTBEAT_SECONDS", "Report", "Teller", "follow"]
+__all__ = ["FOLD_SECONDS", "HEARTBEAT_SECONDS", "Ask", "Report", "Teller", "follow"]
 
 Report: TypeAlias = "Callable[[int, str], Awaitable[None]]"
 """Sends one notification: a counter that only grows, and a sentence."""
+
+Ask: TypeAlias = "Callable[[Question, str], Awaitable[dict[str, Any] | None]]"
+"""Asks a person a question, told what was wrong with their answer before; None if they do not say."""
+
+MOST_TRIES = 3
+"""So many answers that do not fit are asked for again."""
 
 FOLD_SECONDS = 0.25
 """The least time between notifications of what is merely going on."""
@@ -33,10 +42,13 @@ HEARTBEAT_SECONDS = 8.0
 """The longest silence; a host was measured to give up after 30 s of it."""
 
 
-async def follow(atlas: Atlas, run_id: str, seconds: float, report: Report, *, new: bool) -> None:
-    """Tell what happens in a run, until it ends or `seconds` have passed.
+async def follow(
+    atlas: Atlas, run_id: str, seconds: float, report: Report, *, new: bool, ask: Ask | None = None
+) -> None:
+    """Tell what happens in a run, until it ends, `seconds` have passed, or a person must say something.
 
     The first notification names the run. What lies behind a run that is not `new` is told in one sentence.
+    With `ask`, its questions are asked here, and an answer is handed on; one that is declined ends it.
 
     Raises:
         UnknownRun: there is no such run of this user.
@@ -46,15 +58,70 @@ async def follow(atlas: Atlas, run_id: str, seconds: float, report: Report, *, n
     latest = next((said for event in reversed(past) if (said := sentence(event))), "")
     await teller.tell(f"run {run_id}: {latest or 'begun'}")
     seen = past[-1].seq if past else 0
-    async with teller.telling(lambda: atlas.speaking(run_id)), aclosing(
-        atlas.watch(run_id, after=seen)
-    ) as events:  # fmt: skip
-        try:
+    async with teller.telling(lambda: atlas.speaking(run_id)):
+        with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                async for event in events:
-                    await teller.hear(event)
-        except TimeoutError:
-            return
+                await _Talk(atlas, run_id, teller, seen).hold(ask)
+
+
+class _Talk:
+    """Hears a run, and has its questions answered, one after another."""
+
+    def __init__(self, atlas: Atlas, run_id: str, teller: Teller, seen: int) -> None:
+        self._atlas = atlas
+        self._run_id = run_id
+        self._teller = teller
+        self._seen = seen
+
+    async def hold(self, ask: Ask | None) -> None:
+        """Until the run ends, or asks what cannot be answered here."""
+        problem = ""
+        tries = 0
+        while True:
+            questions = await self._atlas.questions(self._run_id)
+            if not questions:
+                if not await self._hear(Kind.QUESTION_ASKED):
+                    return
+                continue
+            if ask is None or tries == MOST_TRIES:
+                return
+            try:
+                if not await self._answered(questions[0], ask, problem):
+                    return
+                problem, tries = "", 0
+            except InvalidInput as error:
+                problem, tries = str(error), tries + 1
+
+    async def _answered(self, question: Question, ask: Ask, problem: str) -> bool:
+        """Ask and hand the answer on, unless another comes first; False if there is none here.
+
+        Raises:
+            InvalidInput: the answer does not fit.
+        """
+        asking = asyncio.ensure_future(ask(question, problem))
+        hearing = asyncio.create_task(self._hear(Kind.QUESTION_ANSWERED, question.id))
+        try:
+            await asyncio.wait({asking, hearing}, return_when=asyncio.FIRST_COMPLETED)
+            if hearing.done():
+                return hearing.result()
+            if (answer := asking.result()) is None:
+                return False
+            await self._atlas.answer(self._run_id, answer, question_id=question.id)
+            return await hearing
+        finally:
+            for task in (asking, hearing):
+                task.cancel()
+            await asyncio.wait({asking, hearing})
+
+    async def _hear(self, until: Kind, question: str = "") -> bool:
+        """Tell of events until one of a kind comes, about a question; False if the run ends first."""
+        async with aclosing(self._atlas.watch(self._run_id, after=self._seen)) as events:
+            async for event in events:
+                self._seen = event.seq
+                await self._teller.hear(event)
+                if event.kind is until and question in {"", event.data["id"]}:
+                    return True
+        return False
 
 
 class Teller:

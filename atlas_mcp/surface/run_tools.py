@@ -1,4 +1,4 @@
-"""Tools for runs that were started before, by whatever client: wait for one, list them, steer one."""
+"""Tools for runs that were started before, by whatever client: wait for one, list, steer, answer one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from atlas_mcp.events import Kind
 from atlas_mcp.observe.sentences import shortened
 from atlas_mcp.orchestration.store import RunState
 from atlas_mcp.surface import schemas
-from atlas_mcp.surface.answers import fitting, hand_made, lending, run_answer
+from atlas_mcp.surface.answers import fitting, hand_made, lending, shown
+from atlas_mcp.surface.elicitation import handed_in
 from atlas_mcp.surface.team_tools import reads, watched
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from atlas_mcp.surface.answers import HandMade
     from atlas_mcp.surface.opening import Opening
 
-__all__ = ["SETTLE_SECONDS", "run_control", "run_list", "run_result", "summary"]
+__all__ = ["SETTLE_SECONDS", "run_answer", "run_control", "run_list", "run_result", "summary"]
 
 SETTLE_SECONDS = 2.0
 """Seconds that `run_control` waits for a run to have done as it was told."""
@@ -34,10 +35,12 @@ def run_result(opening: Opening) -> HandMade:
     async def act(arguments: dict[str, Any]) -> ToolResult:
         atlas = await opening.atlas()
         row = await atlas.get(arguments["run_id"])
+        _, problem = await handed_in(atlas)
         if row.final or row.state is RunState.INTERRUPTED:
-            return run_answer(await atlas.result(row.run_id))
+            return shown(await atlas.result(row.run_id))
+        wait = arguments.get("wait_seconds", schemas.RESULT_WAIT)
         with lending(atlas):
-            return await watched(atlas, row.run_id, arguments.get("wait_seconds", schemas.RESULT_WAIT))
+            return await watched(atlas, row.run_id, wait, problem=problem)
 
     return hand_made(
         act,
@@ -81,7 +84,7 @@ def run_control(opening: Opening) -> HandMade:
         past = await atlas.events(run_id)
         await atlas.control(run_id, action, reason=arguments.get("reason", ""))
         await _settled(atlas, run_id, action, past[-1].seq if past else 0)
-        return run_answer(await atlas.result(run_id))
+        return shown(await atlas.result(run_id))
 
     return hand_made(
         act,
@@ -93,6 +96,35 @@ def run_control(opening: Opening) -> HandMade:
             title="Control a run",
             read_only_hint=False,
             destructive_hint=True,
+            idempotent_hint=False,
+            open_world_hint=False,
+        ),
+    )
+
+
+def run_answer(opening: Opening) -> HandMade:
+    """The tool that hands in what a person says to a run's question."""
+
+    async def act(arguments: dict[str, Any]) -> ToolResult:
+        atlas = await opening.atlas()
+        run_id, question_id = arguments["run_id"], arguments.get("question_id")
+        answered, problem = await handed_in(atlas)
+        with lending(atlas):
+            if not answered:
+                await atlas.answer(run_id, arguments["answer"], question_id=question_id)
+            wait = arguments.get("wait_seconds", schemas.RESULT_WAIT)
+            return await watched(atlas, run_id, wait, problem=problem)
+
+    return hand_made(
+        act,
+        name="run_answer",
+        description="Hands in a person's answer to what a waiting run asks, then waits for its result.",
+        parameters=schemas.RUN_ANSWER,
+        output_schema=schemas.ANY_RUN,
+        annotations=ToolAnnotations(
+            title="Answer a run",
+            read_only_hint=False,
+            destructive_hint=False,
             idempotent_hint=False,
             open_world_hint=False,
         ),

@@ -25,6 +25,7 @@ __all__ = [
     "OPTIONS",
     "RESULT_WAIT",
     "RUNS",
+    "RUN_ANSWER",
     "RUN_CONTROL",
     "RUN_LIST",
     "RUN_RESULT",
@@ -131,6 +132,14 @@ RUN_CONTROL = _object(
     run_id=_RUN_ID,
     action={"type": "string", "enum": ["pause", "resume", "cancel"]},
     reason={"type": "string", "description": "Why; kept with the run."},
+)
+
+RUN_ANSWER = _object(
+    ["run_id", "answer"],
+    run_id=_RUN_ID,
+    answer={"type": "object", "description": "What the person said, as the question's schema shapes it."},
+    question_id={"type": "string", "description": "Which question, where the run asks several."},
+    wait_seconds=_wait(RESULT_WAIT),
 )
 
 INGEST = _object(

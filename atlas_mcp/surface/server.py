@@ -25,7 +25,8 @@ __all__ = ["build_server", "run_http", "run_stdio"]
 INSTRUCTIONS = """\
 ATLAS puts teams of agents behind these tools. Ask a team a whole question; it answers with a brief in which \
 every claim cites a verbatim quote. A team that needs longer than its tool waits goes on working: \
-run_result(run_id) waits for the rest. The same request repeated attaches to the run at work. Whole reports, \
+run_result(run_id) waits for the rest. A run that waits for a person shows its question; put it to them and \
+hand their answer in by run_answer. The same request repeated attaches to the run at work. Whole reports, \
 evidence and a picture of who did what are resources under atlas://runs/{run_id}."""
 
 

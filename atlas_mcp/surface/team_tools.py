@@ -13,7 +13,8 @@ from mcp_types import ToolAnnotations
 from atlas_mcp.orchestration.envelope import envelope_schema
 from atlas_mcp.orchestration.team import pick_team
 from atlas_mcp.surface import schemas
-from atlas_mcp.surface.answers import hand_made, lending, reporter, run_answer
+from atlas_mcp.surface.answers import hand_made, lending, reporter, shown
+from atlas_mcp.surface.elicitation import asker, handed_in, wanted
 from atlas_mcp.surface.progress import follow
 
 if TYPE_CHECKING:
@@ -40,7 +41,10 @@ class Asking:
         """Start a run or attach to it, watch it, and answer with where it stands."""
         wait = options.pop("wait_seconds", team.wait_seconds)
         atlas = await self._opening.atlas()
+        run_id, problem = await handed_in(atlas)
         with lending(atlas):
+            if run_id:
+                return await watched(atlas, run_id, wait, problem=problem)
             # A call that is cancelled in the middle of a start must not leave half a run.
             starting = asyncio.create_task(atlas.start(team.name, **options, **given))
             self._starting.add(starting)
@@ -49,10 +53,15 @@ class Asking:
             return await watched(atlas, run.id, wait, new=run.new)
 
 
-async def watched(atlas: Atlas, run_id: str, seconds: float, *, new: bool = False) -> ToolResult:
-    """Watch a run and report its progress, then answer with its envelope."""
-    await follow(atlas, run_id, min(seconds, schemas.LONGEST_WAIT), reporter(), new=new)
-    return run_answer(await atlas.result(run_id))
+async def watched(
+    atlas: Atlas, run_id: str, seconds: float, *, new: bool = False, problem: str = ""
+) -> ToolResult:
+    """Watch a run and report its progress, then answer with its envelope, or with what a person is to say."""
+    if not problem:
+        wait = min(seconds, schemas.LONGEST_WAIT)
+        await follow(atlas, run_id, wait, reporter(), new=new, ask=asker())
+    asked = wanted(run_id, await atlas.questions(run_id), problem)
+    return asked or shown(await atlas.result(run_id))
 
 
 def reads(title: str) -> ToolAnnotations:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from atlas_mcp.catalogue import Catalogue
 from atlas_mcp.surface.document_tools import ingest
-from atlas_mcp.surface.run_tools import run_control, run_list, run_result
+from atlas_mcp.surface.run_tools import run_answer, run_control, run_list, run_result
 from atlas_mcp.surface.team_tools import Asking, run_team, team_tool
 
 if TYPE_CHECKING:
@@ -32,5 +32,6 @@ def tools(opening: Opening, teams: Mapping[str, Team]) -> list[HandMade]:
         run_result(opening),
         run_list(opening),
         run_control(opening),
+        run_answer(opening),
         ingest(opening),
     ]

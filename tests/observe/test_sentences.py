@@ -14,6 +14,11 @@ def test_events_are_told_as_a_person_would() -> None:
     assert told(Kind.WORK_FAILED, error={"message": "No."}) == "documents#a2: failed: No."
     assert told(Kind.PLAN_MADE, assignments=[1]) == "plan: 1 assignment"
     assert told(Kind.TOOL_STARTED, tool="search_documents") == "documents#a2: search documents"
+    assert told(Kind.TASK_DETECTED, task="analysis") == "documents#a2: takes it as analysis"
+    fitted = {"before": 41_000, "after": 24_000, "left_out": ["p1"]}
+    assert told(Kind.CONTEXT_FITTED, **fitted) == (
+        "documents#a2: fits 41,000 tokens into 24,000, 1 piece left out"
+    )
     assert told(Kind.RUN_FINISHED, state="done", partial=True) == "run: done, partial"
     assert (
         told(Kind.CHECK_FINISHED, claims=5, quotes=1, unsupported=2)

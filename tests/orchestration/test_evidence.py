@@ -15,7 +15,6 @@ from atlas_mcp.orchestration.evidence import (
     gathered,
     not_in_snapshot,
     numbered,
-    tidy_plan,
 )
 from atlas_mcp.orchestration.team import load_teams
 from atlas_mcp.shapes import misfits
@@ -27,17 +26,6 @@ if TYPE_CHECKING:
 
 TEAMS = load_teams(Catalogue())
 SNAPSHOT = "# Tides\n\nThe Moon  pulls.\nThe sea follows. The Moon pulls."
-PLANS = st.lists(
-    st.fixed_dictionaries(
-        {
-            "id": st.sampled_from(["a1", "a2", "a3", "a4", "a9"]),
-            "worker": st.sampled_from(["web", "documents"]),
-            "goal": st.sampled_from(["Why?", " When? ", "  ", "Where?"]),
-            "after": st.lists(st.sampled_from(["a1", "a2", "a3", "a4", "a9"]), max_size=4),
-        }
-    ),
-    max_size=8,
-)
 
 
 def source(name: str = "ab") -> Source:
@@ -59,27 +47,6 @@ def finding(quote: str, of: str = "ab", start: int = 0) -> dict[str, Any]:
 
 def result(*findings: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"ok": True, "worker": "documents", "findings": list(findings), "gaps": [], "dropped": [], **more}
-
-
-@given(PLANS, st.integers(0, 20), st.integers(1, 6))
-def test_a_tidied_plan_never_waits_for_itself(plan: list[dict[str, Any]], earlier: int, most: int) -> None:
-    made = tidy_plan(plan, earlier, most)
-    done: set[str] = set()
-    for assignment in made:
-        assert set(assignment["after"]) <= done
-        assert len(set(assignment["after"])) == len(assignment["after"])
-        done.add(assignment["id"])
-    assert [assignment["id"] for assignment in made] == [f"a{earlier + n}" for n in range(1, len(made) + 1)]
-    assert len(made) == min(most, sum(bool(given["goal"].strip()) for given in plan))
-    assert all(assignment["goal"] == assignment["goal"].strip() != "" for assignment in made)
-
-
-def test_a_plan_keeps_what_comes_after_what() -> None:
-    plan: list[dict[str, Any]] = [
-        {"id": "a7", "worker": "web", "goal": "Where?", "after": []},
-        {"id": "a8", "worker": "web", "goal": "Why there?", "after": ["a7"]},
-    ]
-    assert [(made["id"], made["after"]) for made in tidy_plan(plan, 2, 4)] == [("a3", []), ("a4", ["a3"])]
 
 
 @given(

@@ -127,3 +127,17 @@ async def test_who_composed_is_rated_by_what_they_wrote_before_the_gate(
     # Two of four sentences are carried, and each assignment has a sentence that cites what was found for it.
     assert group.ratings[TaskType.WRITING] == pytest.approx(5 * 0.5**0.8, abs=0.05)
     assert made["output"]["measures"]["score"] > group.ratings[TaskType.WRITING]
+
+
+async def test_an_answer_counts_for_the_kind_of_task_that_its_member_was_chosen_for(
+    atlas_with: OpenAtlas, documents: Path
+) -> None:
+    members = [ScriptedProvider(Script.parse(FAULTY, name=name)) for name in ("first", "second")]
+    group = Told(members, name="both")
+    async with atlas_with(provider=group) as atlas:
+        run = await atlas.start("research", question=f"Compare: {QUESTION}", documents=[str(documents)])
+        events = [event async for event in run]
+    (detected,) = [event.data for event in events if event.kind is Kind.TASK_DETECTED]
+    assert detected["task"] == TaskType.ANALYSIS
+    assert TaskType.WRITING not in group.ratings
+    assert group.ratings[TaskType.ANALYSIS] > 0

@@ -7,15 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from atlas_mcp.catalogue import Catalogue
-from atlas_mcp.orchestration.prompts import (
-    GATHER_SCHEMA,
-    MOST_FINDINGS,
-    compose_text,
-    gather_text,
-    plan_schema,
-    plan_text,
-)
+from atlas_mcp.orchestration.evidence import Evidence
+from atlas_mcp.orchestration.prompts import compose_text, plan_schema, plan_text
 from atlas_mcp.orchestration.team import Team, load_team, load_teams
+from atlas_mcp.orchestration.trades.gathering import MOST_FINDINGS, SCHEMA, Gathering
+from atlas_mcp.orchestration.trades.trade import Commission
 from atlas_mcp.shapes import misfits
 from tests.orchestration.folders import sound
 
@@ -55,8 +51,10 @@ def test_a_planner_that_plans_again_is_told_what_was_tried(team: Team) -> None:
     assert "Already tried:\n- When?\n- Where?" in plan_text(team, {"question": "Why?"}, ["When?", "Where?"])
 
 
-def test_a_worker_is_told_the_question_and_its_goal() -> None:
-    text = gather_text("Why are there tides?", "What does the Moon do?")
+def test_a_worker_is_told_the_question_and_its_goal(team: Team) -> None:
+    nothing = Evidence((), {}, (), ())
+    asked = Commission(team, "Why are there tides?", {}, "What does the Moon do?", nothing)
+    text = Gathering().task(asked).text
     assert "Why are there tides?" in text
     assert "Your goal: What does the Moon do?" in text
 
@@ -68,9 +66,9 @@ def test_a_composer_is_told_what_stayed_open() -> None:
 
 def test_findings_have_a_passage_and_a_quote_and_are_few() -> None:
     finding = {"passage": "p1", "quote": "The Moon pulls."}
-    assert misfits(GATHER_SCHEMA, {"findings": [finding], "gaps": []}) == []
-    assert misfits(GATHER_SCHEMA, {"findings": [finding] * (MOST_FINDINGS + 1), "gaps": []})
-    assert misfits(GATHER_SCHEMA, {"findings": [{"passage": "p1", "quote": ""}], "gaps": []})
+    assert misfits(SCHEMA, {"findings": [finding], "gaps": []}) == []
+    assert misfits(SCHEMA, {"findings": [finding] * (MOST_FINDINGS + 1), "gaps": []})
+    assert misfits(SCHEMA, {"findings": [{"passage": "p1", "quote": ""}], "gaps": []})
 
 
 @pytest.mark.parametrize("name", TEAMS)

@@ -20,7 +20,7 @@ from atlas_mcp.messages import (
     Text,
     ToolSpec,
 )
-from atlas_mcp.orchestration.prompts import GATHER_SCHEMA
+from atlas_mcp.orchestration.trades.gathering import SCHEMA as GATHER_SCHEMA
 from atlas_mcp.providers.provider import complete
 from atlas_mcp.shapes import misfits
 from atlas_mcp.text.words import stems

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from atlas_mcp.messages import Intent, Message, Prompt, Text, ToolCall, ToolResult, ToolSpec
-from atlas_mcp.orchestration.prompts import GATHER_SCHEMA
+from atlas_mcp.orchestration.trades.gathering import SCHEMA as GATHER_SCHEMA
 from atlas_mcp.providers.extractive import ExtractiveProvider
 from atlas_mcp.providers.provider import complete
 from tests.providers.parcels import PASSAGES, SEARCH, WordVectors, answer, gathering

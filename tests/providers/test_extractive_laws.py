@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atlas_mcp.messages import Finding, Location, Passage, Source
-from atlas_mcp.orchestration.prompts import GATHER_SCHEMA
+from atlas_mcp.orchestration.trades.gathering import SCHEMA as GATHER_SCHEMA
 from atlas_mcp.providers.extraction.composing import compose
 from atlas_mcp.providers.extraction.filling import fill
 from atlas_mcp.providers.extraction.gathering import gather, stock

@@ -6,7 +6,7 @@ from time import process_time
 
 import pytest
 
-from atlas_mcp.orchestration.team import LONGEST_INPUT
+from atlas_mcp.orchestration.team_file import LONGEST_INPUT
 from atlas_mcp.providers.extraction.planning import plan, tried_goals
 from atlas_mcp.providers.extraction.questions import Kind, read_question
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.surface.caller import Served
 
 QUESTION = "When do spring tides come?"
-TOOLS = ["research", "run_team", "run_result", "run_list", "run_control", "ingest"]
+TOOLS = ["research", "run_team", "run_result", "run_list", "run_control", "run_answer", "ingest"]
 
 
 async def test_a_call_gives_the_whole_brief_in_its_envelope(served: Served, documents: Path) -> None:

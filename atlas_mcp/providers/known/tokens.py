@@ -12,7 +12,7 @@ import string
 from math import ceil
 from typing import TYPE_CHECKING
 
-from atlas_mcp.messages import Finding, Image, Material, Passage, Reasoning, Text, ToolCall, ToolResult
+from atlas_mcp.messages import Draft, Finding, Image, Material, Passage, Reasoning, Text, ToolCall, ToolResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -84,15 +84,15 @@ def _part(part: Part) -> int:
         case ToolResult():
             return tokens_of(part.text) + _quoted(part.passages)
         case Material():
-            return _quoted(part.passages) + _quoted(part.findings)
+            return _quoted(part.passages) + _quoted(part.findings) + _quoted(part.drafts)
 
 
 def _written(value: JsonObject) -> int:
     return tokens_of(json.dumps(value, ensure_ascii=False))
 
 
-def _quoted(several: Iterable[Passage | Finding]) -> int:
-    """Passages or findings, with the tags they stand between."""
+def _quoted(several: Iterable[Passage | Finding | Draft]) -> int:
+    """Passages, findings or drafts, with the tags they stand between."""
     return sum(
-        tokens_of(one.text if isinstance(one, Passage) else one.quote) + 4 * MESSAGE_TOKENS for one in several
+        tokens_of(one.quote if isinstance(one, Finding) else one.text) + 4 * MESSAGE_TOKENS for one in several
     )

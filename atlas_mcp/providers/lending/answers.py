@@ -174,9 +174,11 @@ def error_event(error: AtlasError) -> bytes:
     return _data({"error": told(error).body})
 
 
-def model_list(name: str, vendor: str) -> JsonObject:
-    """The one model there is."""
-    entry = {"id": name, "object": "model", "created": 0, "owned_by": vendor}
+def model_list(name: str, vendor: str, window: int | None = None) -> JsonObject:
+    """The one model there is; its window, where it is known, as OpenRouter's list says it."""
+    entry: JsonObject = {"id": name, "object": "model", "created": 0, "owned_by": vendor}
+    if window is not None:
+        entry["context_length"] = window
     return {"object": "list", "data": [entry]}
 
 

@@ -12,8 +12,9 @@ import asyncio
 import json
 import socket
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from hmac import compare_digest
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import uvicorn
 
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 __all__ = ["LARGEST_BODY", "ModelEndpoint", "open_endpoint"]
+
+S = TypeVar("S", bound=ModelSession)
 
 LARGEST_BODY = 32 * 1024 * 1024
 """Bytes of a request, pictures included."""
@@ -65,7 +68,11 @@ class ModelEndpoint:
 
         `name` is what prompts and errors call who asks.
         """
-        session = ModelSession(provider, url=self.url, budget=budget, name=name, on_close=self._forget)
+        return self.admit(partial(ModelSession, provider, budget=budget, name=name))
+
+    def admit(self, make: Callable[..., S]) -> S:
+        """A session of a kind of one's own: `make` is given its `url` and `on_close`."""
+        session = make(url=self.url, on_close=self._forget)
         self._sessions.append(session)
         return session
 
@@ -84,7 +91,8 @@ class ModelEndpoint:
         if isinstance(session, Refusal):
             await _refuse(send, session)
         elif scope["method"] == "GET":
-            await _give(send, 200, model_list(session.info.name, session.info.vendor))
+            info = session.info
+            await _give(send, 200, model_list(session.model, info.vendor, info.capabilities.window))
         elif (data := await _body(receive, headers)) is None:
             await _refuse(send, refusal(413, f"The request is larger than {LARGEST_BODY:,} bytes."))
         else:
@@ -123,6 +131,7 @@ async def _answer(session: ModelSession, data: bytes, receive: Receive, send: Se
             finally:
                 leaving.cancel()
     except AtlasError as error:
+        session.failed(error)
         await _refuse(send, told(error))
 
 
@@ -151,6 +160,7 @@ async def _in_pieces(session: ModelSession, request: ChatRequest, stream: Stream
     except AtlasError as error:
         if not started:
             raise
+        session.failed(error)
         await _write(send, error_event(error), last=True)
 
 

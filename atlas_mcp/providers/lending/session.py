@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
     from atlas_mcp.chunks import Chunk
+    from atlas_mcp.errors import AtlasError
     from atlas_mcp.messages import Prompt
     from atlas_mcp.providers.budget import Budget
     from atlas_mcp.providers.provider import Provider, ProviderInfo
@@ -34,8 +35,12 @@ class ModelSession:
     """Whoever has `key` may ask at `url`, until the session is closed; made by `ModelEndpoint.session`.
 
     The provider stays its owner's to close. `requests` counts what was asked, `switches` how often another
-    member of a group took over.
+    member of a group took over. `model` is what the one model there is called, by default the provider's own
+    name. Whoever lends for one purpose and knows more of a request than its wire says overrides `ask`, `saw`
+    and `failed`.
     """
+
+    model: str
 
     def __init__(
         self, provider: Provider, *, url: str, budget: Budget | None, name: str,
@@ -45,6 +50,7 @@ class ModelSession:
         self.key = SecretStr(f"sk-atlas-{secrets.token_urlsafe(32)}")
         self.url = url
         self.name = name
+        self.model = provider.info.name
         self.budget = budget
         self.requests = 0
         self.switches = 0
@@ -67,10 +73,17 @@ class ModelSession:
         """What was taken until now, streams under way included."""
         return sum((stream.usage for stream in self._streams), start=self._settled)
 
+    async def ask(self, prompt: Prompt, terms: Terms) -> Stream:
+        """Ask whoever answers; not yet begun."""
+        return self._group.stream(prompt, terms)
+
     def saw(self, chunk: Chunk) -> None:
         """Take note of a chunk that is handed out."""
         if type(chunk) is Switched:
             self.switches += 1
+
+    def failed(self, error: AtlasError) -> None:
+        """Take note of why there is no answer, or not all of it."""
 
     def cancel(self, reason: str = "it was cancelled") -> None:
         """End the streams under way at once, and refuse new ones."""
@@ -105,7 +118,7 @@ class ModelSession:
         if in_pieces:
             policy = replace(policy, ways=tuple(way for way in policy.ways if way is not Way.RESTART))
         # Always as a stream: a budget can then cut it off, and a wire that falls silent is noticed.
-        stream = self._group.stream(prompt, Terms(policy=policy, budget=self.budget))
+        stream = await self.ask(prompt, Terms(policy=policy, budget=self.budget))
         self.requests += 1
         self._streams.add(stream)
         try:

@@ -145,7 +145,7 @@ class Turns:
         shown = part
         if self._native:
             yield from (_document(passage) for passage in _with_text(part.passages))
-            shown = Material(findings=part.findings)
+            shown = Material(findings=part.findings, drafts=part.drafts)
         if text := render(shown):
             yield {"type": "text", "text": text}
 

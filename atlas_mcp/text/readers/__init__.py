@@ -5,6 +5,6 @@ count; nothing here knows where documents come from or where snapshots are kept.
 """
 
 from atlas_mcp.text.readers.document import Document
-from atlas_mcp.text.readers.formats import LIMIT, SOURCE_CODE, load, read_bytes, read_document
+from atlas_mcp.text.readers.formats import LIMIT, SOURCE_CODE, TABLE, load, read_bytes, read_document
 
-__all__ = ["LIMIT", "SOURCE_CODE", "Document", "load", "read_bytes", "read_document"]
+__all__ = ["LIMIT", "SOURCE_CODE", "TABLE", "Document", "load", "read_bytes", "read_document"]

@@ -13,28 +13,39 @@ if TYPE_CHECKING:
 
     from atlas_mcp.text.readers.document import Document
 
-__all__ = ["LIMIT", "SOURCE_CODE", "load", "read_bytes", "read_document"]
+__all__ = ["LIMIT", "SOURCE_CODE", "TABLE", "load", "read_bytes", "read_document"]
 
-Format: TypeAlias = Literal["markdown", "text", "code", "html", "pdf"]
+Format: TypeAlias = Literal["markdown", "text", "code", "html", "pdf", "table"]
 
 LIMIT = 20_000_000
 SNIFFED = 8_192
 SOURCE_CODE = "text/x-source"
+TABLE = "text/x-table"
 MEDIA_TYPES: dict[Format, str] = {
     "markdown": "text/markdown",
     "text": "text/plain",
     "code": SOURCE_CODE,
     "html": "text/html",
     "pdf": "application/pdf",
+    "table": TABLE,
 }
+TABLE_TYPES = frozenset({
+    "text/csv",
+    "text/tab-separated-values",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "application/vnd.ms-excel",
+    "application/vnd.oasis.opendocument.spreadsheet",
+})  # fmt: skip
+TABLE_STARTS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 SUFFIXES: dict[Format, str] = {
     "markdown": "md markdown mdx mdown qmd",
-    "text": "txt text rst adoc org log csv tsv srt vtt",
+    "text": "txt text rst adoc org log srt vtt",
     "code": """py pyi js mjs cjs ts tsx jsx java kt kts scala groovy c h cc cpp cxx hpp hh cs go rs rb php pl
     pm lua r jl swift m mm dart ex exs erl hs ml fs clj lisp el vim sh bash zsh fish ps1 bat cmd sql graphql
     proto tf nix css less scss vue svelte json jsonl yaml yml toml ini cfg conf xml xsl tex bib cmake""",
     "html": "html htm xhtml",
     "pdf": "pdf",
+    "table": "csv tsv tab xlsx xlsm ods xls",
 }
 FORMATS: dict[str, Format] = {
     f".{suffix}": kind for kind, suffixes in SUFFIXES.items() for suffix in suffixes.split()
@@ -52,7 +63,8 @@ def load(path: Path, *, limit: int = LIMIT) -> bytes:
             raise _too_large(str(path), size, limit)
         with path.open("rb") as file:
             start = file.read(SNIFFED)
-            if b"\0" in start and not start.startswith((b"%PDF-", *(bom for bom, _ in BOMS))):
+            read = (b"%PDF-", *(bom for bom, _ in BOMS), *(TABLE_STARTS if _is_table(path.name) else ()))
+            if b"\0" in start and not start.startswith(read):
                 raise binary(str(path))
             return start + file.read()
     except OSError as error:
@@ -85,6 +97,10 @@ def read_bytes(data: bytes, name: str, *, media_type: str | None = None, limit: 
         from atlas_mcp.text.readers.html import read_html
 
         return read_html(data, name)
+    if kind == "table":
+        from atlas_mcp.text.readers.table import read_table
+
+        return read_table(data, name, MEDIA_TYPES[kind])
     from atlas_mcp.text.readers.plain import read_plain
 
     return read_plain(data, name, MEDIA_TYPES[kind])
@@ -96,6 +112,8 @@ def _format(data: bytes, name: str, media_type: str | None) -> Format:
         # Servers call Markdown and code "text/plain" too: then the name knows better.
         if given == known and given != "text/plain":
             return kind
+    if given in TABLE_TYPES:
+        return "table"
     start = data[:512].lstrip().lower()
     if start.startswith(b"%pdf-"):
         return "pdf"
@@ -103,6 +121,10 @@ def _format(data: bytes, name: str, media_type: str | None) -> Format:
     if by_name is not None:
         return by_name
     return "html" if start.startswith((b"<!doctype html", b"<html")) else "text"
+
+
+def _is_table(name: str) -> bool:
+    return FORMATS.get(PurePath(name).suffix.lower()) == "table"
 
 
 def _too_large(name: str, size: int, limit: int) -> UnreadableDocument:

@@ -1,0 +1,95 @@
+"""What a team of teams shows beside its evidence: the final product, and the way from it to the sources."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from atlas_mcp.messages import TaskType
+from atlas_mcp.orchestration.evidence import marks_in
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from atlas_mcp.messages import Draft
+    from atlas_mcp.orchestration.evidence import Evidence
+    from atlas_mcp.orchestration.team import Team
+
+__all__ = ["analysis_summary", "evidence_chain", "final_product", "ratings"]
+
+
+def final_product(
+    team: Team,
+    assignments: Sequence[Mapping[str, Any]],
+    results: Mapping[str, Mapping[str, Any]],
+    found: Evidence,
+) -> Draft | None:
+    """The whole that one worker made and no other went on from; None where there are none or several.
+
+    Only a team whose output has a `final_output` hands on what another made as its own.
+    """
+    if "final_output" not in team.output_schema["properties"]:
+        return None
+    made = [
+        each for each in assignments
+        if results.get(each["id"], {}).get("ok") and _task(team, each) is not TaskType.RATING
+        and _product_of(each["id"], found)
+    ]  # fmt: skip
+    used = {name for each in made for name in each["after"]}
+    last = [each for each in made if each["id"] not in used]
+    return _product_of(last[0]["id"], found) if len(last) == 1 else None
+
+
+def _product_of(identity: str, found: Evidence) -> Draft | None:
+    return next(
+        (each for each in found.drafts if each.kind == "work" and each.id.startswith(f"{identity}.")), None
+    )
+
+
+def _task(team: Team, assignment: Mapping[str, Any]) -> TaskType | None:
+    return team.task_of(assignment["worker"]) if assignment["worker"] in team.workers else None
+
+
+def analysis_summary(team: Team, assignments: Sequence[Mapping[str, Any]], found: Evidence) -> str | None:
+    """What the last analysis says in short, its marks in this run's numbers; None without one."""
+    made = (_product_of(each["id"], found) for each in reversed(assignments)
+            if _task(team, each) is TaskType.ANALYSIS)  # fmt: skip
+    return next((draft.text for draft in made if draft), None)
+
+
+def ratings(
+    assignments: Sequence[Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Every rating that a team gave, in order, each with the assignment that it speaks of."""
+    return [
+        {"assignment": each["id"], "of": each["after"][-1] if each["after"] else "", **result["rating"]}
+        for each in assignments
+        if (result := results.get(each["id"])) and result["ok"] and result.get("rating")
+    ]
+
+
+def evidence_chain(
+    assignments: Sequence[Mapping[str, Any]],
+    results: Mapping[str, Mapping[str, Any]],
+    found: Evidence,
+    draft: Mapping[str, Any],
+) -> list[dict[str, Any]]:
+    """Each finding: what it says and where, who found it, whose work it went through, whether it is cited."""
+    cited = marks_in(str(draft.get("final_output") or ""))
+    chain: list[dict[str, Any]] = []
+    for finding, raw in zip(found.findings, found.raw, strict=True):
+        source = found.sources[finding.source_id]
+        through = [
+            f"{each['worker']}#{each['id']}" for each in assignments
+            if any(
+                one["quote"] == raw["quote"] and one["source"]["sha256"] == source.sha256
+                for one in results.get(each["id"], {}).get("findings", ())
+            )
+        ]  # fmt: skip
+        location = {key: value for key, value in asdict(finding.location).items() if value is not None}
+        chain.append({
+            "id": finding.id, "quote": finding.quote, "source": source.uri, "title": source.title,
+            "location": location, "found_by": finding.worker, "through": through,
+            "cited": finding.id in cited,
+        })  # fmt: skip
+    return chain

@@ -1,0 +1,48 @@
+"""What every owner of a run in this process works with, opened when the first run needs it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from atlas_mcp.orchestration.asking import Questions
+from atlas_mcp.orchestration.control import Controls
+from atlas_mcp.orchestration.places import Places
+from atlas_mcp.orchestration.store import RunStore
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from atlas_mcp.database import Database
+    from atlas_mcp.memory.memory import Memory
+    from atlas_mcp.observe.journal import Journal
+    from atlas_mcp.orchestration.graph import Checkpoints
+    from atlas_mcp.orchestration.lease import Leases
+    from atlas_mcp.providers.budget import Budget as Spending
+    from atlas_mcp.providers.group import ProviderGroup
+
+__all__ = ["Workshop"]
+
+
+class Workshop:
+    """What every owner of this process works with; heavy parts are opened when the first run needs them.
+
+    `answers` is who answers prompts here, as `vendor:model`.
+    """
+
+    def __init__(
+        self, database: Database, journal: Journal, leases: Leases, *, at_once: int, answers: str,
+        memory: Callable[[], Awaitable[Memory]], checkpoints: Callable[[], Awaitable[Checkpoints]],
+        provider: Callable[[], Awaitable[ProviderGroup]], day: Spending | None = None,
+    ) -> None:  # fmt: skip
+        self.database = database
+        self.journal = journal
+        self.leases = leases
+        self.store = RunStore(database)
+        self.controls = Controls(database)
+        self.questions = Questions(database, journal)
+        self.places = Places(at_once)
+        self.answers = answers
+        self.memory = memory
+        self.checkpoints = checkpoints
+        self.provider = provider
+        self.day = day
