@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.chunks import Chosen, ReasoningDelta, Stopped, Switched, TextDelta
+from atlas_mcp.errors import Cancelled
 from atlas_mcp.messages import Reasoning, Text, ToolCall, ToolResult, prompt_hash
 from atlas_mcp.providers.lending.session import ModelSession
 from atlas_mcp.providers.provider import Fold
@@ -106,8 +107,12 @@ class LentTurn(ModelSession):
             self.seams.append(chunk)
 
     def failed(self, error: AtlasError) -> None:
-        """Take note of why the turn cannot go on: its user's own words for it say less."""
-        self.failure = error
+        """Take note of why the turn cannot go on: its user's own words for it say less.
+
+        That its user went away is no reason; the reason is wherever it went.
+        """
+        if not isinstance(error, Cancelled):
+            self.failure = error
 
     def take_seams(self) -> list[Chosen | Switched]:
         """The seams not yet told."""

@@ -173,7 +173,10 @@ async def _until_answered(atlas: Atlas, run_id: str, question: Question, hearing
 
 
 async def ask(question: Question, line: Ask, editor: str | None = None) -> dict[str, Any] | None:
-    """What the person answers; None if they leave it for later. Plans are edited in `editor`, else by lines."""
+    """What the person answers; None if they leave it for later.
+
+    A plan is edited in `editor`, a command, else goal by goal.
+    """
     if question.kind is not QuestionKind.APPROVE_PLAN:
         return await _ask_fields(question, line)
     while (typed := await line("[a]pprove, [e]dit, [r]eject, or [l]ater? ")) is not None:

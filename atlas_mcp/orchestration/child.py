@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Children", "result_of"]
 
-_RATING = ("overall", "truth", "quality", "gate", "agreement", "revise")
+_RATING = (
+    "overall", "truth", "quality", "gate", "why", "absent", "agreement", "judges", "blocked", "revise",
+)  # fmt: skip
 _PRODUCTS = ("final_output", "document", "answer", "summary")
 """Where an output has what the team made, best first."""
 
@@ -63,7 +65,10 @@ class Children:
         row = await self._workshop.store.begin_child(
             self._lease, parent, path, team=team.name, version=team.version,
             given=_input(team, assignment, self._parent, found),
-            options={**inherited, "given": handed_over(found), "library": self._desk.library},
+            options={
+                **inherited, "given": handed_over(found), "library": self._desk.library,
+                "writers": sorted(set(self._parent.made_with.values())),
+            },
         )  # fmt: skip
         if row.team_version != team.version:
             raise TeamChanged(
@@ -114,7 +119,9 @@ class Children:
 
     async def _context(self, row: RunRow, team: Team) -> tuple[RunContext, Desk]:
         workshop, parent = self._workshop, self._parent
-        desk = Desk(await workshop.memory(), row.user, row.options.get("documents", []))
+        desk = Desk(
+            await workshop.memory(), row.user, row.options.get("documents", []), handbook=team.handbook
+        )
         ledger = Ledger(workshop.database, self._lease, run_id=row.run_id)
         seconds = [each for each in (team.budget.seconds, parent.limits.seconds_left) if each is not None]
         budget = team.budget.model_copy(update={"seconds": max(0.1, min(seconds)) if seconds else None})
@@ -129,7 +136,7 @@ class Children:
 
     async def _walk(self, row: RunRow, context: RunContext, desk: Desk) -> State:
         from atlas_mcp.orchestration.graph import walk
-        from atlas_mcp.orchestration.steps import Steps
+        from atlas_mcp.orchestration.rating import steps_of
 
         workshop, info = self._workshop, context.provider.info
         again = row.state is not RunState.QUEUED
@@ -139,7 +146,7 @@ class Children:
             provider=info.name, language_model=info.language_model,
         )  # fmt: skip
         children = Children(workshop, self._lease, context, desk)
-        steps = Steps(context, desk, children)
+        steps = steps_of(context, desk, children)
         return await walk(steps, await workshop.checkpoints(), row.run_id, context.team)
 
 

@@ -49,13 +49,14 @@ class Desk:
     """What one run may read.
 
     Documents that a call names are kept apart from what the user ingested for good. A run that names none
-    reads what was ingested, and where nothing was, the handbook.
+    reads what was ingested, and where nothing was, the handbook, if it may.
     """
 
-    def __init__(self, memory: Memory, user: str, documents: Sequence[str]) -> None:
+    def __init__(self, memory: Memory, user: str, documents: Sequence[str], *, handbook: bool = True) -> None:
         self._memory = memory
         self._user = user
         self._named = documents
+        self._handbook = handbook
         self.library: dict[str, Any] = {}
         self._tables = TableTools(memory, user, lambda: self.library)
 
@@ -68,6 +69,9 @@ class Desk:
         if not self._named and (kept := await self._memory.documents(scope=f"user:{self._user}")):
             self.library = {"scope": f"user:{self._user}", "documents": None}
             return Counted(len(kept))
+        if not self._named and not self._handbook:
+            self.library = {"scope": f"named:{self._user}", "documents": []}
+            return Counted(0)
         scope = f"named:{self._user}" if self._named else "handbook"
         ingested = await self._ingest(scope, on_reading)
         if not ingested.document_ids:
@@ -130,10 +134,13 @@ class Desk:
         """The tools by which workers read and compute."""
         return (Tool(_SEARCH_SPEC, self._search), *self._tables.tools())
 
+    async def passages(self, query: str, most: int) -> list[Passage]:
+        """The passages that fit a query best, at most so many."""
+        scope, documents = self.library["scope"], self.library["documents"]
+        return await self._memory.search(query, scope=scope, documents=documents, k=most)
+
     async def _search(self, arguments: dict[str, Any]) -> Found:
-        passages = await self._memory.search(
-            arguments["query"], scope=self.library["scope"], documents=self.library["documents"], k=HITS
-        )
+        passages = await self.passages(arguments["query"], HITS)
         return Found(_told(passages), tuple(passages))
 
 

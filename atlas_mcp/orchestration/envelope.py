@@ -27,7 +27,6 @@ LONGEST_REPORT = 8_000
 
 _ROOM = LARGEST - 500  # what is left is for `truncated`
 _LONGEST_TEXT = 500
-_LARGEST_QUESTION = 12_000  # bytes; a plan of many long goals has less
 
 
 def envelope_schema(output: dict[str, Any]) -> dict[str, Any]:
@@ -77,21 +76,33 @@ def envelope(row: RunRow, questions: Sequence[Question] = ()) -> dict[str, Any]:
     if row.error:
         made["error"] = row.error
     if not row.final:
-        if questions:
-            made["question"] = _shown(questions[0])
-        if len(questions) > 1:
-            made["questions"] = [_shown(question) for question in questions]
         made["next"] = _next(row, questions)
+        _add_questions(made, questions)
     return _fitted(made)
 
 
-def _shown(question: Question) -> dict[str, Any]:
+def _add_questions(made: dict[str, Any], questions: Sequence[Question]) -> None:
+    """Show what is asked: the oldest question and, of several, as many as fit."""
+    room = _ROOM - _size(made)
+    shown = [_shown(question, room // (len(questions) + 1)) for question in questions]
+    if shown:
+        made["question"] = shown[0]
+    if len(shown) > 1:
+        made["questions"] = shown
+        while _size(made) > _ROOM and len(made["questions"]) > 1:
+            made["questions"] = made["questions"][:-1]
+            made["truncated"] = {"questions": len(shown) - len(made["questions"])}
+
+
+def _shown(question: Question, room: int) -> dict[str, Any]:
     """A question with what it is about, as far as that fits."""
     shown = question.to_dict()
-    if _size(shown) > _LARGEST_QUESTION and "data" in shown:
+    if _size(shown) > room and "data" in shown:
         shown["data"] = _short(shown["data"])
-    if _size(shown) > _LARGEST_QUESTION:
+    if _size(shown) > room:
         shown.pop("data", None)
+    if _size(shown) > room:
+        shown["text"] = _short(shown["text"])
     return shown
 
 

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["COMPUTED", "is_computed", "read_output_schema"]
 
 COMPUTED = {
+    "absent": "array",
     "agreement": "number",
     "analysis_summary": "string",
+    "blocked": "array",
     "criteria": "array",
     "evidence": "array",
     "evidence_chain": "array",
@@ -42,8 +44,8 @@ COMPUTED = {
     "sections": "array",
     "sources": "array",
     "truth": "number",
-    "unjudged": "array",
     "unsupported": "array",
+    "why": "string",
     "words": "integer",
 }
 """What a run can compute itself, and its type; marked `x-atlas-computed`, no supervisor is asked for it."""

@@ -115,14 +115,16 @@ class Owner:
     async def _walk(self) -> State:
         from atlas_mcp.orchestration.child import Children
         from atlas_mcp.orchestration.graph import walk
-        from atlas_mcp.orchestration.steps import Steps
+        from atlas_mcp.orchestration.rating import steps_of
 
         workshop, row, team = self._workshop, self._row, self._team
         async with workshop.places.taken(row.options.get("priority", "normal")) as place:
             self._place = place
             if not self._unpaused.is_set():
                 place.lend()
-            desk = Desk(await workshop.memory(), row.user, row.options.get("documents", []))
+            desk = Desk(
+                await workshop.memory(), row.user, row.options.get("documents", []), handbook=team.handbook
+            )
             provider = self._provider
             ledger = Ledger(workshop.database, self._lease)
             budget = Budget(**{**team.budget.model_dump(), **row.options.get("budget", {})})
@@ -145,7 +147,7 @@ class Owner:
                 Kind.RUN_RESUMED if again else Kind.RUN_STARTED, team.name, "", team=team.name,
                 provider=info.name, language_model=info.language_model,
             )  # fmt: skip
-            steps = Steps(context, desk, Children(workshop, self._lease, context, desk))
+            steps = steps_of(context, desk, Children(workshop, self._lease, context, desk))
             return await walk(steps, await workshop.checkpoints(), row.run_id, team)
 
     async def _keep(self, walking: asyncio.Task[State]) -> None:

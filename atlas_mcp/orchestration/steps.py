@@ -17,10 +17,11 @@ from atlas_mcp.events import Kind
 from atlas_mcp.messages import Draft, Intent, Material, TaskType
 from atlas_mcp.orchestration import chain, evidence, prompts
 from atlas_mcp.orchestration.asking import plan_question
-from atlas_mcp.orchestration.gate import faults, said
+from atlas_mcp.orchestration.gate import said
 from atlas_mcp.orchestration.measuring import assigned, measured, measured_draft
 from atlas_mcp.orchestration.output import assemble
 from atlas_mcp.orchestration.planning import tidy_plan
+from atlas_mcp.orchestration.supervising import Supervisor
 from atlas_mcp.orchestration.versions import Version, rated_by_measures, rated_by_team, rework
 from atlas_mcp.orchestration.working import Workers
 from atlas_mcp.shapes import misfits
@@ -28,7 +29,6 @@ from atlas_mcp.shapes import misfits
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from atlas_mcp.agents.agent import Answered
     from atlas_mcp.messages import Finding
     from atlas_mcp.orchestration.context import RunContext
     from atlas_mcp.orchestration.desk import Desk
@@ -38,9 +38,6 @@ if TYPE_CHECKING:
     from atlas_mcp.orchestration.versions import Rated
 
 __all__ = ["Steps"]
-
-COMPOSE_TOKENS = 2_500
-"""What a composition takes beside its findings: persona, instructions, schema and the answer."""
 
 
 class Steps:
@@ -52,6 +49,7 @@ class Steps:
         self._team = context.team
         self._question = str(next(iter(context.row.input.values())))
         self._given: Mapping[str, Any] | None = context.row.options.get("given")
+        self._supervisor = Supervisor(context, self._question)
         self._workers = Workers(context, children, self._question)
 
     async def recall(self, _state: State) -> Update:
@@ -88,7 +86,7 @@ class Steps:
             check=lambda value, _passages: prompts.plan_problems(self._team, value),
         )
         try:
-            answer = await self._supervise(task, f"plan/{number}")
+            answer = await self._supervisor.ask(task, f"plan/{number}")
         except BudgetSpent:
             if not earlier:
                 raise
@@ -200,7 +198,7 @@ class Steps:
             check=lambda value, _passages: prompts.plan_problems(self._team, value),
         )
         try:
-            answer = await self._supervise(task, f"review/{number}")
+            answer = await self._supervisor.ask(task, f"review/{number}")
         except BudgetSpent:
             await self._end("review", since, assignments=0)
             return []
@@ -241,33 +239,9 @@ class Steps:
             await self._end("compose", since, findings=0)
             return {"draft": evidence.empty_draft(self._team, self._question)}
         asked = prompts.compose_text(self._context.row.input, found.gaps, drafts=bool(found.drafts))
-        return await self._composed(asked, found, found.drafts, "compose", since)
-
-    async def _composed(
-        self, asked: str, found: Evidence, drafts: tuple[Draft, ...], path: str, since: float
-    ) -> Update:
-        """Ask the supervisor for the whole, with as many findings as the budget has room for."""
-        left, _ = self._context.limits.budget.left(closing=True)
-        room = None if left is None else left - COMPOSE_TOKENS
-        findings = evidence.fitting(found.findings, room)
-        quotes = {finding.id: finding.quote for finding in findings}
-        task = Task(
-            Intent.COMPOSE,
-            self._question,
-            asked,
-            self._team.composed_schema,
-            Material(findings=findings, drafts=drafts),
-            lambda value, _passages: faults(value, quotes),
-        )
-        try:
-            answer = await self._supervise(task, path, last=True)
-        except BudgetSpent:
-            await self._end("compose", since, findings=0)
-            return {"draft": evidence.bare_draft(self._team, self._question, found), "partial": True}
-        await self._end("compose", since, findings=len(findings))
-        if len(findings) < len(found.findings):
-            return {"draft": answer.value, "partial": True}
-        return {"draft": answer.value}
+        draft, whole = await self._supervisor.compose(asked, found, found.drafts, "compose")
+        await self._end("compose", since, findings=len(found.findings))
+        return {"draft": draft} if whole else {"draft": draft, "partial": True}
 
     async def check(self, state: State) -> Update:
         """The gate: verify each quote, set aside what is not supported, assemble, and keep the best version.
@@ -319,13 +293,21 @@ class Steps:
         written = await asyncio.to_thread(measured_draft, draft, found, () if partial else plan)
         if written.score is not None:
             self._context.rate("compose", TaskType.WRITING, written.score)
+        return Version(self._fitting(output), rated)
+
+    def _fitting(self, output: dict[str, Any]) -> dict[str, Any]:
+        """The output, which fits the team's own schema.
+
+        Raises:
+            InvalidOutput: it does not.
+        """
         if problems := misfits(self._team.output_schema, output):
             raise InvalidOutput(
                 f"What is supported does not make a whole {self._team.name} output: {problems[0]}.",
                 problems=tuple(problems),
                 remedy="Ask again with other documents, or relax output.schema.json.",
             )
-        return Version(output, rated)
+        return output
 
     async def _rated(
         self, state: State, found: Evidence, score: float | None, reasons: list[str]
@@ -370,11 +352,13 @@ class Steps:
         found, given = self._found(state), self._context.row.input
         asked = prompts.compose_text(given, found.gaps, drafts=True)
         before = Draft("work", "work", said(state.get("draft", {})), by=self._team.supervisor)
-        composed = await self._composed(
-            prompts.revise_text(asked, rated.get("reasons", [])), found, (*found.drafts, before),
-            f"revise/{number}", since,
-        )  # fmt: skip
-        return {**composed, "revision": number}
+        asked = prompts.revise_text(asked, rated.get("reasons", []))
+        draft, whole = await self._supervisor.compose(
+            asked, found, (*found.drafts, before), f"revise/{number}"
+        )
+        await self._end("compose", since, findings=len(found.findings))
+        revised: Update = {"draft": draft, "revision": number}
+        return revised if whole else {**revised, "partial": True}
 
     def _found(self, state: State) -> Evidence:
         return evidence.numbered(state["assignments"], state["results"], self._given)
@@ -385,15 +369,6 @@ class Steps:
             return await self._desk.snapshot(sha256)
         except InvalidInput:
             return ""
-
-    async def _supervise(self, task: Task, path: str, *, last: bool = False) -> Answered:
-        card = self._team.cards[self._team.supervisor]
-        tools = self._context.toolbox(card, path)
-        ask = self._context.ask(card, task, path, actor=self._team.supervisor, tools=tools, last=last)
-        if last:
-            return await ask
-        async with self._context.limits.within():
-            return await ask
 
     async def _begin(self, step: str, label: str) -> float:
         await self._emit(Kind.STEP_STARTED, step, step=step, label=label)

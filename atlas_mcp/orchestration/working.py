@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from atlas_mcp.messages import Passage
     from atlas_mcp.orchestration.context import RunContext
     from atlas_mcp.orchestration.state import Result, Work
-    from atlas_mcp.orchestration.trades.trade import Delegation
+    from atlas_mcp.orchestration.trades.trade import Delegation, Trade
     from atlas_mcp.quality.escalation import Recovery
 
 __all__ = ["Workers"]
@@ -43,13 +43,17 @@ _MOST = 5.0
 
 
 class Workers:
-    """The workers of one run. `given` is what the run was handed by another, as a result."""
+    """The workers of one run; `trades` are those that this kind of team has made for itself."""
 
-    def __init__(self, context: RunContext, children: Delegation, question: str) -> None:
+    def __init__(
+        self, context: RunContext, children: Delegation, question: str, *,
+        trades: Mapping[TaskType, Trade] | None = None,
+    ) -> None:  # fmt: skip
         self._context = context
         self._children = children
         self._team = context.team
         self._question = question
+        self._trades = trades or {}
         self._given: Mapping[str, Any] | None = context.row.options.get("given")
 
     async def do(self, work: Work) -> Result:
@@ -87,7 +91,7 @@ class Workers:
         """Try, and try in other ways while the failure's class allows one and attempts are left."""
         attempts = Attempts()
         worker, tried = work["assignment"]["worker"], list[Way]()
-        avoid: frozenset[str] = frozenset()
+        avoid = frozenset[str](work["assignment"].get("avoid", ()))
         smaller = False
         while True:
             again = f"{path}~{len(tried) + 1}" if tried else path
@@ -167,7 +171,8 @@ class Workers:
             before=numbered([{"id": name} for name in before], before, self._given),
             passages=passages[: max(1, len(passages) // 2)] if smaller else passages,
         )  # fmt: skip
-        trade = trade_of(self._team.task_of(worker))
+        task = self._team.task_of(worker)
+        trade = self._trades.get(task) or trade_of(task)
         async with self._context.limits.within():
             answer = await self._context.ask(
                 card, trade.task(commission), path, actor=actor, tools=tools, attempts=attempts, avoid=avoid

@@ -101,31 +101,38 @@ def test_an_answer_that_does_not_fit_leaves_the_run_waiting(atlas_mcp: Program, 
     "options", [{"approve": True, "given": "{}"}, {"given": "[1]"}, {"given": "{"}, {"plan": "nowhere.json"}]
 )
 def test_options_that_give_no_answer_are_refused(options: dict[str, Any]) -> None:
-    wishes = {"approve": False, "reject": None, "plan": None, "given": None, **options}
+    wishes: dict[str, Any] = {"approve": False, "reject": None, "plan": None, "given": None, **options}
     with pytest.raises(InvalidInput) as refused:
         answer_from(**wishes)
     assert refused.value.remedy
 
 
-@pytest.mark.parametrize(
-    ("lines", "answer"),
-    [
-        (["a"], {"decision": "approve"}),
-        (["what?", "a"], {"decision": "approve"}),
-        (["r", "too dear"], {"decision": "reject", "note": "too dear"}),
-        (["r", ""], {"decision": "reject"}),
-        (["l"], None),
-        ([], None),
-        (["e", "-", "ships", "", "y"], {
-            "decision": "edit", "assignments": [{**PLAN[1], "goal": "ships", "after": []}],
-        }),
-        (["e", "", "", "the moon", "", "y"], {
+TYPED: list[tuple[list[str], dict[str, Any] | None]] = [
+    (["a"], {"decision": "approve"}),
+    (["what?", "a"], {"decision": "approve"}),
+    (["r", "too dear"], {"decision": "reject", "note": "too dear"}),
+    (["r", ""], {"decision": "reject"}),
+    (["l"], None),
+    ([], None),
+    (
+        ["e", "-", "ships", "", "y"],
+        {
+            "decision": "edit",
+            "assignments": [{**PLAN[1], "goal": "ships", "after": []}],
+        },
+    ),
+    (
+        ["e", "", "", "the moon", "", "y"],
+        {
             "decision": "edit",
             "assignments": [*PLAN, {"id": "a3", "worker": "documents", "goal": "the moon", "after": []}],
-        }),
-        (["e", "", "", "", "n", "a"], {"decision": "approve"}),
-    ],
-)  # fmt: skip
+        },
+    ),
+    (["e", "", "", "", "n", "a"], {"decision": "approve"}),
+]
+
+
+@pytest.mark.parametrize(("lines", "answer"), TYPED)
 async def test_a_person_approves_edits_and_rejects_by_lines(
     lines: list[str], answer: dict[str, Any] | None
 ) -> None:

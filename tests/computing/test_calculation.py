@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from atlas_mcp.computing.calculation import Computed, is_computed, read, sheet, write
-from atlas_mcp.computing.figures import Value
 from atlas_mcp.errors import InvalidInput
 from atlas_mcp.messages import Source
 from atlas_mcp.text.verbatim import locate
+
+if TYPE_CHECKING:
+    from atlas_mcp.computing.figures import Value
 
 
 def test_a_result_is_one_readable_line() -> None:

@@ -1,4 +1,4 @@
-"""Workbooks made by hand, so that a test can say what stands in them to the letter, also what no program writes."""
+"""Workbooks made by hand, so that a test can say to the letter what stands in them."""
 
 from __future__ import annotations
 
@@ -72,7 +72,8 @@ def workbook(
         "[Content_Types].xml": _types(len(sheets)),
         "_rels/.rels": f'<Relationships xmlns="{_RELS}"><Relationship Id="rId1" Type="{_R}/officeDocument"'
         ' Target="xl/workbook.xml"/></Relationships>',
-        "xl/workbook.xml": f'<workbook xmlns="{_MAIN}" xmlns:r="{_R}">{options}<sheets>{listed}</sheets></workbook>',
+        "xl/workbook.xml": f'<workbook xmlns="{_MAIN}" xmlns:r="{_R}">{options}'
+        f"<sheets>{listed}</sheets></workbook>",
         "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{_RELS}">{related}</Relationships>',
         "xl/styles.xml": STYLES,
     }

@@ -24,7 +24,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import httpx
 
@@ -42,6 +42,9 @@ START_SECONDS = 180.0
 STOP_SECONDS = 3.0
 OWN_WORDS = "The server's own model speaks."
 """What the model says that is the server's own."""
+
+_started: list[subprocess.Popen[bytes]] = []
+"""Those of this process, which may outlive the object that started them."""
 
 SCHEMA = """
 import os
@@ -84,6 +87,7 @@ class Server:
                 cwd=self.folder, env=self.environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )  # fmt: skip
+        _started.append(process)
         self._pid.write_text(str(process.pid), "utf-8")
         until = time.monotonic() + START_SECONDS
         while time.monotonic() < until and process.poll() is None:
@@ -114,11 +118,16 @@ def here() -> Server:
 
 def main(command: Sequence[str]) -> int:
     """Run a command beside a server; gives its exit code."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything is stopped then too
+    signal.signal(signal.SIGTERM, _leave)
     with tempfile.TemporaryDirectory(prefix="atlas-letta-") as folder:
         Path(folder).chmod(0o755)
         with _database(Path(folder)) as database:
             return asyncio.run(_run(command, folder, database))
+
+
+def _leave(number: int, _: object) -> NoReturn:
+    """End as if by an error, so that everything is stopped."""
+    sys.exit(128 + number)
 
 
 async def _run(command: Sequence[str], folder: str, database: str) -> int:

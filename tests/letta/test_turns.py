@@ -16,7 +16,7 @@ from atlas_mcp.messages import ToolResult
 from atlas_mcp.providers.budget import Budget, Limit
 from atlas_mcp.providers.group import ProviderGroup
 from atlas_mcp.providers.terms import TERMS, Policy, Terms
-from tests.agents.runtime_place import Watched, edit, ended, say, spec, spoken, turn
+from tests.agents.runtime_place import Watched, edit, ended, say, seen, spec, spoken, turn
 from tests.letta.server import OWN_WORDS, here
 from tests.providers.mortal import Fate, Mortal, text
 
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.letta
 
 async def take(
     runtime: LettaRuntime, agent: AgentInfo, model: Provider, asked: Turn | str, terms: Terms = TERMS,
-    on_words: Callable[[], None] | None = None,
+    *, on_words: Callable[[], None] | None = None,
 ) -> list[TurnStep]:  # fmt: skip
     asked = turn(asked) if isinstance(asked, str) else asked
     steps: list[TurnStep] = []
@@ -77,7 +77,10 @@ async def test_an_answer_that_was_paid_for_is_not_paid_for_again_though_the_serv
     server = here()
 
     async def kill_when_answered() -> None:
-        await model.left.wait()
+        while not await runtime._ledger._database.read(
+            lambda connection: connection.execute("SELECT * FROM turn_answer").fetchall()
+        ):
+            await asyncio.sleep(0)
         server.kill()
 
     try:
@@ -162,6 +165,7 @@ async def test_an_edit_beyond_a_blocks_limit_is_refused_before_the_server_makes_
     (told,) = [step for step in steps if isinstance(step, ToolResult)]
     assert told.error
     assert "20 characters" in told.text
+    assert "20 characters" in seen(model.asked[-1])
     assert (await runtime.blocks(agent.id))[0].value == "Ada."
 
 

@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 
 from atlas_mcp.catalogue import Catalogue
 from atlas_mcp.errors import InvalidOutput
+from atlas_mcp.orchestration.asking import Question
 from atlas_mcp.orchestration.envelope import LARGEST, LONGEST_REPORT, envelope, envelope_schema
 from atlas_mcp.orchestration.store import RunRow, RunState
 from atlas_mcp.orchestration.team import load_teams
@@ -200,6 +201,37 @@ def test_a_run_that_has_not_ended_says_what_to_call_next(state: RunState) -> Non
 def test_a_paused_run_is_let_go_on_by_resuming_it() -> None:
     assert 'action="resume"' in envelope(row(RunState.PAUSED))["next"]
     assert "run_result" in envelope(row(RunState.RUNNING))["next"]
+
+
+def question(identity: str, *, about: int = 0) -> Question:
+    schema = {"type": "object", "properties": {"place": {"type": "string"}}}
+    return Question(identity, "Which harbour?", schema, data={"places": ["x" * 60] * about} if about else {})
+
+
+def test_a_run_that_asks_shows_the_question_and_how_to_answer_it() -> None:
+    made = envelope(row(RunState.WAITING), [question("work/a1")])
+    assert made["question"] == question("work/a1").to_dict()
+    assert 'run_answer(run_id="r_01' in made["next"]
+    assert "questions" not in made
+    assert misfits(envelope_schema({"type": "object"}), made) == []
+
+
+def test_of_several_questions_each_is_shown_and_answered_by_its_id() -> None:
+    made = envelope(row(RunState.WAITING), [question("work/a1"), question("work/a2")])
+    assert [each["id"] for each in made["questions"]] == ["work/a1", "work/a2"]
+    assert 'question_id="work/a1"' in made["next"]
+
+
+@pytest.mark.parametrize("number", [1, 2, 200])
+def test_questions_about_a_great_deal_keep_the_envelope_small(number: int) -> None:
+    made = envelope(row(RunState.WAITING), [question(f"work/a{n}", about=500) for n in range(number)])
+    assert len(json.dumps(made).encode()) <= LARGEST
+    assert made["question"]["schema"]
+
+
+def test_a_paused_run_that_asks_is_resumed_and_one_that_has_ended_asks_nothing() -> None:
+    assert 'action="resume"' in envelope(row(RunState.PAUSED), [question("work/a1")])["next"]
+    assert "question" not in envelope(row(RunState.CANCELLED), [question("work/a1")])
 
 
 @pytest.mark.parametrize("name", TEAMS)

@@ -98,3 +98,16 @@ async def test_a_time_out_of_somebody_elses_is_not_the_budgets() -> None:
     with pytest.raises(TimeoutError):
         async with Limits(Budget(seconds=60)).within(), asyncio.timeout(0.01):
             await asyncio.Event().wait()
+
+
+async def test_a_clock_that_two_hold_goes_on_when_both_let_go() -> None:
+    limits = Limits(Budget(seconds=0.02))
+    limits.pause()
+    limits.pause()
+    limits.resume()
+    left = limits.seconds_left
+    assert limits.seconds_left == left
+    limits.resume()
+    with pytest.raises(BudgetSpent):
+        async with limits.within():
+            await asyncio.Event().wait()

@@ -19,6 +19,7 @@ from atlas_mcp.agents.runtime import NeedsTools, TurnEnded
 from atlas_mcp.agents.turns import Given
 from atlas_mcp.chunks import TextDelta, Usage
 from atlas_mcp.errors import AgentRuntimeError, AtlasError, ProviderTimeout, RuntimeUnavailable, TurnLost
+from atlas_mcp.messages import ToolResult
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -140,7 +141,9 @@ class Taking:
             if own is None or own.name not in MEMORY_TOOLS or own.name in self._theirs():
                 break
             yield own
-            await self._next(decision(own, await self._problem(own), self._otid(self._progress.leg + 1)))
+            if problem := await self._problem(own):
+                yield ToolResult(own.id, problem, error=True)  # of which the server tells the model alone
+            await self._next(decision(own, problem, self._otid(self._progress.leg + 1)))
         for step in await self._ended(leg):
             yield step
 
