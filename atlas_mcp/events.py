@@ -35,14 +35,14 @@ class Kind(StrEnum):
     DOCUMENT_SKIPPED = "document.skipped"  # uri, reason
     PLAN_MADE = "plan.made"  # round, assignments, reason
     WORK_STARTED = "work.started"  # assignment, worker, goal
-    WORK_FINISHED = "work.finished"  # assignment, worker, findings, dropped, seconds
+    WORK_FINISHED = "work.finished"  # assignment, worker, findings, drafts, dropped, seconds
     WORK_FAILED = "work.failed"  # assignment, worker, error
     CHILD_STARTED = "child.started"  # assignment, team, run
     RECOVERY_TRIED = "recovery.tried"  # assignment, attempt, way, reason, error
-    ESCALATED = "escalated"  # level, reason, assignments
+    ESCALATED = "escalated"  # level, reason, failures
     REVIEW_MADE = "review.made"  # round, enough, reason, gaps
     REVISION_STARTED = "revision.started"  # revision, score, minimum, reasons
-    VERSION_KEPT = "version.kept"  # revision, score, better, reason
+    VERSION_KEPT = "version.kept"  # revision, score, gate, better
     TASK_DETECTED = "task.detected"  # task, reason, confidence, complexity
     CONTEXT_FITTED = "context.fitted"  # before, after, seconds, condensed, left_out, call
     MODEL_STARTED = "model.started"  # intent, provider, call, task, complexity, persona, level

@@ -27,7 +27,7 @@ def ingest(
     paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files and folders.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Take in files and folders: text, Markdown, HTML, PDF, source code.
+    """Take in files and folders: text, Markdown, HTML, PDF, tables, code.
 
     What did not change since last time is left alone; what vanished from a folder is forgotten.
     """

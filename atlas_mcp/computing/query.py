@@ -10,7 +10,7 @@ import numpy as np
 
 from atlas_mcp.computing.calculation import Computed
 from atlas_mcp.computing.cells import typed
-from atlas_mcp.computing.statistics import AGGREGATES, groups, label, plural, values
+from atlas_mcp.computing.statistics import AGGREGATES, EXACT, finite, groups, label, labels, plural, values
 from atlas_mcp.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -160,7 +160,8 @@ def _aggregated(table: Table, query: Query, rows: npt.NDArray[np.intp], where: s
             unit = f"in {column.unit}" if column.unit and function != "count" else ""
             value = AGGREGATES[function](held)
             expression = f"{function}({column.name}) of {table.name}{where}"
-            results.append(Computed(expression, value, (plural(len(held), "row"), unit)))
+            if made := finite(expression, value, (plural(len(held), "row"), unit), exact=function in EXACT):
+                results.append(made)
     return results
 
 
@@ -185,12 +186,15 @@ def _ordered(table: Table, sort: str, rows: npt.NDArray[np.intp]) -> list[int]:
 
 
 def _listed(table: Table, query: Query, rows: Sequence[int]) -> list[Computed]:
-    shown = [table.column(name) for name in query.columns] or list(table.columns)
+    named = labels(table)
+    names = {column.name for column in named}
+    rest = [column for column in table.columns if column.name not in names] or named
+    shown = [table.column(name) for name in query.columns] or rest
     found: list[Computed] = []
     for at in rows[: query.top]:
         name = label(table, at)
         for column in shown:
-            if not column.texts[at] or (not query.columns and column.texts[at] in name):
+            if not column.texts[at]:
                 continue
             number = column.numbers[at] if column.kind == "number" else None
             unit = f"in {column.unit}" if column.unit and number is not None else ""

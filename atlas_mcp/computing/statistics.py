@@ -24,11 +24,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AGGREGATES",
+    "EXACT",
+    "SHARES",
     "Numbers",
     "correlation",
     "described",
+    "finite",
     "groups",
     "label",
+    "labels",
     "outliers",
     "plural",
     "time_column",
@@ -45,32 +49,56 @@ _YEAR_LOW, _YEAR_HIGH = 1800, 2200
 _TIMES = frozenset({"year", "month", "quarter", "week", "day", "date", "period", "jahr", "monat", "datum"})
 
 
+_quiet = np.errstate(all="ignore")
+"""Numbers near the end of what a float holds give no finite result, which is then left out."""
+
+
 def _sum(given: Numbers) -> float:
     try:
         return math.fsum(given)
-    except OverflowError:
-        return math.inf
+    except (OverflowError, ValueError):
+        return math.nan
 
 
 def _mean(given: Numbers) -> float:
     return _sum(given) / len(given)
 
 
+@_quiet
 def _stdev(given: Numbers) -> float:
-    with np.errstate(over="ignore"):
-        return float(np.std(given, ddof=1))
+    return float(np.std(given, ddof=1))
+
+
+@_quiet
+def _median(given: Numbers) -> float:
+    return float(np.median(given))
+
+
+@_quiet
+def _middle_half(given: Numbers) -> tuple[float, float]:
+    low, high = np.quantile(given, [0.25, 0.75])
+    return float(low), float(high)
+
+
+@_quiet
+def _pearson(x: Numbers, y: Numbers) -> float:
+    return float(np.corrcoef(x, y)[0, 1])
 
 
 AGGREGATES: dict[str, Callable[[Numbers], float]] = {
     "count": len,
     "sum": _sum,
     "mean": _mean,
-    "median": lambda given: float(np.median(given)),
+    "median": _median,
     "stdev": _stdev,
     "min": lambda given: float(given.min()),
     "max": lambda given: float(given.max()),
 }
 """What a column's numbers can be brought together by; `stdev` takes two or more, the others one or more."""
+
+EXACT = frozenset({"count", "sum", "min", "max"})
+"""Aggregates that are shown to the last digit; the others are rounded."""
+SHARES = frozenset({"%", "\u2030"})
 
 
 def values(column: Column) -> Numbers:
@@ -116,15 +144,26 @@ def described(table: Table, column: Column) -> list[Computed]:
             Computed(f"latest{of}", max(days), origin),
         ]
     names = [name for name in AGGREGATES if name != "count" and (name != "stdev" or len(held) > 1)]
-    found += [made for name in names if (made := _of(f"{name}{of}", AGGREGATES[name](held), origin))]
-    low, high = np.quantile(held, [0.25, 0.75])
-    found += [Computed(f"lower quartile{of}", float(low), origin)]
-    found += [Computed(f"upper quartile{of}", float(high), origin)]
+    if column.unit in SHARES:
+        names.remove("sum")  # shares of different wholes do not add up
+    found += [
+        made
+        for name in names
+        if (made := finite(f"{name}{of}", AGGREGATES[name](held), origin, exact=name in EXACT))
+    ]
+    for name, value in zip(("lower", "upper"), _middle_half(held), strict=True):
+        if made := finite(f"{name} quartile{of}", value, origin):
+            found.append(made)
     return [*found, *outliers(table, column)]
 
 
-def _of(expression: str, value: float, origin: tuple[str, ...]) -> Computed | None:
-    """A result, if it is a number at all: a sum may be beyond what can be written."""
+def finite(expression: str, value: float, origin: tuple[str, ...], *, exact: bool = False) -> Computed | None:
+    """A result, or None where it is no finite number: a sum may be beyond what can be written.
+
+    What is not exact has two decimals and six digits at least, as people can read and repeat it.
+    """
+    if not exact and value and math.isfinite(value):
+        value = round(value, max(2, 5 - math.floor(math.log10(abs(value)))))
     return Computed(expression, value, origin) if math.isfinite(value) else None
 
 
@@ -150,12 +189,12 @@ def outliers(table: Table, column: Column) -> list[Computed]:
     held = numbers[~np.isnan(numbers)]
     if len(held) < 4:  # noqa: PLR2004 - quartiles of fewer say nothing
         return []
-    low, high = np.quantile(held, [0.25, 0.75])
+    low, high = _middle_half(held)
     reach = FENCE * (high - low)
     far = np.flatnonzero((numbers < low - reach) | (numbers > high + reach))
     origin = _origin(column, len(held), table)
     found = [Computed(f"outliers({column.name}) of {table.name}", len(far), origin)]
-    farthest = sorted(far, key=lambda at: -abs(float(numbers[at]) - float(low + high) / 2))[:MOST_NAMED]
+    farthest = sorted(far, key=lambda at: -abs(float(numbers[at]) - (low + high) / 2))[:MOST_NAMED]
     return found + [
         Computed(f"outlier {column.name} of {label(table, int(at))} in {table.name}", float(numbers[at]),
                  (f"row {at + 1}", *origin[1:2]))
@@ -165,12 +204,15 @@ def outliers(table: Table, column: Column) -> list[Computed]:
 
 def label(table: Table, at: int) -> str:
     """What a row is called: by its texts that tell rows apart, with its date, or by its number."""
-    named = [column for column in table.columns if column.kind == "text" and column.texts[at]][:2]
+    parts = (column.texts[at] for column in labels(table))
+    return " ".join(filter(None, parts))[:100] or f"row {at + 1}"
+
+
+def labels(table: Table) -> list[Column]:
+    """The columns that name a row: the first two of texts, and the one that says when."""
+    named = [column for column in table.columns if column.kind == "text"][:2]
     when = time_column(table)
-    parts = [column.texts[at] for column in named]
-    if when is not None and when.texts[at]:
-        parts.append(when.texts[at])
-    return " ".join(parts)[:100] or f"row {at + 1}"
+    return named if when is None else [*named, when]
 
 
 def groups(
@@ -202,7 +244,7 @@ def groups(
             unit = f"in {column.unit}" if column.unit and name != "count" else ""
             origin = (plural(len(held), "row"), unit)
             expression = f"{name}({column.name}) of {table.name} where {by.name} is {text}"
-        if made := _of(expression, value, origin):
+        if made := finite(expression, value, origin, exact=column is None or name in EXACT):
             found.append(made)
     found.sort(key=lambda made: -float(made.value))
     if len(found) > MOST_GROUPS:
@@ -221,7 +263,7 @@ def correlation(table: Table, one: Column, other: Column) -> list[Computed]:
     if len(x) < 3 or not np.ptp(x) or not np.ptp(y):  # noqa: PLR2004 - two points always correlate
         return []
     expression = f"correlation({one.name}, {other.name}) of {table.name}"
-    made = _of(expression, float(np.corrcoef(x, y)[0, 1]), (plural(len(x), "row"),))
+    made = finite(expression, _pearson(x, y), (plural(len(x), "row"),))
     return [made] if made else []
 
 
@@ -257,11 +299,15 @@ def trend(table: Table, column: Column, over: Column | None = None) -> list[Comp
     of = f"{column.name} per {name}"
     origin = (plural(len(x), "row"), f"in {column.unit}" if column.unit else "")
     centred = x - _mean(x)
-    slope = _sum(centred * (y - _mean(y))) / _sum(centred**2)
-    found = [_of(f"slope({of}) of {table.name}", slope, origin)]
+    with np.errstate(all="ignore"):
+        above, below = _sum(centred * (y - _mean(y))), _sum(centred**2)
+    if not below:
+        return []
+    slope = above / below
+    found = [finite(f"slope({of}) of {table.name}", slope, origin)]
     if np.ptp(y) and len(x) > 2:  # noqa: PLR2004 - a line meets two points always
-        share = float(np.corrcoef(x, y)[0, 1]) ** 2
-        found.append(_of(f"r_squared({of}) of {table.name}", share, origin[:1]))
+        share = _pearson(x, y) ** 2
+        found.append(finite(f"r_squared({of}) of {table.name}", share, origin[:1]))
     if len(np.unique(x)) == len(x):
         found += _first_to_last(table, column, rows[np.argsort(x, kind="stable")], over)
     return [made for made in found if made]
@@ -279,15 +325,20 @@ def _first_to_last(
     between = f"from {places[0]} to {places[1]}"
     pair = tuple(f"{place}: {value:.15g}" for place, value in zip(places, (start, end), strict=True))
     found = [
-        _of(f"first({column.name}) of {table.name}", start, (places[0], unit)),
-        _of(f"last({column.name}) of {table.name}", end, (places[1], unit)),
-        _of(f"change({column.name}) {between} of {table.name}", _sum(np.array([end, -start])), (*pair, unit)),
+        finite(f"first({column.name}) of {table.name}", start, (places[0], unit), exact=True),
+        finite(f"last({column.name}) of {table.name}", end, (places[1], unit), exact=True),
+        finite(
+            f"change({column.name}) {between} of {table.name}",
+            _sum(np.array([end, -start])),
+            (*pair, unit),
+            exact=True,
+        ),
     ]
     if start:
         percent = (end - start) / abs(start) * 100
-        found.append(_of(f"percent_change({column.name}) {between} of {table.name}", percent, pair))
+        found.append(finite(f"percent_change({column.name}) {between} of {table.name}", percent, pair))
     if over is not None and _is_years(over) and start > 0 and end > 0:
         years = float(over.texts[last]) - float(over.texts[first])
         yearly = ((end / start) ** (1 / years) - 1) * 100
-        found.append(_of(f"cagr({column.name}) {between} of {table.name}", yearly, (f"{years:g} years",)))
+        found.append(finite(f"cagr({column.name}) {between} of {table.name}", yearly, (f"{years:g} years",)))
     return found

@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, TypeVar
 from atlas_mcp.agents.card import load_card
 from atlas_mcp.errors import InvalidConfiguration
 from atlas_mcp.evaluation.case import case_files, load_case
+from atlas_mcp.messages import TaskType
 from atlas_mcp.orchestration.desk import SEARCH, TOOLS
 from atlas_mcp.orchestration.output_schema import read_output_schema
 from atlas_mcp.orchestration.table_specs import CALCULATE
 from atlas_mcp.orchestration.team import check_limits, check_wiring, load_team, read_wiring
+from atlas_mcp.orchestration.trades.known import trade_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,11 +75,17 @@ def _check_cards(checked: Checked, folder: Path, wiring: TeamFile) -> None:
     for name in (wiring.supervisor, *wiring.workers):
         file = folder / f"{name}.md"
         if file.exists() and (card := checked.tried(partial(load_card, file))) is not None:
-            _check_tools(checked, file, card, works=name in wiring.workers)
+            _check_tools(checked, file, card, finds=name in wiring.workers and _finds(card))
             checked.tried(partial(check_limits, file, card, wiring.budget))
 
 
-def _check_tools(checked: Checked, file: Path, card: Card, *, works: bool) -> None:
+def _finds(card: Card) -> bool:
+    """Whether an agent finds by itself, and does not go on from what others found."""
+    task = card.task or TaskType.EXTRACTION
+    return task is not TaskType.RATING and not trade_of(task).needs_material
+
+
+def _check_tools(checked: Checked, file: Path, card: Card, *, finds: bool) -> None:
     usable = [tool for tool in TOOLS if any(fnmatchcase(tool, granted) for granted in card.tools)]
     for granted in card.tools:
         if any(fnmatchcase(tool, granted) for tool in TOOLS):
@@ -94,7 +102,7 @@ def _check_tools(checked: Checked, file: Path, card: Card, *, works: bool) -> No
                 f"{file}: tools: there is no tool {granted!r}.", remedy=f"Tools: {', '.join(TOOLS)}.{hint}"
             )
         )
-    if works and not set(usable) - {CALCULATE.name}:
+    if finds and not set(usable) - {CALCULATE.name}:
         checked.remarks.append(
             f"{file}: tools: this worker can search nothing, and knows only what others found."
             f" To let it read: tools: [{SEARCH}]"

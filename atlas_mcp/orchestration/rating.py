@@ -60,7 +60,7 @@ class RatingSteps(Steps):
         known = rubrics(context.team.folder / "rubrics", MEASURES)
         self._rubric: Rubric = read_rubric(given.get("rubric") or "general", known, MEASURES)
         judging = Judging(self._rated_work, self._rubric.asked, str(given.get("task") or ""))
-        self._workers = Workers(context, children, self._question, trades={TaskType.RATING: judging})
+        self._workers = Workers(context, desk, children, self._question, trades={TaskType.RATING: judging})
         self._writers = frozenset(context.row.options.get("writers", ()))
         self._measuring: Measured | None = None
 

@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.observe.sentences import counted
-from atlas_mcp.quality.measured import TITLES
+from atlas_mcp.quality.texts import MEASURE_TITLES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,6 +30,8 @@ _LOADS = re.compile(
     r"!(?=\[)|<(?=/?(?:img|script|iframe|object|embed|link|style|svg|video|audio|meta|base|form|input)\b)",
     re.IGNORECASE,
 )
+_HEADING = re.compile(r"^(#{1,5}\s)", re.MULTILINE)
+_STEERS_BUT_LINES = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 _STEERS = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # a terminal, by escape sequences
 _NO_WORD = re.compile(r"\]\([^)]*\)|\b\d+\.\s|[^\w]|_")  # link targets, numbers of list items, markup
 
@@ -39,14 +41,22 @@ def written(
 ) -> str:
     """The report of an output, under 20 KB; `skipped` documents could not be read."""
     title = _line(str(next(iter(given.values()))))
+    if "gate" in output:
+        title = f"Rating: {_line(str(given.get('task') or title))}"
     if len(title) > _LONGEST_TITLE:
         title = f"{title[:_LONGEST_TITLE]}…"
     warning = "> **Partial.** A limit was reached or workers failed; this is what there is."
-    head = [f"# {title}", warning if partial else "", _line(output.get("answer") or "")]
+    head = [f"# {title}", warning if partial else "", *_product(output)]
     body = [
         _claims(output),
+        _statements(output),
         _disagreements(output),
+        _numbers(output),
+        _criteria(output),
+        _listed("What to mend", [_mending(each) for each in output.get("revise", [])]),
+        _listed("Ratings", [_rating(each) for each in output.get("ratings", [])]),
         _listed("Open questions", output.get("open_questions", [])),
+        _listed("Limits", output.get("limits", [])),
         _listed(
             "Not supported", [f"{each['text']} ({each['reason']})" for each in output.get("unsupported", [])]
         ),
@@ -57,6 +67,80 @@ def written(
         return text
     room = LONGEST - len(_joined([*head, "…", _SHORTENED, *tail]).encode())
     return _cut(_joined([*head, _cut(_joined(body), room), _SHORTENED, *tail]), LONGEST)
+
+
+def _product(output: Mapping[str, Any]) -> list[str]:
+    """What the team made, as it is to be read first."""
+    if "gate" in output:
+        return [_verdict(output)]
+    whole = output.get("final_output") or output.get("document")
+    if whole:
+        # Markdown of its own, its headings below the report's.
+        return [_STEERS_BUT_LINES.sub("\N{REPLACEMENT CHARACTER}", _HEADING.sub(r"#\1", whole.strip()))]
+    framework = output.get("framework")
+    told = _line(output.get("answer") or output.get("summary") or "")
+    return [f"*Framework: {_line(framework).replace('_', ' ')}*" if framework else "", told]
+
+
+def _verdict(output: Mapping[str, Any]) -> str:
+    scores = (
+        f"{name} {output[name]:.1f}" if output.get(name) is not None else f"{name} not scored"
+        for name in ("overall", "truth", "quality")
+    )
+    judges = ", ".join(output.get("judges", []))
+    agreed = output.get("agreement")
+    lines = [
+        f"**{output['gate'].capitalize()}**: {', '.join(scores)} (of 5).",
+        _line(output.get("why") or ""),
+    ]
+    if judges:
+        lines.append(f"Judged by {judges}" + (f", who agree on {agreed:.0%}." if agreed is not None else "."))
+    return "  \n".join(line for line in lines if line)
+
+
+def _statements(output: Mapping[str, Any]) -> str:
+    """What an analysis found, by kind; each with how sure it is and what it rests on."""
+    stated = [each for each in output.get("findings", []) if "statement" in each]
+    lines: list[str] = []
+    for each in stated:
+        sure = f" ({each['confidence']:.0%} sure)" if each.get("confidence") is not None else ""
+        kind = f"**{_line(str(each['kind']))}**: " if each.get("kind") else ""
+        lines.append(f"{kind}{_line(each['statement'])} {_marks(each['evidence'])}{sure}")
+    return _listed("Findings", lines)
+
+
+def _numbers(output: Mapping[str, Any]) -> str:
+    return _listed(
+        "Computed",
+        [f"{each['expression']} = {each['value']}" + (
+            f" (from {', '.join(map(str, each['inputs']))})" if each.get("inputs") else ""
+        ) for each in output.get("numbers", [])],
+    )  # fmt: skip
+
+
+def _criteria(output: Mapping[str, Any]) -> str:
+    rows = [
+        f"| {_cell(each['name'])} | {each['score']:.1f} | {each['points']:g} | {_cell(each['rationale'])} |"
+        for each in output.get("criteria", [])
+    ]
+    head = "## Criteria\n\n| criterion | of 5 | points | why |\n|---|---|---|---|\n"
+    return head + "\n".join(rows) if rows else ""
+
+
+def _cell(text: str) -> str:
+    return _line(text).replace("|", "\\|")
+
+
+def _mending(each: Mapping[str, Any]) -> str:
+    quote = f"“{each['quote']}”: " if each.get("quote") else ""
+    return f"{each['where']}: {quote}{each['reason']}"
+
+
+def _rating(each: Mapping[str, Any]) -> str:
+    parts = [
+        f"{name} {each[name]:.1f}" for name in ("overall", "truth", "quality") if each.get(name) is not None
+    ]
+    return f"{each.get('of') or 'the work'}: {each['gate']}, {', '.join(parts) or 'not scored'}"
 
 
 def _joined(sections: list[str]) -> str:
@@ -117,7 +201,7 @@ def _disagreements(output: Mapping[str, Any]) -> str:
         "Disagreements",
         [
             f"{each.get('text') or 'These may contradict one another:'} {_marks(each['finding_ids'])}"
-            for each in output.get("disagreements", [])
+            for each in (*output.get("disagreements", []), *output.get("contradictions", []))
         ],
     )
 
@@ -150,7 +234,7 @@ def _measured(output: Mapping[str, Any]) -> str:
 
 
 def _named(part: Mapping[str, Any]) -> str:
-    return TITLES[part["name"]]
+    return MEASURE_TITLES[part["name"]]
 
 
 def _made_with(team: Team, output: Mapping[str, Any], skipped: int) -> str:

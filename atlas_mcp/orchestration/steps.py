@@ -17,6 +17,7 @@ from atlas_mcp.events import Kind
 from atlas_mcp.messages import Draft, Intent, Material, TaskType
 from atlas_mcp.orchestration import chain, evidence, prompts
 from atlas_mcp.orchestration.asking import plan_question
+from atlas_mcp.orchestration.computed import computed
 from atlas_mcp.orchestration.gate import said
 from atlas_mcp.orchestration.measuring import assigned, measured, measured_draft
 from atlas_mcp.orchestration.output import assemble
@@ -50,7 +51,7 @@ class Steps:
         self._question = str(next(iter(context.row.input.values())))
         self._given: Mapping[str, Any] | None = context.row.options.get("given")
         self._supervisor = Supervisor(context, self._question)
-        self._workers = Workers(context, children, self._question)
+        self._workers = Workers(context, desk, children, self._question)
 
     async def recall(self, _state: State) -> Update:
         """Make the documents that the run may read ready; a child run reads those of its parent."""
@@ -315,12 +316,15 @@ class Steps:
         """What a team of this kind computes beside its evidence, and what its output is worth."""
         assignments, results, quality = state["assignments"], state["results"], self._team.quality
         if not self._team.teams:
-            return {}, rated_by_measures(score, quality.minimum, reasons) if quality else None
+            return {"numbers": computed(found)}, rated_by_measures(
+                score, quality.minimum, reasons
+            ) if quality else None
         ratings = chain.ratings(assignments, results)
         more = {
             "evidence_chain": chain.evidence_chain(assignments, results, found, state.get("draft", {})),
             "analysis_summary": chain.analysis_summary(self._team, assignments, found),
             "ratings": ratings,
+            "numbers": computed(found),
         }
         if ratings:
             return more, rated_by_team(ratings[-1])

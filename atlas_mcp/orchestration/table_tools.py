@@ -227,7 +227,7 @@ def _told(value: float | Sequence[float]) -> str:
 def _statistics_of(
     table: Table, columns: Sequence[Column], by: Column | None
 ) -> list[tuple[str, list[Computed]]]:
-    from atlas_mcp.computing.statistics import described, groups
+    from atlas_mcp.computing.statistics import SHARES, described, groups
 
     if by is None:
         return [(f"{column.name} of {table.name}", described(table, column)) for column in columns]
@@ -236,7 +236,8 @@ def _statistics_of(
     ]
     for column in columns:
         if column.kind == "number" and column is not by:
-            results = [made for name in ("sum", "mean") for made in groups(table, column, by, name)]
+            names = ("mean",) if column.unit in SHARES else ("sum", "mean")
+            results = [made for name in names for made in groups(table, column, by, name)]
             found.append((f"{column.name} by {by.name} of {table.name}", results))
     return found
 

@@ -14,7 +14,7 @@ from atlas_mcp.errors import AtlasError, LeaseLost, RunError
 from atlas_mcp.events import Kind
 from atlas_mcp.messages import TaskType, ToolCall
 from atlas_mcp.orchestration.context import ALIKE
-from atlas_mcp.orchestration.desk import SEARCH
+from atlas_mcp.orchestration.desk import SEARCH, TABLES
 from atlas_mcp.orchestration.evidence import numbered
 from atlas_mcp.orchestration.team_file import TEAM_WORKER
 from atlas_mcp.orchestration.trades.known import trade_of
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from atlas_mcp.downstream.toolbox import Tools
     from atlas_mcp.messages import Passage
     from atlas_mcp.orchestration.context import RunContext
+    from atlas_mcp.orchestration.desk import Desk
     from atlas_mcp.orchestration.state import Result, Work
     from atlas_mcp.orchestration.trades.trade import Delegation, Trade
     from atlas_mcp.quality.escalation import Recovery
@@ -46,10 +47,11 @@ class Workers:
     """The workers of one run; `trades` are those that this kind of team has made for itself."""
 
     def __init__(
-        self, context: RunContext, children: Delegation, question: str, *,
+        self, context: RunContext, desk: Desk, children: Delegation, question: str, *,
         trades: Mapping[TaskType, Trade] | None = None,
     ) -> None:  # fmt: skip
         self._context = context
+        self._desk = desk
         self._children = children
         self._team = context.team
         self._question = question
@@ -82,7 +84,7 @@ class Workers:
             return {"ok": False, "worker": worker, "goal": goal, "error": failure}
         await self._context.emit(
             Kind.WORK_FINISHED, actor, path, assignment=identity, worker=worker,
-            findings=len(result["findings"]), dropped=len(result["dropped"]),
+            findings=len(result["findings"]), drafts=len(result.get("drafts", ())), dropped=len(result["dropped"]),
             seconds=round(perf_counter() - since, 3),
         )  # fmt: skip
         return {"ok": True, "worker": worker, "goal": goal, **result}
@@ -165,7 +167,7 @@ class Workers:
     ) -> Result:  # fmt: skip
         card, goal, before = self._team.cards[worker], work["assignment"]["goal"], work["before"]
         tools = self._context.toolbox(card, path)
-        passages = await self._open_search(goal, path, actor, tools)
+        passages = await self._opening(goal, path, actor, tools)
         commission = Commission(
             team=self._team, question=self._question, given=self._context.row.input, goal=goal,
             before=numbered([{"id": name} for name in before], before, self._given),
@@ -188,10 +190,13 @@ class Workers:
             task = card.task or TaskType.EXTRACTION
             self._context.rate(path, task, _MOST * found / (found + dropped))
 
+    async def _opening(self, goal: str, path: str, actor: str, tools: Tools) -> tuple[Passage, ...]:
+        """A worker begins with what its tools find for its goal: statistics of the tables, and passages."""
+        granted = {spec.name for spec in tools.specs}
+        figures = await self._desk.opening_statistics(goal) if granted & TABLES else ()
+        return (*figures, *(await self._open_search(goal, path, actor, tools) if SEARCH in granted else ()))
+
     async def _open_search(self, goal: str, path: str, actor: str, tools: Tools) -> tuple[Passage, ...]:
-        """A worker that may search begins with what a search for its goal finds."""
-        if SEARCH not in {spec.name for spec in tools.specs}:
-            return ()
         call = ToolCall("opening", SEARCH, {"query": goal})
         await self._context.emit(Kind.TOOL_STARTED, actor, path, tool=call.name, arguments=call.arguments)
         since = perf_counter()

@@ -36,7 +36,6 @@ __all__ = ["ExtractiveProvider", "open_provider"]
 VENDOR = "extractive"
 MOST_FINDINGS = 6
 MOST_ASSIGNMENTS = 4
-LONGEST_ANSWER = 1_200
 
 _PIECE = re.compile(r".+?(?:[.!?](?=\s)|[\]}],\s?|\Z)", re.DOTALL)
 
@@ -100,14 +99,14 @@ class ExtractiveProvider:
         about = prompt.about.strip() or next((m.text for m in prompt.messages if m.role == "user"), "")
         if prompt.intent is Intent.PLAN:
             return await asyncio.to_thread(_plan, prompt, about)
-        question = read_question(about)
+        question = read_question(_subject(prompt, about))
         units = await asyncio.to_thread(_units, prompt, question)
         if prompt.intent is Intent.GATHER and prompt.tools:
             call = await asyncio.to_thread(_search, prompt, question, units)
             if call is not None:
                 return call
         vectors = await self._vectors(question, units)
-        return await asyncio.to_thread(_shaped, prompt, question, units, vectors)
+        return await asyncio.to_thread(_shaped, prompt, about, question, units, vectors)
 
     async def _vectors(self, question: Question, units: list[Unit]) -> Vectors | None:
         from atlas_mcp.providers.extraction.relevance import Vectors, asked_texts, unit_texts
@@ -137,7 +136,8 @@ def _plan(prompt: Prompt, about: str) -> str:
 
     schema = prompt.schema or {}
     shape: JsonObject = schema.get("properties", {}).get("assignments", {})
-    workers: list[str] = shape.get("items", {}).get("properties", {}).get("worker", {}).get("enum", [])
+    worker: JsonObject = shape.get("items", {}).get("properties", {}).get("worker", {})
+    workers: list[str] = worker.get("enum", [])
     if not workers:
         raise impossible(
             "a plan without knowing the workers",
@@ -146,7 +146,18 @@ def _plan(prompt: Prompt, about: str) -> str:
     said = [message.text for message in prompt.messages if message.role == "user"]
     tried = [goal for text in said for goal in tried_goals(text)]
     least, most = shape.get("minItems", 1), shape.get("maxItems", MOST_ASSIGNMENTS)
-    return _json(fill(schema, plan(about, workers, least=least, most=most, tried=tried), Stock()))
+    tasks: dict[str, str] = worker.get("x-atlas-tasks", {})
+    made = plan(about, workers, least=least, most=most, tried=tried, tasks=tasks)
+    return _json(fill(schema, made, Stock()))
+
+
+def _subject(prompt: Prompt, about: str) -> str:
+    """What is asked; of a work that is more than an answer, what it is about."""
+    from atlas_mcp.providers.extraction.making import is_brief
+    from atlas_mcp.providers.extraction.wishes import subject
+
+    fields: JsonObject = (prompt.schema or {}).get("properties", {})
+    return about if prompt.intent is not Intent.COMPOSE or is_brief(fields) else subject(about)
 
 
 def _units(prompt: Prompt, question: Question) -> list[Unit]:
@@ -154,7 +165,7 @@ def _units(prompt: Prompt, question: Question) -> list[Unit]:
     from atlas_mcp.providers.extraction.relevance import shortlist
     from atlas_mcp.providers.extraction.units import unit_of_finding, units_of_passages
 
-    if prompt.findings and prompt.intent is not Intent.GATHER:
+    if prompt.intent is Intent.COMPOSE or (prompt.findings and prompt.intent is not Intent.GATHER):
         return shortlist(question, [unit_of_finding(finding) for finding in prompt.findings])
     return shortlist(question, units_of_passages(prompt.passages))
 
@@ -173,11 +184,14 @@ def _search(prompt: Prompt, question: Question, units: list[Unit]) -> ToolCall |
     return None
 
 
-def _shaped(prompt: Prompt, question: Question, units: list[Unit], vectors: Vectors | None) -> str:
+def _shaped(
+    prompt: Prompt, about: str, question: Question, units: list[Unit], vectors: Vectors | None
+) -> str:
     """The answer as JSON that fits the prompt's schema; as text where none is given."""
     from atlas_mcp.providers.extraction.composing import compose
     from atlas_mcp.providers.extraction.filling import fill
     from atlas_mcp.providers.extraction.gathering import gather, stock
+    from atlas_mcp.providers.extraction.making import make
 
     if prompt.schema is None:
         return compose(question, units, vectors)["answer"]
@@ -188,8 +202,7 @@ def _shaped(prompt: Prompt, question: Question, units: list[Unit], vectors: Vect
             most = fields.get("findings", {}).get("maxItems", MOST_FINDINGS)
             known = gather(question, units, vectors, most)
         case Intent.COMPOSE:
-            longest = min(LONGEST_ANSWER, fields.get("answer", {}).get("maxLength", LONGEST_ANSWER))
-            known = compose(question, units, vectors, longest)
+            known = make(prompt, about, question, units, vectors)
         case Intent.PLAN | Intent.REVIEW | Intent.RATE:
             known = {}
         case _:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
-
-import pytest
 
 from atlas_mcp.agents.embedded.runtime import open_runtime
 from atlas_mcp.agents.runtime import AgentSpec, Block, Turn
@@ -14,9 +13,11 @@ from tests.agents.runtime_place import Place, Watched, ended, say, take, values
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
+    from collections.abc import AsyncGenerator
     from pathlib import Path
 
 SPEC = AgentSpec("reader", "You read.", ("several",), (Block("team", "", shared="all"),))
+NAMES = ("Ann", "Ben", "Cem")
 
 PROCESS = """
 import asyncio, sys
@@ -39,8 +40,10 @@ async def main():
         agent = await runtime.ensure_agent(SPEC)
         asked = Turn(f"turn {name}", f"I am {name}.")
         async with aclosing(runtime.turn(agent.id, thread, asked, provider=model, terms=TERMS)) as taking:
+            said = False
             async for step in taking:
-                if isinstance(step, TextDelta):
+                if isinstance(step, TextDelta) and not said:
+                    said = True
                     print(agent.id, flush=True)
         print("done", flush=True)
 
@@ -56,13 +59,19 @@ tool = {{ name = 'memory_insert', arguments = {{ label = 'team', new_string = '{
 """
 
 
-async def started(home: Path, name: str, script: str, thread: str) -> Process:
+@asynccontextmanager
+async def started(home: Path, name: str, script: str, thread: str) -> AsyncGenerator[Process]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", PROCESS, str(home), name, script, thread,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    assert await line(process) == "ready"
-    return process
+    try:
+        assert await line(process) == "ready"
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
 
 
 async def line(process: Process) -> str:
@@ -79,39 +88,43 @@ async def scripted(script: str) -> Watched:
     return Watched(script)
 
 
-@pytest.mark.parametrize("thread", ["the same", "each its own {name}"])
-async def test_processes_make_one_agent_and_lose_no_edit(home: Path, thread: str) -> None:
-    names = ["Ann", "Ben", "Cem"]
-    processes = [
-        await started(home, name, EDIT.format(name=name), thread.format(name=name)) for name in names
-    ]
-    for process in processes:
-        go(process)
-    said = [(await line(process), await line(process)) for process in processes]
-    assert len({agent for agent, _ in said}) == 1
+async def all_at_once(home: Path, script: str, thread: str) -> list[str]:
+    """Who three processes were talking to, each in a turn of its own."""
+    async with AsyncExitStack() as stack:
+        processes: list[Process] = []
+        for name in NAMES:
+            its = started(home, name, script.format(name=name), thread.format(name=name))
+            processes.append(await stack.enter_async_context(its))
+        for process in processes:
+            go(process)
+        said = [(await line(process), await line(process)) for process in processes]
     assert all(end == "done" for _, end in said)
-    for process in processes:
-        await process.communicate()
+    return [agent for agent, _ in said]
+
+
+async def test_processes_make_one_agent_and_lose_no_edit_of_what_they_share(home: Path) -> None:
+    agents = await all_at_once(home, EDIT, "thread of {name}")
+    assert len(set(agents)) == 1
     async with open_runtime(home) as runtime:
-        agent = await runtime.ensure_agent(SPEC)
-        value = (await values(Place(runtime, scripted), agent))["team"]
-        assert sorted(value.splitlines()) == [f"{name} was here." for name in names]
-        if thread == "the same":
-            told = [one.role for one in await runtime.history(agent.id, thread)]
-            assert told == ["user", "assistant", "tool", "assistant"] * 3
+        value = (await runtime.blocks(agents[0]))[0].value
+    assert sorted(value.splitlines()) == [f"{name} was here." for name in NAMES]
+
+
+async def test_processes_take_their_turns_in_a_thread_one_after_the_other(home: Path) -> None:
+    (agent, *_) = await all_at_once(home, "[[reply]]\nsay = 'Heard.'\nseconds = 0.2\n", "t")
+    async with open_runtime(home) as runtime:
+        told = [one.role for one in await runtime.history(agent, "t")]
+    assert told == ["user", "assistant"] * 3
 
 
 async def test_who_is_killed_in_the_middle_leaves_the_thread_free_and_the_turn_to_be_taken_up(
     home: Path,
 ) -> None:
-    script = EDIT.format(name="Ann").replace(
-        "'Done.'", "'word word word word word'\ntokens = 5\nseconds = 60"
-    )
-    process = await started(home, "Ann", script, "t")
-    go(process)
-    agent_id = await line(process)
-    process.kill()
-    await process.communicate()
+    slowly = "'word word word word word'\ntokens = 5\nseconds = 20"
+    script = EDIT.format(name="Ann").replace("'Done.'", slowly)
+    async with started(home, "Ann", script, "t") as process:
+        go(process)
+        agent_id = await line(process)
     async with open_runtime(home) as runtime:
         place = Place(runtime, scripted)
         agent = await runtime.ensure_agent(SPEC)

@@ -47,54 +47,44 @@ async def take(
 # Down, and back ---------------------------------------------------------------------------------------------
 
 
-async def test_a_server_that_is_killed_in_mid_turn_says_so_and_takes_the_turn_when_it_is_back(
+async def test_a_server_that_is_killed_in_mid_turn_says_so_and_takes_the_turns_when_it_is_back(
     runtime: LettaRuntime,
 ) -> None:
-    agent = await runtime.ensure_agent(spec())
-    model = Watched(say("The Moon pulls at the sea.", more="tokens = 20\nseconds = 20"))
-    asked = turn("Why are there tides?")
+    """Two turns at once: one was half answered when the server died, the other wholly."""
     server = here()
+    half, whole = Watched(say("The Moon pulls.", more="tokens = 10\nseconds = 60")), Watched(say("By sails."))
+    tides, ships = turn("Why are there tides?"), turn("How do ships go?")
+    agents = [await runtime.ensure_agent(spec()) for _ in range(2)]
+    speaking = asyncio.Event()
+    taking = [asyncio.create_task(take(runtime, agents[0], half, tides, on_words=speaking.set))]
+    await speaking.wait()
+    taking.append(asyncio.create_task(take(runtime, agents[1], whole, ships)))
+    await answered(runtime)
+    server.kill()
     try:
-        with pytest.raises((RuntimeUnavailable, TurnLost)):
-            await take(runtime, agent, model, asked, on_words=server.kill)
+        for died in await asyncio.gather(*taking, return_exceptions=True):
+            assert isinstance(died, RuntimeUnavailable | TurnLost)
         assert not (await runtime.health()).ok
         with pytest.raises(RuntimeUnavailable, match="LETTA_BASE_URL"):
-            await take(runtime, agent, model, asked)
+            await take(runtime, agents[0], half, tides)
     finally:
         await asyncio.to_thread(server.start)
-    quick = Watched(say("The Moon pulls at the sea."))
-    assert ended(await take(runtime, agent, quick, asked)).text == "The Moon pulls at the sea."
-    told = [(one.role, one.text) for one in await runtime.history(agent.id, "t")]
-    assert told == [("user", "Why are there tides?"), ("assistant", "The Moon pulls at the sea.")]
+    quick, budget = Watched(say("The Moon pulls.")), Budget(Limit(), name="run")
+    assert ended(await take(runtime, agents[0], quick, tides)).text == "The Moon pulls."
+    told = [(one.role, one.text) for one in await runtime.history(agents[0].id, "t")]
+    assert told == [("user", "Why are there tides?"), ("assistant", "The Moon pulls.")]
+    again = ended(await take(runtime, agents[1], whole, ships, Terms(budget=budget)))
+    assert (again.text, len(whole.asked), budget.spent.tokens) == ("By sails.", 1, 0), "it was paid for"
 
 
-async def test_an_answer_that_was_paid_for_is_not_paid_for_again_though_the_server_died(
-    runtime: LettaRuntime,
-) -> None:
-    agent = await runtime.ensure_agent(spec())
-    model = Watched(say("The Moon pulls at the sea."))
-    asked = turn("Why are there tides?")
-    server = here()
-
-    async def kill_when_answered() -> None:
-        while not await runtime._ledger._database.read(
-            lambda connection: connection.execute("SELECT * FROM turn_answer").fetchall()
-        ):
-            await asyncio.sleep(0)
-        server.kill()
-
-    try:
-        killing = asyncio.create_task(kill_when_answered())
-        with pytest.raises((RuntimeUnavailable, TurnLost)):
-            await take(runtime, agent, model, asked)
-        await killing
-    finally:
-        await asyncio.to_thread(server.start)
-    budget = Budget(Limit(tokens=10_000), name="run")
-    again = ended(await take(runtime, agent, model, asked, Terms(budget=budget)))
-    assert again.text == "The Moon pulls at the sea."
-    assert len(model.asked) == 1
-    assert budget.spent.tokens == 0
+async def answered(runtime: LettaRuntime) -> None:
+    """Wait until a model has answered whole and the ledger has it."""
+    kept: list[object] = []
+    while not kept:
+        await asyncio.sleep(0)  # nobody tells of it
+        kept = await runtime._ledger._database.read(
+            lambda connection: connection.execute("SELECT turn FROM turn_answer").fetchall()
+        )
 
 
 # What it may cost, and who answers --------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -94,6 +95,30 @@ async def test_a_person_edits_the_plan_after_the_server_was_restarted(
     assert len(paid) == 1, "the plan is paid once"
     answered = next(event for event in events if event.kind is Kind.QUESTION_ANSWERED)
     assert answered.data == {"id": "approve/1", "answer": ONLY_SPRING, "by": atlas.user}
+
+
+async def test_a_run_whose_process_was_killed_while_it_waited_still_waits_and_goes_on(
+    atlas_with: OpenAtlas, home: Path, documents: Path
+) -> None:
+    script = home / "killed.toml"
+    script.write_text(SCRIPT, "utf-8")
+    command = [sys.executable, "-m", "tests.orchestration.waiting_worker", home, script, documents]
+    worker = await asyncio.create_subprocess_exec(*map(str, command), stdout=asyncio.subprocess.PIPE)
+    try:
+        assert worker.stdout is not None
+        async with asyncio.timeout(60):
+            run_id, state = (await worker.stdout.readline()).decode().split()
+    finally:
+        worker.kill()
+        await worker.wait()
+    assert state == "waiting"
+    async with atlas_with(SCRIPT, resume=True) as atlas:
+        await run_waits(atlas, run_id)
+        await atlas.answer(run_id, ONLY_SPRING)
+        assert (await atlas.result(run_id, wait_seconds=20))["state"] == "done"
+        happened = await kinds(atlas, run_id)
+    assert happened.count(Kind.QUESTION_ASKED) == 1
+    assert Kind.RUN_INTERRUPTED not in happened
 
 
 async def run_waits(atlas: Atlas, run_id: str) -> dict[str, Any]:

@@ -138,7 +138,9 @@ async def test_a_child_run_asks_the_person_of_its_parent_whose_clocks_both_stand
 
 def test_the_schema_of_a_plans_answer_takes_what_it_offers() -> None:
     team = load_team(shipped("teams") / "research")
-    plan = [{"id": "a1", "worker": "documents", "goal": "tides", "after": [], "round": 1}]
+    plan: list[dict[str, Any]] = [
+        {"id": "a1", "worker": "documents", "goal": "tides", "after": [], "round": 1}
+    ]
     asked = plan_question(team, plan, 1)
     shown = asked.data["assignments"]
     assert shown == [{"id": "a1", "worker": "documents", "goal": "tides", "after": []}]

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
     from atlas_mcp.agents.embedded.threads import Item
 
-__all__ = ["FULL", "SUMMARY_TOKENS", "WINDOW", "choose", "digest", "headed", "portions", "summary_prompt"]
+__all__ = [
+    "FULL", "KEPT", "SUMMARY_TOKENS", "WINDOW", "choose", "digest", "headed", "portions", "size_of_summary",
+    "summary_prompt",
+]  # fmt: skip
 
 WINDOW = 128_000
 """Tokens of a model of which nobody knows."""
@@ -32,6 +35,9 @@ FULL = 0.7
 KEPT = 0.3
 """The share that is left of it."""
 SUMMARY_TOKENS = 1_500
+"""The most of a summary."""
+_LEAST_ANSWER = 256
+"""Some servers refuse a lower limit of an answer, and models that reason need some of it."""
 
 _SYSTEM = (
     "You keep the memory of a conversation that has become too long. Write what must not be forgotten: what "
@@ -50,14 +56,14 @@ class _Line:
     score: float
 
 
-def choose(items: Sequence[Item], room: int) -> list[Item]:
-    """The oldest items that have to go, so that the rest has at most `room` tokens; as few as possible.
+def choose(items: Sequence[Item], room: int, summary: int = SUMMARY_TOKENS) -> list[Item]:
+    """The oldest items that have to go, so that `room` tokens hold the rest and a `summary` of so many.
 
     Calls go with their results. What was asked last stays, and so does the last exchange.
     """
     groups = _groups(items)
     asked = next((item for item in reversed(items) if item.message.role == "user" and not item.summary), None)
-    left = sum(_tokens(item) for item in items) + SUMMARY_TOKENS
+    left = sum(_tokens(item) for item in items) + summary
     gone: list[Item] = []
     for group in groups[:-1]:
         if left <= room:
@@ -68,6 +74,11 @@ def choose(items: Sequence[Item], room: int) -> list[Item]:
         left -= sum(_tokens(item) for item in group)
     # A lone summary that gives way to another of the same says nothing new.
     return [] if all(item.summary for item in gone) and len(gone) < 2 else gone  # noqa: PLR2004 - one
+
+
+def size_of_summary(items: Sequence[Item], window: int) -> int:
+    """How many tokens a summary may have: a third of what it stands for, a tenth of the window, or less."""
+    return max(1, min(SUMMARY_TOKENS, window // 10, sum(_tokens(item) for item in items) // 3))
 
 
 def _groups(items: Sequence[Item]) -> list[list[Item]]:
@@ -123,9 +134,9 @@ def _told(item: Item) -> str:
     return f"{role}{' (calls tools)' if calls else ''}: {text}"
 
 
-def summary_prompt(portion: str, so_far: str, agent: str) -> Prompt:
-    """Asks for a summary of a portion, and of what the portions before it came to."""
-    asked = "Summarise this part of a conversation."
+def summary_prompt(portion: str, so_far: str, agent: str, most: int = SUMMARY_TOKENS) -> Prompt:
+    """Asks for a summary, of `most` tokens, of a portion and of what the portions before it came to."""
+    asked = f"Summarise this part of a conversation, in at most {max(20, most * 3 // 5)} words."
     if so_far:
         asked += f" The parts before it came to this; give one summary of all:\n\n{so_far}"
     transcript = fence_result(ToolResult("conversation", portion))
@@ -135,7 +146,7 @@ def summary_prompt(portion: str, so_far: str, agent: str) -> Prompt:
         asked,
         agent=agent,
         system=_SYSTEM,
-        max_output_tokens=SUMMARY_TOKENS,
+        max_output_tokens=max(_LEAST_ANSWER, most),
         task=TaskType.SUMMARISING,
     )
 

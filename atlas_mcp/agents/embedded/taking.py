@@ -146,7 +146,7 @@ class Taking:
                         yield chunk
             except ContextTooLong:
                 # Its window is smaller than we know; once, half of what was said gives way.
-                if squeezed or fold.text or not compaction.choose(self._view.items, self._half()):
+                if squeezed or fold.text or not compaction.choose(self._view.items, self._half(), 0):
                     raise
                 squeezed = True
                 continue
@@ -254,14 +254,17 @@ class Taking:
         if not squeezed and tokens <= compaction.FULL * self._window:
             return
         room = int(compaction.KEPT * self._window) - fixed
-        gone = compaction.choose(self._view.items, min(room, self._half()) if squeezed else room)
+        room = min(room, self._half()) if squeezed else room
+        size = compaction.size_of_summary(self._view.items, self._window)
+        gone = compaction.choose(self._view.items, room, size)
         if not gone:
             return
+        size = compaction.size_of_summary(gone, self._window)
         text = ""
         if self._provider.info.language_model:
             for portion in compaction.portions(gone, int(_PORTION * self._window)):
                 fold = Fold()
-                async with aclosing(self._summarise(portion, text, fold)) as summarising:
+                async with aclosing(self._summarise(portion, text, size, fold)) as summarising:
                     async for chunk in summarising:
                         yield chunk
                 reply = fold.reply()
@@ -271,7 +274,7 @@ class Taking:
                     break
         author = f"a summary by {self._provider.info.name}."
         if not text:
-            text = compaction.digest(gone, self._view.prompt.about)
+            text = compaction.digest(gone, self._view.prompt.about, size)
             author = "some of their sentences, word for word; no language model summarised them."
         summary = compaction.headed(gone, text, author)
         await self._database.write(
@@ -279,9 +282,9 @@ class Taking:
         )
         self._view = await self._database.read(look)
 
-    async def _summarise(self, portion: str, so_far: str, fold: Fold) -> AsyncGenerator[Chunk]:
+    async def _summarise(self, portion: str, so_far: str, size: int, fold: Fold) -> AsyncGenerator[Chunk]:
         """Have a portion summarised; the caller of the turn hears who did it and what it took, no text."""
-        prompt = compaction.summary_prompt(portion, so_far, self._agent.info.name)
+        prompt = compaction.summary_prompt(portion, so_far, self._agent.info.name, size)
         async with self._provider.stream(prompt, self._terms) as stream:
             async for chunk in stream:
                 fold.add(chunk)

@@ -98,7 +98,10 @@ def distinct(
             kept
             for kept in kinds
             if _holds(units[kept], units[index])
-            or _alike(words[kept], words[index], asked, _cosine(vectors, kept, index))
+            or (
+                not (units[kept].computed or units[index].computed)
+                and _alike(words[kept], words[index], asked, _cosine(vectors, kept, index))
+            )
         )
         kinds.setdefault(next(twins, index), []).append(index)
     return kinds

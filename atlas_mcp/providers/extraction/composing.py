@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from atlas_mcp.providers.extraction.relevance import Relevance, Vectors
     from atlas_mcp.providers.extraction.units import Unit
 
-__all__ = ["compose"]
+__all__ = ["closed", "compose", "disagreements", "measured"]
 
 _ANSWER_SENTENCES = 3
 _NEW = 0.4  # of a further sentence's words, that the answer does not have yet
@@ -53,18 +53,19 @@ def compose(
     answering = _answering(units, relevance, [kept[index] for index in winners], list(merged), longest)
     claimed = [*answering, *_by_document(units, [index for index in merged if index not in answering])]
     return {
-        "answer": " ".join(f"{_closed(units[index].plain)} [{units[index].id}]" for index in answering),
+        "answer": " ".join(f"{closed(units[index].plain)} [{units[index].id}]" for index in answering),
         "claims": [
             {"text": units[index].plain, "finding_ids": [units[twin].id for twin in merged[index]]}
             for index in claimed
         ],
-        "disagreements": _disagreements(units, vectors),
+        "disagreements": disagreements(units, vectors),
         "open_questions": open_facets(question, units, relevance),
         "confidence": _confidence(question, units, relevance, answering, dense=vectors is not None),
     }
 
 
-def _closed(plain: str) -> str:
+def closed(plain: str) -> str:
+    """A sentence with a full stop, where it ends in no mark of its own."""
     return plain if plain[-1:] in '.!?\u2026:;"\u201d)' else f"{plain}."
 
 
@@ -99,13 +100,14 @@ def _by_document(units: Sequence[Unit], ranked: list[int]) -> list[int]:
     ]
 
 
-def _disagreements(units: Sequence[Unit], vectors: Vectors | None) -> list[dict[str, Any]]:
+def disagreements(units: Sequence[Unit], vectors: Vectors | None) -> list[dict[str, Any]]:
     """Pairs of findings that speak of one thing and differ in a number or in a negation."""
     words = [frozenset(stems(unit.plain)) for unit in units]
     return [
         {"text": None, "finding_ids": [units[one].id, units[other].id]}
         for one, other in combinations(range(len(units)), 2)
-        if len(words[one] & words[other]) >= _ON_ONE_THING_WORDS * len(words[one] | words[other])
+        if not (units[one].computed or units[other].computed)
+        and len(words[one] & words[other]) >= _ON_ONE_THING_WORDS * len(words[one] | words[other])
         and (vectors is None or vectors.units[one] @ vectors.units[other] >= _ON_ONE_THING_MEANING)
         and _differ(units[one].plain, units[other].plain)
     ]
@@ -114,6 +116,18 @@ def _disagreements(units: Sequence[Unit], vectors: Vectors | None) -> list[dict[
 def _differ(first: str, second: str) -> bool:
     said, also = set(numbers(first)), set(numbers(second))
     return polarity_differs(first, second) or bool(said and also and not said <= also and not also <= said)
+
+
+def measured(units: Sequence[Unit], relevance: Relevance, index: int, twins: Sequence[int]) -> float:
+    """How sure one finding is, from 0 to 0.8: half how relevant it is, half how many documents say the same.
+
+    `twins` are the units that say what the unit at `index` says, itself included; three documents are enough.
+    What was computed needs no second witness.
+    """
+    relevant = (float(relevance.topical[index]) - RELEVANT) / (_WHOLLY_RELEVANT - RELEVANT)
+    sources = len({units[twin].source for twin in twins})
+    agreed = 1.0 if units[index].computed else min(sources, _ENOUGH_SOURCES) / _ENOUGH_SOURCES
+    return round(_MOST_SURE * (0.5 * min(1.0, max(0.0, relevant)) + 0.5 * agreed), 2)
 
 
 def _confidence(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from atlas_mcp.providers.extraction.clues import acts, answers_kind, form
+from atlas_mcp.providers.extraction.figures import asks_for, names_column
 from atlas_mcp.providers.extraction.questions import Kind
 from atlas_mcp.text.ranking import lexical_scores, minmax
 from atlas_mcp.text.words import stems
@@ -51,6 +52,7 @@ _KIND = dict.fromkeys(Kind, 0.12) | {
 _AROUND = 0.25  # what the passage counts, against the unit itself
 _ROW = 0.6  # what a table's row is worth without its header
 _MOST_EMBEDDED = 240
+_OF_COLUMN, _CALLED_FOR, _ALL_THERE_IS = 0.45, 0.3, 0.35  # what a computed line is worth beside its words
 _ELSEWHERE = 0.35  # what a word in the heading or title counts, against one in the sentence
 
 
@@ -98,6 +100,8 @@ def judge(question: Question, units: Sequence[Unit], vectors: Vectors | None) ->
         cosine = (1 - _AROUND) * vectors.units @ vectors.asked.T + _AROUND * _around(units, vectors)
         dense = np.clip((cosine - _COSINE_FLOOR) / _COSINE_SPAN, 0.0, 1.0)
         topical = _DENSE * dense + (1 - _DENSE) * topical
+    if figures := [number for number, unit in enumerate(units) if unit.computed]:
+        topical[figures] = np.maximum(topical[figures], _of_figures(asked, units)[figures])
     words = frozenset(stems(question.text))
     bonus = np.zeros((len(units), len(question.facets)))
     for number, unit in enumerate(units):
@@ -120,7 +124,27 @@ def _around(units: Sequence[Unit], vectors: Vectors) -> npt.NDArray[np.float32]:
     return unit_middles @ vectors.asked.T
 
 
+def _of_figures(asked: Sequence[str], units: Sequence[Unit]) -> npt.NDArray[np.float64]:
+    """How near computed lines are to each question text, by their column and by what was computed.
+
+    Where there are computed lines alone, and no column of theirs is named, they are all there is to say.
+    """
+    near = np.array([
+        [_figure(stems(query.replace("_", " ")), query, unit) for query in asked] for unit in units
+    ])  # fmt: skip
+    if near.max(initial=0.0) < _OF_COLUMN and all(unit.computed for unit in units):
+        near += _ALL_THERE_IS
+    return near
+
+
+def _figure(words: Collection[str], query: str, unit: Unit) -> float:
+    named = names_column(words, unit.computed)
+    return named * (_OF_COLUMN + _CALLED_FOR * asks_for(query, unit.computed))
+
+
 def _shape(unit: Unit) -> float:
+    if unit.computed:
+        return 1.0
     return form(unit.plain) * (_ROW if unit.text.startswith("|") else 1.0)
 
 

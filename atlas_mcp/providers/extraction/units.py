@@ -1,7 +1,8 @@
 """What can be quoted: stretches of a text that a reader understands without what stood around them.
 
 A unit is a whole sentence; or a sentence that leans on the one before it, with that one; or a line that
-introduces a list, with its items. Always one verbatim slice. Nothing here knows a question.
+introduces a list, with its items; of what was computed, a line. Always one verbatim slice. Nothing here knows
+a question.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from atlas_mcp.computing.calculation import is_computed, read
 from atlas_mcp.providers.extraction.clues import leads_on, leans
 from atlas_mcp.providers.extraction.plain import plain_text
 from atlas_mcp.text.sentences import Sentence, sentences
@@ -29,7 +31,8 @@ _LEAST_WORDS = 4
 class Unit:
     """Something quotable: `text` is the slice `start` to `end` of its source, `plain` the same to read.
 
-    `id` is the passage's or the finding's, `source` names the document.
+    `id` is the passage's or the finding's, `source` names the document. `computed` is what a line of results
+    says was computed; elsewhere it is empty.
     """
 
     id: str
@@ -40,6 +43,7 @@ class Unit:
     end: int
     text: str
     plain: str
+    computed: str = ""
 
 
 @dataclass(slots=True)
@@ -61,6 +65,7 @@ class _Block:
 def unit_of_finding(finding: Finding) -> Unit:
     """A finding's quote as a unit."""
     place = finding.location
+    results = _results(finding.quote)
     return Unit(
         finding.id,
         finding.source_id,
@@ -69,7 +74,8 @@ def unit_of_finding(finding: Finding) -> Unit:
         place.start,
         place.end,
         finding.quote,
-        plain_text(finding.quote),
+        " ".join(finding.quote.split()) if results else plain_text(finding.quote),
+        results,
     )
 
 
@@ -86,7 +92,33 @@ def units_of_passages(passages: Iterable[Passage]) -> list[Unit]:
     return units
 
 
+def _results(quote: str) -> str:
+    """What the lines of a quote say was computed; empty where one of them says something else."""
+    lines = [line for line in quote.splitlines() if line.strip()]
+    found = read(quote)
+    if not found or len(found) < len(lines) or not all(each.inputs for each in found):
+        return ""
+    return "; ".join(each.expression for each in found)
+
+
+def _lines(passage: Passage) -> Iterator[Unit]:
+    """The lines of a computation, each a result; what stands around them is no result."""
+    source, heading, at = passage.source, passage.heading or "", 0
+    for line in passage.text.splitlines(keepends=True):
+        text = line.strip().removeprefix("- ")
+        for result in read(text):
+            start = at + line.index(text)
+            where = passage.start + start, passage.start + start + len(text)
+            yield Unit(
+                passage.id, source.sha256, source.title, heading, *where, text, text, result.expression
+            )
+        at += len(line)
+
+
 def _units(passage: Passage) -> Iterator[Unit]:
+    if is_computed(passage.source):
+        yield from _lines(passage)
+        return
     found = sentences(passage.text, heading=passage.heading)
     blocks = _blocks(passage.text, found)
     for first, last, heading in _spans(blocks):
