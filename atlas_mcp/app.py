@@ -14,16 +14,18 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
+from atlas_mcp.agents.housing import letta_server, open_agents
 from atlas_mcp.catalogue import Catalogue
 from atlas_mcp.database import open_database
-from atlas_mcp.errors import InvalidInput
 from atlas_mcp.events import Kind
 from atlas_mcp.observe.journal import Journal
+from atlas_mcp.orchestration.context import Homes
 from atlas_mcp.orchestration.envelope import envelope
 from atlas_mcp.orchestration.lease import Leases
 from atlas_mcp.orchestration.runs import Runs
 from atlas_mcp.orchestration.store import MIGRATIONS, RunRow, RunState
-from atlas_mcp.orchestration.team import Budget, Team, load_teams, pick_team
+from atlas_mcp.orchestration.team import Team, load_teams, pick_team
+from atlas_mcp.orchestration.team_file import checked_budget
 from atlas_mcp.orchestration.workshop import Workshop
 from atlas_mcp.providers.group import ProviderGroup
 from atlas_mcp.providers.keeping.accounts import Accounts, current_user
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
 
+    from atlas_mcp.agents.runtime import AgentRuntime
     from atlas_mcp.database import Database
     from atlas_mcp.events import Event
     from atlas_mcp.memory.knowledge import Ingested, OnProgress
@@ -103,6 +106,7 @@ class Atlas:
         workshop = Workshop(
             database, self.journal, leases, at_once=settings.runs.at_once, answers=self._answers,
             memory=self.memory, checkpoints=self.checkpoints, provider=self.provider,
+            homes=Homes(self.agents, self.provider, everybody=letta_server(settings) is not None),
             day=accounts.day.budget,
         )  # fmt: skip
         self._runs = Runs(workshop, teams, user)
@@ -131,7 +135,7 @@ class Atlas:
         if documents:
             options["documents"] = readable(documents, self.roots)
         if budget:
-            options["budget"] = _checked_budget(budget)
+            options["budget"] = checked_budget(budget)
         # Whole or not at all: a run that is written and owned by nobody would wait for the next start.
         row, new = await asyncio.shield(self._runs.begin(chosen, checked, options, fresh=fresh))
         return Run(row.run_id, new, self)
@@ -213,11 +217,7 @@ class Atlas:
                     return
 
     async def questions(self, run_id: str) -> Sequence[Question]:
-        """What a run asks a person now, oldest first.
-
-        Raises:
-            UnknownRun: there is no such run of this user.
-        """
+        """What a run asks a person now, oldest first; UnknownRun if this user has no such run."""
         return await self._runs.questions(run_id)
 
     async def answer(
@@ -230,8 +230,7 @@ class Atlas:
         Raises:
             UnknownRun: there is no such run of this user.
             InvalidInput: the run asks nothing, the answer does not fit, or another answer came first.
-            TeamChanged: the answer is kept; resume the run with its team as it is now, or start another.
-            ProviderChanged: the answer is kept; another vendor would answer the run's prompts here.
+            TeamChanged, ProviderChanged: the answer is kept; the run goes on once somebody resumes it so.
         """
         return await asyncio.shield(self._runs.answer(run_id, answer, question_id))
 
@@ -283,9 +282,23 @@ class Atlas:
         """The documents and what is known of them, opened on first use."""
         return await self._once("memory", self._open_memory)
 
-    async def provider(self) -> ProviderGroup:
-        """Who answers prompts, opened on first use."""
+    async def provider(self, name: str = "") -> ProviderGroup:
+        """Who answers prompts, or who is called so (`vendor:model`, `group:NAME`); opened on first use.
+
+        Raises:
+            InvalidConfiguration: nobody is called so, or cannot be used as it is configured.
+        """
+        if name and name != self._answers:
+            return await self._once(f"provider {name}", partial(self._open_named, name))
         return await self._once("provider", self._open_provider)
+
+    async def agents(self) -> AgentRuntime:
+        """Where agents live that remember, opened on first use.
+
+        Raises:
+            RuntimeUnavailable: they live on a server that is down.
+        """
+        return await self._once("agents", self._open_agents)
 
     async def overview(self, *, ping: bool = False) -> dict[str, Any]:
         """Who can answer prompts, how able, priced and reliable; with `ping` also whether they answer."""
@@ -329,6 +342,12 @@ class Atlas:
             return await self.accounts.opened(ProviderGroup.alone(self._given, circumstances=circumstances))
         return await self.accounts.opened(await asyncio.to_thread(self.providers.open, self._answers))
 
+    async def _open_named(self, name: str) -> ProviderGroup:
+        return await self.accounts.opened(await asyncio.to_thread(self.providers.open, name))
+
+    async def _open_agents(self) -> AgentRuntime:
+        return await self._stack.enter_async_context(open_agents(self.settings, self.endpoint))
+
     async def _open_endpoint(self, port: int) -> ModelEndpoint:
         endpoint = await asyncio.to_thread(import_module, "atlas_mcp.providers.lending.endpoint")
         return await self._stack.enter_async_context(endpoint.open_endpoint(port))
@@ -337,19 +356,6 @@ class Atlas:
         # A second of imports, which belongs off the event loop.
         graph = await asyncio.to_thread(import_module, "atlas_mcp.orchestration.graph")
         return await self._stack.enter_async_context(graph.open_checkpoints(self.settings.home / "runs.db"))
-
-
-def _checked_budget(budget: Mapping[str, Any]) -> dict[str, Any]:
-    from pydantic import ValidationError
-
-    try:
-        return Budget.model_validate(dict(budget)).model_dump(exclude_none=True)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise InvalidInput(
-            f"budget.{'.'.join(map(str, first['loc']))}: {first['msg']}.",
-            remedy=f"A budget has {', '.join(Budget.model_fields)}.",
-        ) from None
 
 
 @asynccontextmanager

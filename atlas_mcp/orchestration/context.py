@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from contextlib import aclosing
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from atlas_mcp.agents.agent import Answered, Happened, Speaking
 from atlas_mcp.agents.model_agent import ModelAgent
 from atlas_mcp.chunks import Retracted, TextDelta
 from atlas_mcp.downstream.toolbox import Toolbox
+from atlas_mcp.errors import RunError
 from atlas_mcp.events import Kind
 from atlas_mcp.messages import TaskType
 from atlas_mcp.orchestration.ledger import LedgeredProvider, LedgeredToolbox
@@ -20,10 +22,11 @@ from atlas_mcp.providers.terms import Attempts, Terms
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
-    from atlas_mcp.agents.agent import Task
+    from atlas_mcp.agents.agent import Agent, Task
     from atlas_mcp.agents.card import Card
+    from atlas_mcp.agents.runtime import AgentRuntime
     from atlas_mcp.chunks import Reply, Usage
     from atlas_mcp.downstream.toolbox import Tool, Tools
     from atlas_mcp.observe.journal import Journal
@@ -33,9 +36,20 @@ if TYPE_CHECKING:
     from atlas_mcp.orchestration.store import RunRow
     from atlas_mcp.orchestration.team import Team
     from atlas_mcp.providers.group import ProviderGroup
+    from atlas_mcp.providers.provider import Provider
     from atlas_mcp.providers.stream import StreamControl
 
-__all__ = ["ALIKE", "RunContext"]
+__all__ = ["ALIKE", "Homes", "RunContext"]
+
+
+@dataclass(frozen=True, slots=True)
+class Homes:
+    """Where agents live that remember (`everybody` may), and who answers by another name than the run's."""
+
+    agents: Callable[[], Awaitable[AgentRuntime]]
+    provider: Callable[[str], Awaitable[ProviderGroup]]
+    everybody: bool = False
+
 
 ALIKE = 3
 """So many workers that fail alike stop the fan-out."""
@@ -65,11 +79,13 @@ class RunContext:
         self._answered_by: dict[str, str] = {}
         self._asked_for: dict[str, TaskType] = {}
         self.children: list[RunContext] = []
+        self.homes: Homes | None = None
         self.person: Person | Part | None = None
 
     def follow(self, parent: RunContext) -> None:
         """Speak where the parent speaks, ask whom it asks, and begin paused if it is."""
         self.speaking = parent.speaking
+        self.homes = parent.homes
         if parent.person is not None:
             self.person = parent.person.under(self.row.run_id, self.team.name, self.limits)
         if not parent._open.is_set():
@@ -106,15 +122,15 @@ class RunContext:
         """
         gate = self._open.wait if last else self._gate
         heard = partial(self._heard, path)
-        provider = LedgeredProvider(self.provider, self._ledger, path, heard, gate)
+        provider = LedgeredProvider(await self._asked(card), self._ledger, path, heard, gate)
         budget = self.limits.budget
         if card.budget is not None:
             budget = budget.child(card.budget.limit, name=actor)
         terms = Terms(budget=budget, closing=last, attempts=attempts, avoid=avoid)
         voice = Voice()
         try:
-            priority = self.row.options.get("priority", "normal")
-            async with aclosing(ModelAgent(card, provider, tools, terms, priority).work(task)) as steps:
+            agent = await self._agent(card, provider, tools, terms, path)
+            async with aclosing(agent.work(task)) as steps:
                 async for step in steps:
                     match step:
                         case TextDelta():
@@ -145,9 +161,32 @@ class RunContext:
 
         Raises:
             LeaseLost: another process owns the run.
+            RunError: whoever owns the run named no person.
         """
-        assert self.person is not None, "whoever owns a run knows its person"
+        if self.person is None:
+            raise RunError(
+                f"Nobody can be asked in run {self.row.run_id}.", remedy="Take it up as a run of an Atlas."
+            )
         return await self.person.ask(question)
+
+    async def _asked(self, card: Card) -> ProviderGroup:
+        """Who answers a card: the model or group it names, else whoever answers the run."""
+        named = card.model or self.team.group
+        if self.homes is None or not named or ":" not in named:
+            return self.provider
+        return await self.homes.provider(named)
+
+    async def _agent(self, card: Card, provider: Provider, tools: Tools, terms: Terms, path: str) -> Agent:
+        """Whoever a card stands for: one that thinks in this process, or lives where it remembers."""
+        homes = self.homes
+        if homes is not None and (card.resident or homes.everybody):
+            from atlas_mcp.agents.resident import Residence, ResidentAgent
+
+            place = f"{self.row.run_id}/{path}"
+            runtime = await homes.agents()
+            home = Residence(runtime, self.team.name, thread=place, user=self.row.user, work=place)
+            return ResidentAgent(card, home, provider, tools, terms)
+        return ModelAgent(card, provider, tools, terms, priority=self.row.options.get("priority", "normal"))
 
     def remember(self, replies: Sequence[Reply], lost: Usage | None = None) -> None:
         """Count what the run's calls before this process took: those that gave replies, and those `lost`.

@@ -6,7 +6,6 @@ import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from atlas_mcp.computing.calculation import is_computed, read
 from atlas_mcp.orchestration.gate import UNSUPPORTED, prose, supported
 from atlas_mcp.orchestration.output_schema import is_computed
 from atlas_mcp.orchestration.report import written
@@ -58,7 +57,6 @@ def assemble(
     known = {
         "findings": shown,
         "evidence": shown,
-        "numbers": _numbers(found, quotes),
         "sources": [{"id": name, **asdict(source)} for name, source in found.sources.items()],
         "unsupported": unsupported,
         "made_with": _made_with(context),
@@ -93,16 +91,6 @@ def _sections(document: str) -> Iterator[dict[str, Any]]:
         end = headings[number + 1].start() if number + 1 < len(headings) else len(document)
         cited = dict.fromkeys(_MARK.findall(document[heading.end() : end]))
         yield {"heading": heading[1], "finding_ids": list(cited)}
-
-
-def _numbers(found: Evidence, quotes: Mapping[str, str]) -> list[dict[str, Any]]:
-    """What was computed of all that was found: `expression`, `value`, `inputs`, and the finding that says it."""
-    computed = {finding.id for finding in found.findings if is_computed(found.sources[finding.source_id])}
-    return [
-        {**result.to_dict(), "finding_id": name}
-        for name, quote in quotes.items() if name in computed
-        for result in read(quote)
-    ]  # fmt: skip
 
 
 def _finding(finding: Finding) -> dict[str, Any]:

@@ -135,6 +135,7 @@ class Owner:
                 row, team, provider=provider, tools=desk.tools(), journal=workshop.journal, ledger=ledger,
                 limits=Limits(budget, seconds_before=_worked(events), day=workshop.day), guard=self._guard,
             )  # fmt: skip
+            context.homes = workshop.homes
             context.person = self._person = Person(
                 workshop.questions, row.run_id, actor=team.name, limits=context.limits, guard=self._guard,
                 on_change=self._rest_or_work,

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from atlas_mcp.errors import InvalidConfiguration
+from atlas_mcp.errors import InvalidConfiguration, InvalidInput
 from atlas_mcp.messages import TaskType
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 __all__ = [
-    "LONGEST_INPUT", "TEAM_WORKER", "Budget", "InputField", "Quality", "TeamFile", "misfit", "read_wiring",
+    "LONGEST_INPUT", "TEAM_WORKER", "Budget", "InputField", "Quality", "TeamFile", "checked_budget",
+    "misfit", "read_wiring",
 ]  # fmt: skip
 
 TEAM_WORKER = "team:"
@@ -98,6 +99,7 @@ class TeamFile(_Table):
     max_parallel: int = Field(default=4, ge=1, le=64)
     max_assignments: int = Field(default=4, ge=1, le=64)
     min_success: float = Field(default=0.5, ge=0, le=1)
+    group: str = ""
     approve: bool = False
     escalate: bool = False
     handbook: bool = True
@@ -209,3 +211,19 @@ def _remedy(place: Sequence[int | str]) -> str:
     if "le" in bounds:
         return f"Write a number from {bounds['ge']:g} to {bounds['le']:g}."
     return f"Write a number above {bounds['gt']:g}." if "gt" in bounds else "Correct that key."
+
+
+def checked_budget(budget: Mapping[str, Any]) -> dict[str, Any]:
+    """A budget that a call brings, without what it leaves open.
+
+    Raises:
+        InvalidInput: it has another key, or a limit that is none.
+    """
+    try:
+        return Budget.model_validate(dict(budget)).model_dump(exclude_none=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise InvalidInput(
+            f"budget.{'.'.join(map(str, first['loc']))}: {first['msg']}.",
+            remedy=f"A budget has {', '.join(Budget.model_fields)}.",
+        ) from None

@@ -84,7 +84,8 @@ class Workers:
             return {"ok": False, "worker": worker, "goal": goal, "error": failure}
         await self._context.emit(
             Kind.WORK_FINISHED, actor, path, assignment=identity, worker=worker,
-            findings=len(result["findings"]), drafts=len(result.get("drafts", ())), dropped=len(result["dropped"]),
+            findings=len(result["findings"]), drafts=len(result.get("drafts", ())),
+            dropped=len(result["dropped"]),
             seconds=round(perf_counter() - since, 3),
         )  # fmt: skip
         return {"ok": True, "worker": worker, "goal": goal, **result}

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from atlas_mcp.database import Database
     from atlas_mcp.memory.memory import Memory
     from atlas_mcp.observe.journal import Journal
+    from atlas_mcp.orchestration.context import Homes
     from atlas_mcp.orchestration.graph import Checkpoints
     from atlas_mcp.orchestration.lease import Leases
     from atlas_mcp.providers.budget import Budget as Spending
@@ -26,13 +27,13 @@ __all__ = ["Workshop"]
 class Workshop:
     """What every owner of this process works with; heavy parts are opened when the first run needs them.
 
-    `answers` is who answers prompts here, as `vendor:model`.
+    `answers` is who answers prompts here, as `vendor:model`; `homes` is where agents live that remember.
     """
 
     def __init__(
         self, database: Database, journal: Journal, leases: Leases, *, at_once: int, answers: str,
         memory: Callable[[], Awaitable[Memory]], checkpoints: Callable[[], Awaitable[Checkpoints]],
-        provider: Callable[[], Awaitable[ProviderGroup]], day: Spending | None = None,
+        provider: Callable[[], Awaitable[ProviderGroup]], homes: Homes, day: Spending | None = None,
     ) -> None:  # fmt: skip
         self.database = database
         self.journal = journal
@@ -45,4 +46,5 @@ class Workshop:
         self.memory = memory
         self.checkpoints = checkpoints
         self.provider = provider
+        self.homes = homes
         self.day = day

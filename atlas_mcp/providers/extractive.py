@@ -153,11 +153,17 @@ def _plan(prompt: Prompt, about: str) -> str:
 
 def _subject(prompt: Prompt, about: str) -> str:
     """What is asked; of a work that is more than an answer, what it is about."""
-    from atlas_mcp.providers.extraction.making import is_brief
     from atlas_mcp.providers.extraction.wishes import subject
 
+    return subject(about) if _is_work(prompt) else about
+
+
+def _is_work(prompt: Prompt) -> bool:
+    """Whether more than an answer is to be composed, from findings and drafts alone."""
+    from atlas_mcp.providers.extraction.making import is_brief
+
     fields: JsonObject = (prompt.schema or {}).get("properties", {})
-    return about if prompt.intent is not Intent.COMPOSE or is_brief(fields) else subject(about)
+    return prompt.intent is Intent.COMPOSE and not is_brief(fields)
 
 
 def _units(prompt: Prompt, question: Question) -> list[Unit]:
@@ -165,7 +171,7 @@ def _units(prompt: Prompt, question: Question) -> list[Unit]:
     from atlas_mcp.providers.extraction.relevance import shortlist
     from atlas_mcp.providers.extraction.units import unit_of_finding, units_of_passages
 
-    if prompt.intent is Intent.COMPOSE or (prompt.findings and prompt.intent is not Intent.GATHER):
+    if _is_work(prompt) or (prompt.findings and prompt.intent is not Intent.GATHER):
         return shortlist(question, [unit_of_finding(finding) for finding in prompt.findings])
     return shortlist(question, units_of_passages(prompt.passages))
 

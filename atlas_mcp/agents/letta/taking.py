@@ -8,6 +8,7 @@ it stands in the ledger; one whose end is not known is looked up on the server b
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import aclosing, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -46,6 +47,7 @@ _OPEN = frozenset({"created", "running"})
 _WHOLE = frozenset({
     "end_turn", "requires_approval", "max_steps", "max_tokens_exceeded", "tool_rule", "no_tool_call",
 })  # fmt: skip
+_SHAPE = "Answer with one JSON object that fits this JSON Schema, and with nothing else:"
 _GO_ON = "You were interrupted. Go on where you stopped."
 
 
@@ -109,7 +111,13 @@ class Taking:
                 await asyncio.shield(asyncio.create_task(self._leave()))
 
     def _words(self) -> str:
-        return self._turn.text if isinstance(self._turn.input, str) else ""
+        """The turn's words; a model of the server's own has to be told the shape of its answer in words."""
+        turn = self._turn
+        if not isinstance(turn.input, str):
+            return ""
+        if turn.schema is None or self._lent is not None:
+            return turn.text
+        return f"{turn.text}\n\n{_SHAPE}\n{json.dumps(turn.schema, ensure_ascii=False)}"
 
     def _first(self) -> dict[str, Any]:
         taken = self._turn.input

@@ -45,7 +45,7 @@ def make(
         return compose(question, units, vectors, _longest(fields, "answer", LONGEST_ANSWER))
     said = "\n".join(message.text for message in prompt.messages if message.role == "user")
     if "statements" in fields or "statement" in _item(fields, "findings"):
-        known |= _analysis(fields, about, said, question, units, vectors)
+        known |= _analysis(fields, question, units, vectors, about=about, said=said)
     if "summary" in fields:
         most = _longest(fields, "summary", LONGEST_ANSWER)
         known["summary"] = compose(question, units, vectors, most)["answer"]
@@ -72,11 +72,12 @@ def make(
 
 def _analysis(
     fields: JsonObject,
-    about: str,
-    said: str,
     question: Question,
     units: Sequence[Unit],
     vectors: Vectors | None,
+    *,
+    about: str,
+    said: str,
 ) -> dict[str, Any]:
     """Statements as a worker gives them, or findings as a supervisor does, and what goes with them."""
     listed = "statements" if "statements" in fields else "findings"
