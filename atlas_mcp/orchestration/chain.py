@@ -62,7 +62,12 @@ def ratings(
 ) -> list[dict[str, Any]]:
     """Every rating that a team gave, in order, each with the assignment that it speaks of."""
     return [
-        {"assignment": each["id"], "of": each["after"][-1] if each["after"] else "", **result["rating"]}
+        {
+            "assignment": each["id"],
+            "of": each["after"][-1] if each["after"] else "",
+            "partial": result["partial"],
+            **result["rating"],
+        }
         for each in assignments
         if (result := results.get(each["id"])) and result["ok"] and result.get("rating")
     ]

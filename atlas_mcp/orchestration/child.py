@@ -177,6 +177,8 @@ def _input(team: Team, assignment: Mapping[str, Any], parent: RunContext, found:
     given: dict[str, Any] = {}
     for number, (name, field) in enumerate(team.input.items()):
         source = field.handed or ("goal" if number == 0 else "")
+        if source == "work" and not field.required and not handed["instructions"]:
+            continue  # a draft is for whoever is told what to change in it
         said = field.read(named[name]) if name in named else parent.row.input.get(name)
         value = handed[source] if source else said
         if value is not None and value != "":

@@ -86,7 +86,7 @@ class RatingSteps(Steps):
 
     def _judges(self, state: State, number: int) -> list[dict[str, Any]]:
         """Assignments for the judges up to the `number`-th who have none yet."""
-        if not self._context.provider.info.language_model or not self._rubric.asked:
+        if not self._context.provider.info.judges or not self._rubric.asked:
             return []
         members = [member.name for member in self._context.provider.leaves()]
         bench = self._bench(number).judges

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from atlas_mcp.agents.agent import Task
 from atlas_mcp.errors import BudgetSpent, InvalidInput, InvalidOutput, NothingToShow
@@ -168,6 +168,7 @@ class Steps:
             return {"round": state["round"] + 1, "assignments": [*state["assignments"], *more]}
         share = 1 - len(failures) / max(1, len(results))
         cut = any(failure["code"] == BudgetSpent.code for failure in failures)
+        cut = cut or any(result.get("partial") for result in results)
         return {"partial": cut or share < self._team.min_success}
 
     async def _escalate(self, level: str, failures: list[dict[str, Any]]) -> None:
@@ -180,7 +181,7 @@ class Steps:
         """Further assignments, where workers named gaps and the supervisor finds that they matter."""
         found = self._found(state)
         if (
-            not (found.gaps and found.findings and self._context.provider.info.language_model)
+            not (found.gaps and found.findings and self._context.provider.info.judges)
             or state["round"] >= self._team.rounds
             or state.get("revision")
             or self._context.limits.reached
@@ -333,21 +334,21 @@ class Steps:
     def wants_revision(self, state: State) -> bool:
         """Whether to revise: it was found wanting, and revisions, budget and a model that can are left."""
         return (
-            (state.get("rated") or {}).get("gate") == "revise"
+            (state.get("rated") or {}).get("gate", "pass") != "pass"
             and state.get("revision", 0) < self._team.revisions
             and not self._context.limits.reached
-            and self._context.provider.info.language_model
+            and self._context.provider.info.judges
         )
 
     async def revise(self, state: State) -> Update:
         """Begin another version: whoever made what was rated makes it anew, with the reasons."""
-        number, rated = state.get("revision", 0) + 1, state.get("rated") or {}
+        number, rated = state.get("revision", 0) + 1, state.get("best", {}).get("rated") or {}
         quality = self._team.quality
         await self._emit(
             Kind.REVISION_STARTED, f"revise/{number}", revision=number, score=rated.get("score"),
             minimum=quality.minimum if quality else None, reasons=rated.get("reasons", []),
         )  # fmt: skip
-        made = rework(self._team, state["assignments"], state["results"], rated.get("reasons", []))
+        made = rework(self._team, state["assignments"], cast("Rated", rated))
         if made:
             for assignment in made:
                 assignment["round"] = state["round"]

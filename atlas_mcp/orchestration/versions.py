@@ -19,11 +19,15 @@ _REASONS = 12
 
 
 class Rated(TypedDict):
-    """What a version is worth: `score` 0 to 5, None where nothing could be rated; `reasons` to revise it."""
+    """What a version is worth: `score` 0 to 5, None where nothing could be rated; `reasons` to revise it.
+
+    `of` is the assignment that made it, empty where the supervisor composed it.
+    """
 
     score: float | None
     gate: str
     reasons: list[str]
+    of: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ class Version:
     @property
     def wants_revision(self) -> bool:
         """Whether it was found wanting."""
-        return self.rated is not None and self.rated["gate"] == "revise"
+        return self.rated is not None and self.rated["gate"] != "pass"
 
     def better_than(self, other: Version) -> bool:
         """Whether this one, which is newer, is worth more; of two that are worth the same the older stays."""
@@ -59,13 +63,19 @@ class Version:
 
 
 def rated_by_team(rating: Mapping[str, Any]) -> Rated:
-    """What a rating team said."""
+    """What a rating team said; a rating that was cut short passes nothing, and is below every whole one."""
     reasons = [
         f"{each['where']}: {each['quote']!r}: {each['reason']}" if each.get("quote") else
         f"{each['where']}: {each['reason']}"
         for each in rating["revise"]
     ]  # fmt: skip
-    return {"score": rating["overall"], "gate": rating["gate"], "reasons": reasons[:_REASONS]}
+    cut = rating["partial"]
+    return {
+        "score": None if cut else rating["overall"],
+        "gate": "revise" if cut and rating["gate"] == "pass" else rating["gate"],
+        "reasons": reasons[:_REASONS],
+        "of": rating["of"],
+    }
 
 
 def rated_by_measures(score: float | None, minimum: float, reasons: Sequence[str]) -> Rated:
@@ -75,27 +85,24 @@ def rated_by_measures(score: float | None, minimum: float, reasons: Sequence[str
         "score": None if score is None else round(score, 2),
         "gate": "pass" if enough else "revise",
         "reasons": list(reasons[:_REASONS]),
+        "of": "",
     }
 
 
 def rework(
     team: Team,
     assignments: Sequence[Mapping[str, Any]],
-    results: Mapping[str, Mapping[str, Any]],
-    reasons: Sequence[str],
+    best: Rated,
 ) -> list[dict[str, Any]]:
-    """The assignments by which what was rated is made anew and rated again; none where no team rated it.
+    """The assignments by which the best version is made anew and rated again; none where no team rated it.
 
     Whoever made it is told what is wrong and handed what it made, beside all that it was handed before.
     """
-    rated = [each for each in assignments if _rates(team, each) and results.get(each["id"], {}).get("ok")]
-    if not rated:
+    maker = next((each for each in assignments if each["id"] == best["of"]), None)
+    raters = [each for each in assignments if _rates(team, each) and best["of"] in each["after"]]
+    if maker is None or not raters:
         return []
-    last = rated[-1]
-    makers = [each for each in assignments if each["id"] in last["after"] and not _rates(team, each)]
-    if not makers:
-        return []
-    maker = makers[-1]
+    last = raters[-1]
     number = max(int(each["id"][1:]) for each in assignments)
     again, rating = f"a{number + 1}", f"a{number + 2}"
     return [
@@ -103,7 +110,7 @@ def rework(
             "id": again, "worker": maker["worker"], "goal": maker["goal"],
             "after": list(dict.fromkeys([*maker["after"], maker["id"]])),
             "input": list(maker.get("input", ())),
-            "instructions": "\n".join(f"- {reason}" for reason in reasons) or "Make it better as a whole.",
+            "instructions": "\n".join(f"- {each}" for each in best["reasons"]) or "Make it better as a whole.",
         },
         {"id": rating, "worker": last["worker"], "goal": last["goal"], "after": [
             *(each for each in last["after"] if each != maker["id"]), again

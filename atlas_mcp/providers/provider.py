@@ -38,7 +38,7 @@ class ProviderInfo:
     """Who answers: `name` is `vendor:model` as a person writes it.
 
     `address` is where prompts go, without any secret, where that is not the vendor's own; `members` are those
-    behind a group.
+    behind a group. `stands_in` is one that is no language model and answers as one would, from a script.
     """
 
     name: str
@@ -49,6 +49,12 @@ class ProviderInfo:
     capabilities: Capabilities = field(default_factory=Capabilities)
     address: str = ""
     members: tuple[ProviderInfo, ...] = ()
+    stands_in: bool = False
+
+    @property
+    def judges(self) -> bool:
+        """Whether it can be asked what takes judgement: to review, to rate, to write anew."""
+        return self.language_model or self.stands_in or any(member.judges for member in self.members)
 
     @property
     def vendors(self) -> frozenset[str]:

@@ -19,7 +19,7 @@ times = 1                              # so often for the same prompt, then the 
 ```
 
 A reply says one thing: `say` (text), `json` (a table, or a string of JSON where null is needed), `tool` (one
-table or several), or `fail`. `contains` looks in `about`, in what the person said and in what tools gave.
+table or several), or `fail`. `contains` looks in `about`, in what the person said, in drafts and in what tools gave.
 
 `nth` is the turn within the conversation of the prompt: 1 while the conversation holds no answer of the
 model, 2 when it holds one. It is read from the prompt alone, so a run that goes on in another process gets
@@ -239,4 +239,4 @@ def _texts(prompt: Prompt) -> list[str]:
         for part in message.parts
         if isinstance(part, Text | ToolResult)
     ]
-    return [prompt.about, *said]
+    return [prompt.about, *said, *(draft.text for draft in prompt.drafts)]

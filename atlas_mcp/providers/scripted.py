@@ -54,6 +54,7 @@ class ScriptedProvider:
             _VENDOR,
             model,
             language_model=False,
+            stands_in=True,
             note="No language model wrote this; every answer was written beforehand in a script.",
             capabilities=capabilities or Capabilities(),
         )

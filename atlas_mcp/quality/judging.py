@@ -84,8 +84,8 @@ class Candidate(Protocol):
         ...
 
     @property
-    def language_model(self) -> bool:
-        """Whether it is a model at all."""
+    def judges(self) -> bool:
+        """Whether it can judge at all."""
         ...
 
 
@@ -103,7 +103,7 @@ def choose_judges(writers: AbstractSet[str], available: Iterable[Candidate], num
     Where that cannot be, the note says so. What is no language model does not judge; the order of `available`
     decides among equals.
     """
-    open_to = {each.name: each.vendor for each in available if each.language_model}
+    open_to = {each.name: each.vendor for each in available if each.judges}
     chosen: dict[str, str] = {}
     while open_to and len(chosen) < number:
         taken = set(chosen.values())

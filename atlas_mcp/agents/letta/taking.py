@@ -8,7 +8,6 @@ it stands in the ledger; one whose end is not known is looked up on the server b
 from __future__ import annotations
 
 import asyncio
-import json
 from contextlib import aclosing, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -21,6 +20,7 @@ from atlas_mcp.agents.turns import Given
 from atlas_mcp.chunks import TextDelta, Usage
 from atlas_mcp.errors import AgentRuntimeError, AtlasError, ProviderTimeout, RuntimeUnavailable, TurnLost
 from atlas_mcp.messages import ToolResult
+from atlas_mcp.providers.wires.schemas import in_words
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -47,7 +47,6 @@ _OPEN = frozenset({"created", "running"})
 _WHOLE = frozenset({
     "end_turn", "requires_approval", "max_steps", "max_tokens_exceeded", "tool_rule", "no_tool_call",
 })  # fmt: skip
-_SHAPE = "Answer with one JSON object that fits this JSON Schema, and with nothing else:"
 _GO_ON = "You were interrupted. Go on where you stopped."
 
 
@@ -117,7 +116,7 @@ class Taking:
             return ""
         if turn.schema is None or self._lent is not None:
             return turn.text
-        return f"{turn.text}\n\n{_SHAPE}\n{json.dumps(turn.schema, ensure_ascii=False)}"
+        return f"{turn.text}\n\n{in_words(turn.schema)}"
 
     def _first(self) -> dict[str, Any]:
         taken = self._turn.input

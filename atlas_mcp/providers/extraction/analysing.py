@@ -7,13 +7,13 @@ names things to compare has theirs set side by side. It knows findings and the q
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from atlas_mcp.providers.extraction.choosing import answered_facets, distinct, open_facets
-from atlas_mcp.providers.extraction.composing import closed, disagreements, measured
-from atlas_mcp.providers.extraction.questions import read_question
+from atlas_mcp.providers.extraction.composing import closed, compose, disagreements, measured
+from atlas_mcp.providers.extraction.facets import compared_things, split_question
 from atlas_mcp.providers.extraction.relevance import judge
 from atlas_mcp.providers.extraction.telling import told
 from atlas_mcp.providers.extraction.wishes import compares, subject
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from atlas_mcp.providers.extraction.relevance import Relevance, Vectors
     from atlas_mcp.providers.extraction.units import Unit
 
-__all__ = ["Statement", "analyse", "sides", "worth_stating"]
+__all__ = ["Statement", "analyse", "opposed", "sides", "summary", "worth_stating"]
 
 CONTRADICTION = "contradiction"
 _WORTH_STATING = 0.5  # of the best
@@ -36,25 +36,28 @@ _ELSEWHERE = 0.4  # what a word in title or heading counts, against one in the s
 _CHOICE = re.compile(
     r"(?:^|[,:;]\s*|\b(?:either|use|choose|prefer|take)\s+)([^,:;]+?)\s+or\s+([^,:;?]+)", re.IGNORECASE
 )
+_RECORD = re.compile(r"[^:;]{1,60}: [^;]*(?:; [^:;]{1,60}: [^;]*)+")
 _LONGEST = 1_000
 
 
 class Statement(NamedTuple):
-    """One statement: its kind, its text, the findings it rests on, and how sure it is (0 to 0.8)."""
+    """One statement: its kind, its text, the findings it rests on, how sure it is (0 to 0.8, None: nobody knows)."""
 
     kind: str
     text: str
     finding_ids: list[str]
-    confidence: float
+    confidence: float | None
 
 
 def sides(about: str) -> list[frozenset[str]]:
     """The things that a text compares, each by the stems that no other has; none where it does not."""
     if not compares(about):
         return []
-    topic = subject(about)
-    choice = _CHOICE.search(topic[:_LONGEST])
-    named = [choice[1], choice[2]] if choice else [facet.query for facet in read_question(topic).facets]
+    topic = subject(about)[:_LONGEST]
+    choice = _CHOICE.search(topic)
+    named = compared_things(topic) or ([choice[1], choice[2]] if choice else [])
+    if not named and topic != about:  # "a comparison of A and B" is about "A and B"
+        named = [part.query for part in split_question(topic)]
     words = [frozenset(stems(each)) for each in named]
     shared = frozenset[str].intersection(*words) if len(words) > 1 else frozenset[str]()
     apart = [each - shared for each in words]
@@ -105,6 +108,36 @@ def worth_stating(units: Sequence[Unit], relevance: Relevance, longest: int) -> 
     return worth or fitting[:1]
 
 
+def opposed(units: Sequence[Unit], vectors: Vectors | None) -> list[dict[str, Any]]:
+    """Pairs of findings that disagree, as `{text: null, finding_ids}`; two records of a table never do."""
+    records = {unit.id for unit in units if unit.text.startswith("|") or _RECORD.fullmatch(unit.plain)}
+    return [each for each in disagreements(units, vectors) if not records.issuperset(each["finding_ids"])]
+
+
+def summary(
+    question: Question,
+    units: Sequence[Unit],
+    vectors: Vectors | None,
+    compared: Sequence[frozenset[str]],
+    longest: int,
+) -> str:
+    """What the findings come to, in their own sentences with marks: of what is compared, one of each side."""
+    if not compared:
+        return compose(question, units, vectors, longest)["answer"]
+    relevance = judge(question, units, vectors)
+    merged = distinct(question, units, vectors, worth_stating(units, relevance, longest))
+    order = _side_by_side(list(merged), units, vectors, compared)
+    spoken = [(index, _sides_of(units[index], compared)) for index in order]
+    first = [index for index, named in spoken if len(named) > 1][:1]
+    each = [[index for index, named in spoken if named == [side]][:1] for side in range(len(compared))]
+    text = ""
+    for index in [*first, *(found for one in each for found in one)] or order[:1]:
+        sentence = f"{closed(units[index].plain)} [{units[index].id}]"
+        if not text or len(text) + 1 + len(sentence) <= longest:
+            text = f"{text} {sentence}".strip()
+    return text
+
+
 def _against(
     units: Sequence[Unit], vectors: Vectors | None, kinds: Collection[str] | None, longest: int, most: int
 ) -> list[Statement]:
@@ -112,9 +145,9 @@ def _against(
     if kinds is not None and CONTRADICTION not in kinds:
         return []
     plain = {unit.id: unit.plain for unit in units}
-    pairs = [each["finding_ids"] for each in disagreements(units, vectors)]
+    pairs = [each["finding_ids"] for each in opposed(units, vectors)]
     both = [(pair, " ".join(closed(plain[name]) for name in pair)) for pair in pairs]
-    fitting = [Statement(CONTRADICTION, text, pair, 0.0) for pair, text in both if len(text) <= longest]
+    fitting = [Statement(CONTRADICTION, text, pair, None) for pair, text in both if len(text) <= longest]
     return fitting[: min(_MOST_DISAGREEING, most - 1)]
 
 

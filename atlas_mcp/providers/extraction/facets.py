@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from atlas_mcp.text.words import content_words, stems
 
-__all__ = ["ASKING", "Part", "asks", "split_question"]
+__all__ = ["ASKING", "Part", "asks", "compared_things", "split_question"]
 
 ASKING = (
     r"what|how|why|when|where|which|who|whom|whose|whether|should|must|can|could|may|might|does|do|did|is|are"
@@ -44,6 +44,10 @@ _PAIRS = tuple(
         r"\bcompare\s+(.+?)\s+(?:and|with|to)\s+(.+)$",
         rf"^(?:{ASKING}|\s)*\b(?:is|are|do|does)\s+(.+?)\s+(?:different|differs?|distinct)\s+from\s+(.+)$",
     )
+)
+_THAN = re.compile(
+    r"\b(?:did|do|does|is|are|was|were|has|have|had)\s+(.+?)\s+(?:\w+er\s+|more\s+|less\s+)?than\s+(?:in\s+)?(.+)$",
+    re.IGNORECASE,
 )
 _TAIL = re.compile(
     r"\s+(?:for|in|of|on|with|when|under|by|at|during|from|as|regarding|concerning|about|to|within|while)\s.*$",
@@ -95,6 +99,22 @@ def split_question(whole: str) -> list[Part]:
     for part in parts:
         unique.setdefault(part.query.lower().rstrip(" ?.!"), part)
     return list(unique.values())[:_MOST_PARTS] or [Part(whole, whole)]
+
+
+def compared_things(whole: str) -> list[str]:
+    """The two things that the first comparing clause of a text sets side by side; none where none does."""
+    for part in _PART_END.split(whole):
+        for clause in _CLAUSE.split(part):
+            if content_words(clause) and len(clause) <= _LONGEST_CLAUSE:
+                bare = clause.strip(" ,;").rstrip(" ?.!")
+                if found := _pair(bare) or _versus(bare) or _than(bare):
+                    return found
+    return []
+
+
+def _than(clause: str) -> list[str]:
+    match = _THAN.search(clause)
+    return [match[1], match[2]] if match and content_words(match[1]) and content_words(match[2]) else []
 
 
 def _asked(clause: str) -> str:

@@ -75,14 +75,15 @@ def asks_for(question: str, computed: str) -> bool:
 
 
 def names_column(asked: Collection[str], computed: str) -> float:
-    """How much of the column, or of the group, that a result is of stands among the stems `asked`, 0 to 1."""
+    """How much of the column and of the group that a result is of stands among the stems `asked`, 0 to 1."""
     match = _EXPRESSION.match(computed) or _OUTLIER.match(computed)
     where = _WHERE.search(computed)
-    parts = [match["of"].split(" per ")[0] if match else ""]
-    parts += [where["column"], where["value"]] if where else []
-    shares = [
-        len(words.intersection(asked)) / len(words)
-        for part in parts
-        if (words := set(stems(part.replace("_", " "))))
-    ]
-    return max(shares, default=0.0)
+    column = [_share(asked, match["of"].split(" per ")[0])] if match else []
+    group = [max(_share(asked, where["column"]), _share(asked, where["value"]))] if where else []
+    shares = [*column, *group]
+    return 0.7 * max(shares) + 0.3 * min(shares) if shares else 0.0
+
+
+def _share(asked: Collection[str], name: str) -> float:
+    words = set(stems(name.replace("_", " ")))
+    return len(words.intersection(asked)) / len(words) if words else 0.0

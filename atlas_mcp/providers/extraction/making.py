@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from atlas_mcp.providers.extraction.analysing import analyse, sides
+from atlas_mcp.providers.extraction.analysing import analyse, opposed, sides, summary
 from atlas_mcp.providers.extraction.arranging import document, heading, joined, section
-from atlas_mcp.providers.extraction.composing import compose, disagreements
+from atlas_mcp.providers.extraction.composing import compose
 from atlas_mcp.providers.extraction.telling import named
 from atlas_mcp.providers.extraction.wishes import framework, layout, said_of, words_wished
 
@@ -48,7 +48,7 @@ def make(
         known |= _analysis(fields, question, units, vectors, about=about, said=said)
     if "summary" in fields:
         most = _longest(fields, "summary", LONGEST_ANSWER)
-        known["summary"] = compose(question, units, vectors, most)["answer"]
+        known["summary"] = summary(question, units, vectors, sides(about), most)
     wished = layout(said_of("format", said), about)
     if {"heading", "text"} <= fields.keys():
         most = _longest(fields, "text", 6_000)
@@ -112,7 +112,7 @@ def _analysis(
             }
             for number, each in enumerate(statements, start=1)
         ],
-        "contradictions": disagreements(units, vectors),
+        "contradictions": opposed(units, vectors),
         "limits": limits,
     }
 

@@ -52,7 +52,8 @@ _KIND = dict.fromkeys(Kind, 0.12) | {
 _AROUND = 0.25  # what the passage counts, against the unit itself
 _ROW = 0.6  # what a table's row is worth without its header
 _MOST_EMBEDDED = 240
-_OF_COLUMN, _CALLED_FOR, _ALL_THERE_IS = 0.45, 0.3, 0.35  # what a computed line is worth beside its words
+_OF_COLUMN, _CALLED_FOR = 0.45, 0.3  # what a computed line is worth that is of a column that is named
+_NAMED, _UNNAMED, _ALL_THERE_IS = 0.6, 0.3, 0.35
 _ELSEWHERE = 0.35  # what a word in the heading or title counts, against one in the sentence
 
 
@@ -100,8 +101,8 @@ def judge(question: Question, units: Sequence[Unit], vectors: Vectors | None) ->
         cosine = (1 - _AROUND) * vectors.units @ vectors.asked.T + _AROUND * _around(units, vectors)
         dense = np.clip((cosine - _COSINE_FLOOR) / _COSINE_SPAN, 0.0, 1.0)
         topical = _DENSE * dense + (1 - _DENSE) * topical
-    if figures := [number for number, unit in enumerate(units) if unit.computed]:
-        topical[figures] = np.maximum(topical[figures], _of_figures(asked, units)[figures])
+    if any(unit.computed for unit in units):
+        topical = _with_figures(asked, units, topical)
     words = frozenset(stems(question.text))
     bonus = np.zeros((len(units), len(question.facets)))
     for number, unit in enumerate(units):
@@ -124,22 +125,29 @@ def _around(units: Sequence[Unit], vectors: Vectors) -> npt.NDArray[np.float32]:
     return unit_middles @ vectors.asked.T
 
 
-def _of_figures(asked: Sequence[str], units: Sequence[Unit]) -> npt.NDArray[np.float64]:
-    """How near computed lines are to each question text, by their column and by what was computed.
+def _with_figures(
+    asked: Sequence[str], units: Sequence[Unit], topical: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """The same, with computed lines weighed by their column and by what was computed, not by likeness.
 
-    Where there are computed lines alone, and no column of theirs is named, they are all there is to say.
+    A line is often near a question by its table's name alone; whose column is not named says nothing on it.
+    Where there are computed lines alone, and not a word of theirs is asked, they are all there is to say.
     """
-    near = np.array([
-        [_figure(stems(query.replace("_", " ")), query, unit) for query in asked] for unit in units
-    ])  # fmt: skip
-    if near.max(initial=0.0) < _OF_COLUMN and all(unit.computed for unit in units):
-        near += _ALL_THERE_IS
-    return near
-
-
-def _figure(words: Collection[str], query: str, unit: Unit) -> float:
-    named = names_column(words, unit.computed)
-    return named * (_OF_COLUMN + _CALLED_FOR * asks_for(query, unit.computed))
+    weighed = topical.copy()
+    words = set(stems(asked[0].replace("_", " ")))
+    told = (stems(f"{unit.title} {unit.heading} {unit.plain}".replace("_", " ")) for unit in units)
+    unasked = all(unit.computed for unit in units) and not any(words.intersection(each) for each in told)
+    for number, unit in enumerate(units):
+        if not unit.computed:
+            continue
+        for place, query in enumerate(asked):
+            named = names_column(stems(query.replace("_", " ")), unit.computed)
+            if named >= _NAMED:
+                near = named * (_OF_COLUMN + _CALLED_FOR * asks_for(query, unit.computed))
+                weighed[number, place] = max(topical[number, place], near)
+            else:
+                weighed[number, place] *= _UNNAMED
+    return weighed + _ALL_THERE_IS if unasked else weighed
 
 
 def _shape(unit: Unit) -> float:

@@ -36,8 +36,8 @@ _CUES = {
         ),
         "difference": (
             r"whereas", r"unlike", r"(?:in|by) contrast", r"on the other hand", r"differs?", r"differences?",
-            r"different(?:ly)? (?:from|to|than)", r"rather than", r"instead of", r"as opposed to", r"versus",
-            r"compared (?:to|with)", r"no longer", r"(?:more|less) \w+ than", r"\w+, while",
+            r"different(?:ly)? (?:from|to|than)", r"as opposed to", r"versus", r"compared (?:to|with)",
+            r"(?:more|less) \w+ than", r"\w+, while",
         ),
         "likeness": (
             r"likewise", r"similar(?:ly| to)", r"the same \w+(?: \w+)? as", r"in common", r"both .+ and",

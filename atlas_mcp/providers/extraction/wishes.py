@@ -77,7 +77,7 @@ _CUES: dict[Wish, re.Pattern[str]] = {
 _COMPARES = re.compile(
     r"\bcompar\w+|\bcontrast\w*|\bversus\b|\bvs\b|\bdiffer\w*|\brather than\b|\binstead of\b"
     r"|\bas opposed to\b|\bbetter\b|\bworse\b|\bweigh\w*|\bsimilarit\w+|\bin common\b|\bpros and cons\b"
-    r"|\b(?:dis)?advantages?\b|\btrade-?offs?\b|\bor\b",
+    r"|\b(?:dis)?advantages?\b|\btrade-?offs?\b|\bor\b|\bthan\b",
     re.IGNORECASE,
 )
 
