@@ -239,7 +239,7 @@ class Atlas:
         return self._runs.works_on(run_id)
 
     def speaking(self, run_id: str) -> Mapping[str, Voice]:
-        """What the models of a run are saying now, by actor; empty where another process owns the run."""
+        """What a run's models say now, by actor, in its child runs by `run_id/actor`; empty if not ours."""
         return self._runs.speaking(run_id)
 
     async def control(

@@ -25,7 +25,7 @@ class Kind(StrEnum):
     RUN_PAUSED = "run.paused"  # reason
     RUN_CONTINUED = "run.continued"  # reason
     RUN_INTERRUPTED = "run.interrupted"  # reason
-    RUN_FINISHED = "run.finished"  # state, partial, seconds, usage, error
+    RUN_FINISHED = "run.finished"  # state, partial, seconds, usage, error; limit
     CONTROL_RECEIVED = "control.received"  # verb, reason
     QUESTION_ASKED = "question.asked"  # id, kind, text, schema
     QUESTION_ANSWERED = "question.answered"  # id, answer, by
@@ -33,9 +33,9 @@ class Kind(StrEnum):
     STEP_FINISHED = "step.finished"  # step, seconds, and what the step counted
     DOCUMENTS_READ = "documents.read"  # label, done, total
     DOCUMENT_SKIPPED = "document.skipped"  # uri, reason
-    PLAN_MADE = "plan.made"  # round, assignments, reason
+    PLAN_MADE = "plan.made"  # round, assignments, reason; revision
     WORK_STARTED = "work.started"  # assignment, worker, goal
-    WORK_FINISHED = "work.finished"  # assignment, worker, findings, drafts, dropped, seconds
+    WORK_FINISHED = "work.finished"  # assignment, worker, findings, drafts, dropped, seconds; see `working`
     WORK_FAILED = "work.failed"  # assignment, worker, error
     CHILD_STARTED = "child.started"  # assignment, team, run
     RECOVERY_TRIED = "recovery.tried"  # assignment, attempt, way, reason, error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -11,17 +11,18 @@ from atlas_mcp.cli.terminal import stderr
 from atlas_mcp.cli.view import RunView
 from atlas_mcp.cli.words import seconds_between
 from atlas_mcp.events import Kind
+from atlas_mcp.observe.hearing import hearing
 from atlas_mcp.observe.sentences import counted, sentence, shortened
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Mapping
+    from collections.abc import AsyncGenerator, Callable, Mapping, MutableMapping
 
     from rich.console import Group
     from rich.table import Table
 
     from atlas_mcp.app import Atlas
     from atlas_mcp.cli.view import Line
-    from atlas_mcp.events import Event
+    from atlas_mcp.observe.hearing import Heard
     from atlas_mcp.orchestration.voice import Voice
 
 __all__ = ["STATE_STYLES", "Manner", "picture", "watch"]
@@ -40,54 +41,62 @@ STATE_STYLES = {
 """In which colour a run's state is shown."""
 
 
-async def watch(atlas: Atlas, run_id: str, manner: Manner = "live", *, after: int = 0) -> int:
-    """Show what happens in a run until it has ended or asks a person; gives the `seq` of the last event.
+async def watch(
+    atlas: Atlas, run_id: str, manner: Manner = "live", *, seen: MutableMapping[str, int] | None = None
+) -> None:
+    """Show what happens in a run, and in those that work for it, until it has ended or asks a person.
 
-    `live` is for terminals and plain elsewhere; with `after`, plain lines tell what came later only.
+    `live` is for terminals and plain elsewhere. `seen` holds the `seq` of the last event of each run: plain
+    lines tell what came later only, and it is brought up to date.
 
     Raises:
         UnknownRun: there is no such run of this user.
     """
+    seen = {} if seen is None else seen
     if manner == "live" and stderr().is_terminal:
         view = RunView(run_id)
         async with _drawing(view, lambda: atlas.speaking(run_id)):
-            return await _hear(atlas, run_id, view.hear)
-    return await _hear(atlas, run_id, _nothing if manner == "quiet" else _Plain(run_id, after).tell)
+            await _hear(atlas, run_id, lambda heard: view.hear(heard.event), seen)
+    else:
+        tell = _nothing if manner == "quiet" else _Plain(run_id, dict(seen)).tell
+        await _hear(atlas, run_id, tell, seen)
 
 
-async def _hear(atlas: Atlas, run_id: str, tell: Callable[[Event], None]) -> int:
-    seq = 0
-    async with aclosing(atlas.watch(run_id)) as events:
-        async for event in events:
-            seq = event.seq
-            tell(event)
+async def _hear(
+    atlas: Atlas, run_id: str, tell: Callable[[Heard], None], seen: MutableMapping[str, int]
+) -> None:
+    async with hearing(atlas, run_id) as events:
+        async for heard in events:
+            event = heard.event
+            seen[event.run_id] = event.seq
+            tell(heard)
             if event.kind is Kind.QUESTION_ASKED and await atlas.questions(run_id):
                 break
-    return seq
 
 
-def _nothing(_event: Event) -> None:
+def _nothing(_heard: Heard) -> None:
     """Say nothing of an event."""
 
 
 class _Plain:
-    """Tells a run in plain lines, with the seconds since its beginning."""
+    """Tells a run in plain lines, with the seconds since its beginning; not what was `seen` of it before."""
 
-    def __init__(self, run_id: str, after: int) -> None:
+    def __init__(self, run_id: str, seen: Mapping[str, int]) -> None:
         self._console = stderr()
-        self._after = after
+        self._seen = seen
         self._began = self._told = ""
-        if not after:
+        if not seen:
             self._console.print(f"run {run_id}", soft_wrap=True, markup=False)
 
-    def tell(self, event: Event) -> None:
+    def tell(self, heard: Heard) -> None:
+        event = heard.event
         self._began = self._began or event.at
         reading = event.kind is Kind.DOCUMENTS_READ
-        if event.seq <= self._after or (
+        if event.seq <= self._seen.get(event.run_id, 0) or (
             reading and self._told and seconds_between(self._told, event.at) < READING_SECONDS
         ):
             return
-        if said := sentence(event):
+        if said := sentence(event, heard.team):
             self._told = event.at
             line = f"{seconds_between(self._began, event.at):6.1f} s  {said}"
             self._console.print(line, soft_wrap=True, markup=False)
@@ -117,7 +126,7 @@ async def _drawing(view: RunView, speaking: Callable[[], Mapping[str, Voice]]) -
 
 
 def picture(view: RunView, speaking: Mapping[str, Voice], frame: int = 0) -> Group:
-    """The view as rich draws it; `speaking` are the voices of now, by actor."""
+    """The view as rich draws it; `speaking` are the voices of now, as an `Atlas` gives them."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
@@ -128,9 +137,10 @@ def picture(view: RunView, speaking: Mapping[str, Voice], frame: int = 0) -> Gro
     table.add_column(ratio=1, overflow="ellipsis", no_wrap=True)
     table.add_column(max_width=40, overflow="ellipsis", no_wrap=True)
     table.add_column(justify="right", no_wrap=True, style="dim")
-    for line in view.lines.values():
-        _add(table, line, frame, view.ended)
-        if voice := speaking.get(line.actor):
+    for depth, within, line in view.shown():
+        _add(table, line, frame, view.ended, depth)
+        voice = speaking.get(line.actor if within is view else f"{within.run_id}/{line.actor}")
+        if voice and line.progress == "working":
             tail = shortened(voice.tail, 160, from_end=True)
             table.add_row("", "", Text(tail, style="dim italic"), f"{voice.characters:,} characters", "")
     return Group(_headline(view), table)
@@ -140,8 +150,9 @@ def _headline(view: RunView) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    tokens = view.usage["input_tokens"] + view.usage["output_tokens"]
-    used = [counted(view.usage["calls"], "call")] + ([counted(tokens, "token")] if tokens else [])
+    usage = view.used
+    tokens = usage["input_tokens"] + usage["output_tokens"]
+    used = [counted(usage["calls"], "call")] + ([counted(tokens, "token")] if tokens else [])
     left = Text.assemble(
         (view.team, "bold"), "  ", (view.state, STATE_STYLES.get(view.state, "")), "  ", (view.run_id, "dim"),
         "  ", (view.provider, "dim"),
@@ -153,7 +164,7 @@ def _headline(view: RunView) -> Table:
     return line
 
 
-def _add(table: Table, line: Line, frame: int, ended: str) -> None:
+def _add(table: Table, line: Line, frame: int, ended: str, depth: int) -> None:
     from rich.text import Text
 
     working = line.progress == "working"
@@ -163,7 +174,9 @@ def _add(table: Table, line: Line, frame: int, ended: str) -> None:
     told = (line.goal, line.note) if line.goal else (line.note, "")
     seconds = _elapsed(line.since, ended) if line.seconds is None and line.since else line.seconds
     took = "" if seconds is None else f"{seconds:.1f} s"
-    table.add_row(Text(mark, style=style), line.title, Text(told[0]), Text(told[1], style=style), took)
+    table.add_row(
+        Text(mark, style=style), "  " * depth + line.title, Text(told[0]), Text(told[1], style=style), took
+    )
 
 
 def _elapsed(since: str, until: str) -> float:

@@ -129,10 +129,10 @@ async def follow(atlas: Atlas, run_id: str, *, manner: Manner, as_json: bool, ou
     from atlas_mcp.cli.asking import ask_at_terminal
     from atlas_mcp.cli.live import watch
 
-    seen = 0
+    seen: dict[str, int] = {}
     try:
         while True:
-            seen = await watch(atlas, run_id, manner, after=seen)
+            await watch(atlas, run_id, manner, seen=seen)
             if not await atlas.questions(run_id):
                 break
             if not await ask_at_terminal(atlas, run_id):

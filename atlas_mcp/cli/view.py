@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from atlas_mcp.cli.words import seconds_between, tallied
 from atlas_mcp.events import Kind
-from atlas_mcp.observe.sentences import answered, counted, scored
+from atlas_mcp.observe.sentences import (
+    answered, counted, escalated, outcome, recovery, review, revision, scored, shortened, version,
+)  # fmt: skip
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from atlas_mcp.events import Event
 
 __all__ = ["Line", "RunView"]
@@ -23,7 +27,8 @@ _USED = ("input_tokens", "output_tokens", "calls")
 class Line:
     """One step, or one worker with its goal: how far it is and what there is to say of it.
 
-    `since` is the moment it began (ISO 8601), `seconds` what it took once it has ended.
+    `since` is the moment it began (ISO 8601), `seconds` what it took once it has ended; `run` is the child run
+    in which a team does the work.
     """
 
     title: str
@@ -33,11 +38,12 @@ class Line:
     note: str = ""
     since: str = ""
     seconds: float | None = None
+    run: str = ""
 
 
 @dataclass(slots=True)
 class RunView:
-    """What has happened so far; `hear` takes a run's events in their order."""
+    """What has happened so far; `hear` takes the events of a run, and of those that work for it, in order."""
 
     run_id: str
     team: str = ""
@@ -48,13 +54,33 @@ class RunView:
     asked: set[str] = field(default_factory=set[str])
     usage: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_USED, 0))
     lines: dict[str, Line] = field(default_factory=dict[str, Line])
+    children: dict[str, RunView] = field(default_factory=dict[str, "RunView"])
+
+    @property
+    def used(self) -> dict[str, int]:
+        """What the run used until now, and all that work for it."""
+        parts = [self.usage, *(child.used for child in self.children.values())]
+        return {key: sum(part[key] for part in parts) for key in _USED}
+
+    def shown(self, depth: int = 0) -> Iterator[tuple[int, RunView, Line]]:
+        """The lines that are to be seen: under a team at work its own; each with its depth and its run."""
+        for line in self.lines.values():
+            yield depth, self, line
+            if line.progress == "working" and (child := self.children.get(line.run)):
+                yield from child.shown(depth + 1)
 
     def hear(self, event: Event) -> None:
         """Take in the next event."""
+        if event.run_id != self.run_id:
+            for child in self.children.values():
+                child.hear(event)
+            return
         self.began = self.began or event.at
         self._hear_of_run(event)
         self._hear_of_step(event)
         self._hear_of_work(event)
+        self._hear_of_worker(event)
+        self._hear_of_decision(event)
         self._hear_of_person(event)
 
     def _hear_of_run(self, event: Event) -> None:
@@ -135,11 +161,25 @@ class RunView:
             case Kind.WORK_FINISHED:
                 line = self.lines[data["assignment"]]
                 line.progress, line.seconds = "done", data["seconds"]
-                line.note = counted(data["findings"], "finding")
+                line.note = outcome(data)
             case Kind.WORK_FAILED:
                 line = self.lines[data["assignment"]]
                 line.progress, line.note = "failed", data["error"]["message"]
                 line.seconds = seconds_between(line.since, event.at)
+            case _:
+                pass
+
+    def _hear_of_worker(self, event: Event) -> None:
+        data = event.data
+        match event.kind:
+            case Kind.CHILD_STARTED:
+                self.lines[data["assignment"]].run = data["run"]
+                self.children.setdefault(data["run"], RunView(data["run"]))
+            case Kind.RECOVERY_TRIED:
+                self.lines[data["assignment"]].note = recovery(data)
+            case Kind.MODEL_STARTED if (line := self._step_at_work()) and "#" not in event.actor:
+                # Whoever speaks in a step is heard under it.
+                line.actor = event.actor
             case Kind.TOOL_STARTED:
                 self._doing(event.actor, data["tool"].replace("_", " "))
             case Kind.TOOL_FINISHED:
@@ -148,6 +188,33 @@ class RunView:
                 self._doing(event.actor, "corrects its answer")
             case _:
                 pass
+
+    def _hear_of_decision(self, event: Event) -> None:
+        data = event.data
+        match event.kind:
+            case Kind.REVIEW_MADE if (line := self._step_at_work()) and line.title == "review":
+                line.note = review(data)
+            case Kind.REVIEW_MADE:
+                self._decided(event, "review", review(data))
+            case Kind.ESCALATED:
+                self._decided(event, "review", escalated(data))
+            case Kind.REVISION_STARTED:
+                first = shortened(data["reasons"][0]) if data["reasons"] else ""
+                self._decided(event, "revise", revision(data), first)
+            case Kind.VERSION_KEPT:
+                self._decided(event, "version", version(data))
+            case _:
+                pass
+
+    def _decided(self, event: Event, title: str, said: str, note: str = "") -> None:
+        self.lines[f"{title}@{event.seq}"] = Line(title, title, said, "done", note)
+
+    def _step_at_work(self) -> Line | None:
+        """The step that has begun and not ended; neither work nor a person's question is one."""
+        for line in reversed(self.lines.values()):
+            if line.progress == "working" and "#" not in line.actor and line.actor != "person":
+                return line
+        return None
 
     def _doing(self, actor: str, note: str) -> None:
         for line in self.lines.values():

@@ -11,16 +11,36 @@ if TYPE_CHECKING:
 
     from atlas_mcp.events import Event
 
-__all__ = ["PASSING", "SILENT", "answered", "counted", "scored", "sentence", "shortened"]
+__all__ = [
+    "PASSING", "SILENT", "answered", "counted", "escalated", "outcome", "recovery", "review", "revision",
+    "scored", "sentence", "shortened", "version", "within",
+]  # fmt: skip
 
 LONGEST = 120
 """Characters of a goal, or of what a model says, that are shown."""
 
 
-def sentence(event: Event) -> str | None:
-    """What a person is told of an event; None where it says nothing to them."""
+def sentence(event: Event, team: str = "") -> str | None:
+    """What a person is told of an event; None where it says nothing to them.
+
+    `team` names the child run that it happened in, seen from the run that a person follows.
+    """
     say = _SENTENCES.get(event.kind)
-    return say(event) if say else None
+    if say is None or (team and _told_by_the_parent(event)):
+        return None
+    return within(team, say(event))
+
+
+def within(team: str, said: str) -> str:
+    """What was said or done inside of a team that works for another, after that team's name."""
+    return f"{team} \N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK} {said}" if team else said
+
+
+def _told_by_the_parent(event: Event) -> bool:
+    """Whether a child run's event says nothing that its parent's own events do not say."""
+    return event.kind in _OF_A_WHOLE_RUN or (
+        event.kind is Kind.STEP_STARTED and event.data["step"] == "recall"
+    )
 
 
 def counted(number: int, noun: str) -> str:
@@ -42,6 +62,58 @@ def scored(data: Mapping[str, Any]) -> str:
     return "" if score is None else f", measured {score:.1f} of 5"
 
 
+def outcome(data: Mapping[str, Any]) -> str:
+    """What work gave, by what there is of it: `2 findings, 3 statements`, or `rated 3.1 of 5: revise`."""
+    told = [counted(data["findings"], "finding")] if data["findings"] else []
+    kinds: Mapping[str, int] = data.get("kinds") or {"": data.get("drafts", 0)}
+    told += [counted(number, _DRAFTS.get(kind, "draft")) for kind, number in kinds.items() if number]
+    if verdicts := data.get("verdicts"):
+        told.append(counted(verdicts, "verdict"))
+    if rating := data.get("rating"):
+        told.append(f"rated {_of_five(rating['score'])}, {_GATES.get(rating['gate'], rating['gate'])}")
+    if not told:
+        told.append("no verdicts" if "verdicts" in data else counted(0, "finding"))
+    return ", ".join([*told, "partial"] if data.get("partial") else told)
+
+
+def recovery(data: Mapping[str, Any]) -> str:
+    """What is tried after an attempt failed."""
+    way: str = data["way"]
+    return f"attempt {data['attempt'] + 1}, {_WAYS.get(way, way.replace('_', ' '))}"
+
+
+def escalated(data: Mapping[str, Any]) -> str:
+    """Who hears of failures that could not be mended."""
+    failures = counted(data["failures"], "failure")
+    return f"the {data['level']} is told of {failures}: {data['reason'].replace('_', ' ')}"
+
+
+def review(data: Mapping[str, Any]) -> str:
+    """Whether what came back is enough, and why."""
+    reason = f": {shortened(data['reason'])}" if data.get("reason") else ""
+    gaps = f", {counted(data['gaps'], 'gap')} named" if data.get("gaps") else ""
+    return f"{'enough' if data['enough'] else 'not enough'}{gaps}{reason}"
+
+
+def revision(data: Mapping[str, Any]) -> str:
+    """Why another version is made."""
+    asked = "" if data.get("minimum") is None else f", {data['minimum']:g} is asked for"
+    return f"revision {data['revision']}: the best is {_of_five(data['score'])}{asked}"
+
+
+def version(data: Mapping[str, Any]) -> str:
+    """What a version was rated, and which is kept."""
+    number = data["revision"] + 1
+    rated = f"version {number}: {_of_five(data['score'])}, {_GATES.get(data['gate'], data['gate'])}"
+    if not data["better"]:
+        return f"{rated}; an earlier one is kept"
+    return f"{rated}; kept" if data["gate"] == "pass" or number > 1 else rated
+
+
+def _of_five(score: float | None) -> str:
+    return "not rated" if score is None else f"{round(score, 2):g} of 5"
+
+
 def answered(answer: Mapping[str, Any]) -> str:
     """What a person answered, on one line: a decision with its note, else the answer's values."""
     if "decision" in answer:
@@ -58,7 +130,9 @@ def _checked(event: Event) -> str:
 
 
 def _ended(event: Event) -> str:
-    return f"run: {event.data['state']}{', partial' if event.data['partial'] else ''}"
+    data = event.data
+    limit = f" ({data['limit']} reached)" if data.get("limit") else ""
+    return f"run: {data['state']}{', partial' if data['partial'] else ''}{limit}"
 
 
 def _switched(event: Event) -> str:
@@ -87,8 +161,16 @@ _SENTENCES: dict[Kind, Callable[[Event], str]] = {
     Kind.DOCUMENT_SKIPPED: lambda event: f"documents: skipped {event.data['uri']}: {event.data['reason']}",
     Kind.PLAN_MADE: lambda event: f"plan: {counted(len(event.data['assignments']), 'assignment')}",
     Kind.WORK_STARTED: lambda event: f"{event.actor}: {shortened(event.data['goal'])}",
-    Kind.WORK_FINISHED: lambda event: f"{event.actor}: {counted(event.data['findings'], 'finding')}",
+    Kind.WORK_FINISHED: lambda event: f"{event.actor}: {outcome(event.data)}",
     Kind.WORK_FAILED: lambda event: f"{event.actor}: failed: {event.data['error']['message']}",
+    Kind.CHILD_STARTED: lambda event: f"{event.data['team']}: begins as run {event.data['run']}",
+    Kind.RECOVERY_TRIED: lambda event: (
+        f"{event.actor}: {recovery(event.data)}: {shortened(event.data['error']['message'])}"
+    ),
+    Kind.ESCALATED: lambda event: f"review: {escalated(event.data)}",
+    Kind.REVIEW_MADE: lambda event: f"review: {review(event.data)}",
+    Kind.REVISION_STARTED: lambda event: revision(event.data),
+    Kind.VERSION_KEPT: lambda event: version(event.data),
     Kind.TASK_DETECTED: lambda event: f"{event.actor}: takes it as {event.data['task']}",
     Kind.CONTEXT_FITTED: _fitted,
     Kind.MODEL_SWITCHED: _switched,
@@ -96,6 +178,15 @@ _SENTENCES: dict[Kind, Callable[[Event], str]] = {
     Kind.OUTPUT_REPAIRED: lambda event: f"{event.actor}: corrects its answer",
     Kind.CHECK_FINISHED: _checked,
 }
+
+_DRAFTS = {"statement": "statement", "section": "section", "work": "text"}
+_GATES = {"pass": "good enough", "revise": "to be revised", "fail": "failed"}
+_WAYS = {
+    "retry": "the same again", "other_member": "by another model", "smaller_task": "with less material",
+    "other_worker": "by another worker",
+}  # fmt: skip
+
+_OF_A_WHOLE_RUN = frozenset({Kind.RUN_QUEUED, Kind.RUN_RESUMED, Kind.RUN_FINISHED})
 
 PASSING = frozenset({Kind.DOCUMENTS_READ, Kind.TOOL_STARTED})
 """Events of which there are many alike; the newest speaks for those before it."""

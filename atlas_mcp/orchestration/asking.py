@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     from atlas_mcp.orchestration.limits import Limits
     from atlas_mcp.orchestration.team import Team
 
-__all__ = ["SCHEMA", "Asked", "Person", "Question", "QuestionKind", "Questions", "plan_question"]
+__all__ = [
+    "SCHEMA", "Asked", "Person", "Question", "QuestionKind", "Questions", "failure_question",
+    "plan_question",
+]  # fmt: skip
 
 SCHEMA = """
 CREATE TABLE question (
@@ -269,6 +272,24 @@ class Part:
             f"{self._place}/{question.id}", question.text, question.schema, question.kind, question.data
         )
         return await self._person.ask(placed, actor=self._actor)
+
+
+def failure_question(number: int, failure: Mapping[str, Any]) -> Question:
+    """What a person is asked when every worker of a round failed: to try again, or to give up."""
+    schema = {
+        "type": "object",
+        "required": ["decision"],
+        "additionalProperties": False,
+        "properties": {
+            "decision": {"type": "string", "enum": ["again", "give_up"]},
+            "note": {"type": "string", "maxLength": _MOST_NOTE},
+        },
+    }
+    said = f"{failure['message']} {failure.get('remedy') or ''}".strip()
+    return Question(
+        f"escalation/{number}", f"No worker succeeded. {said} Mend it and try again, or give up?", schema,
+        QuestionKind.ESCALATION, {"error": dict(failure)},
+    )  # fmt: skip
 
 
 def plan_question(team: Team, assignments: Sequence[Mapping[str, Any]], number: int) -> Question:

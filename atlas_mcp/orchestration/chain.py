@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from atlas_mcp.orchestration.evidence import Evidence
     from atlas_mcp.orchestration.team import Team
 
-__all__ = ["analysis_summary", "evidence_chain", "final_product", "ratings"]
+__all__ = ["STATEMENTS", "analysis_summary", "evidence_chain", "final_product", "ratings"]
+
+STATEMENTS = "\n\n## "
+"""What stands in an analysis as another team gets it between the summary and each kind of statement."""
 
 
 def final_product(
@@ -36,7 +39,8 @@ def final_product(
         and _product_of(each["id"], found)
     ]  # fmt: skip
     used = {name for each in made for name in each["after"]}
-    last = [each for each in made if each["id"] not in used]
+    # Versions of one thing are told by who made them and what for; the newest stands for it.
+    last = list({(each["worker"], each["goal"]): each for each in made if each["id"] not in used}.values())
     return _product_of(last[0]["id"], found) if len(last) == 1 else None
 
 
@@ -54,7 +58,7 @@ def analysis_summary(team: Team, assignments: Sequence[Mapping[str, Any]], found
     """What the last analysis says in short, its marks in this run's numbers; None without one."""
     made = (_product_of(each["id"], found) for each in reversed(assignments)
             if _task(team, each) is TaskType.ANALYSIS)  # fmt: skip
-    return next((draft.text for draft in made if draft), None)
+    return next((draft.text.partition(STATEMENTS)[0] for draft in made if draft), None)
 
 
 def ratings(

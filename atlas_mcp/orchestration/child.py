@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.errors import AtlasError, LeaseLost, NothingToShow, TeamChanged
 from atlas_mcp.events import Kind
+from atlas_mcp.orchestration.chain import STATEMENTS
 from atlas_mcp.orchestration.context import RunContext
 from atlas_mcp.orchestration.desk import Desk
 from atlas_mcp.orchestration.evidence import handed_over, numbered, remarked
@@ -109,6 +110,8 @@ class Children:
         usage = asdict(context.limits.spent)
         data = {"state": state.value, "partial": partial, "seconds": round(monotonic() - began, 3),
                 "usage": usage, "error": error}  # fmt: skip
+        if partial and (limit := context.limits.reached):
+            data["limit"] = limit
         await self._workshop.store.finish(
             self._lease, state, partial=partial, output=output, error=error, usage=usage, data=data,
             run_id=row.run_id,
@@ -194,6 +197,24 @@ def _work(drafts: tuple[Draft, ...]) -> str:
     return "\n\n".join(draft.text for draft in drafts)
 
 
+def _product(output: Mapping[str, Any]) -> str:
+    """What a team made, as Markdown; a summary comes with the statements that it sums up, by their kind."""
+    whole = next((text for name in _PRODUCTS if (text := output.get(name))), "")
+    if not whole or whole != output.get("summary"):
+        return whole
+    kinds: dict[str, list[str]] = {}
+    for each in output.get("findings", []):
+        if "statement" in each:
+            line = f"- {each['statement']} [{', '.join(each['evidence'])}]"
+            kinds.setdefault(each.get("kind") or "finding", []).append(line)
+    for each in output.get("contradictions", []):
+        if each.get("text"):
+            line = f"- {each['text']} [{', '.join(each['finding_ids'])}]"
+            kinds.setdefault("contradiction", []).append(line)
+    parts = (f"{STATEMENTS}{kind.capitalize()}\n\n" + "\n".join(lines) for kind, lines in kinds.items())
+    return whole + "".join(parts)
+
+
 def result_of(row: RunRow, team: Team) -> Result:
     """What a team that has ended hands back: its evidence, what it made of it, and what stays open."""
     output = row.output or {}
@@ -219,8 +240,7 @@ def result_of(row: RunRow, team: Team) -> Result:
         for each in output.get("findings", [])
         if "statement" in each
     ]  # fmt: skip
-    product = next((text for name in _PRODUCTS if (text := output.get(name))), "")
-    if product:
+    if product := _product(output):
         title = str(output.get("title") or "")
         text = remarked(product, names)
         drafts.append({"kind": "work", "heading": title, "text": text, "finding_ids": [], "by": by})

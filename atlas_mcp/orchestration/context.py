@@ -67,6 +67,7 @@ class RunContext:
         self.provider = provider
         self.limits = limits
         self.speaking: dict[str, Voice] = {}
+        self._voices = ""
         self.made_with: dict[str, str] = {}
         self.failures: Counter[str] = Counter()
         self._tools = tools
@@ -84,7 +85,7 @@ class RunContext:
 
     def follow(self, parent: RunContext) -> None:
         """Speak where the parent speaks, ask whom it asks, and begin paused if it is."""
-        self.speaking = parent.speaking
+        self.speaking, self._voices = parent.speaking, f"{self.row.run_id}/"
         self.homes = parent.homes
         if parent.person is not None:
             self.person = parent.person.under(self.row.run_id, self.team.name, self.limits)
@@ -134,7 +135,7 @@ class RunContext:
                 async for step in steps:
                     match step:
                         case TextDelta():
-                            self.speaking[actor] = voice
+                            self.speaking[self._voices + actor] = voice
                             voice.hear(step.text)
                         case Retracted():
                             voice = Voice()
@@ -151,7 +152,7 @@ class RunContext:
                         case _:
                             pass
         finally:
-            self.speaking.pop(actor, None)
+            self.speaking.pop(self._voices + actor, None)
         raise AssertionError("an agent's last step is its answer")
 
     async def ask_person(self, question: Question) -> dict[str, Any]:
@@ -208,6 +209,11 @@ class RunContext:
     def answered_by(self, path: str) -> frozenset[str]:
         """Who answered under `path`, where somebody was chosen."""
         return frozenset({self._answered_by[path]}) if path in self._answered_by else frozenset()
+
+    @property
+    def alike(self) -> str:
+        """The code of the failure by which so many workers failed that no more are sent; else empty."""
+        return next((code for code, times in self.failures.most_common(1) if times >= ALIKE), "")
 
     def rate(self, path: str, task: TaskType, quality: float) -> None:
         """Tell who answered under `path`, if somebody was chosen, how good it was, from 0 to 5.

@@ -59,11 +59,13 @@ def measured_draft(draft: Mapping[str, Any], found: Evidence, plan: Sequence[Ass
 def assigned(
     assignments: Sequence[Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]], found: Evidence
 ) -> list[Assigned]:
-    """The plan with what came of it; words that two workers found count for both."""
+    """The plan with what came of it, but for ratings; words that two workers found count for both."""
     ids = {(found.sources[each.source_id].sha256, fold(each.quote)): each.id for each in found.findings}
     made: list[Assigned] = []
     for assignment in assignments:
         result = results.get(assignment["id"])
+        if result and result.get("rating"):
+            continue  # it speaks of what was made, and finds nothing
         failure, names = "", list[str]()
         if result is None:
             failure = "it was not begun"

@@ -121,11 +121,15 @@ class RatingSteps(Steps):
         rating = rate(self._rubric, await self._measured_work(), _said(state), self._minimum)
         if needs_panel(rating, self._minimum) and not self._context.limits.reached:
             more = self._judges(state, 1 + PANEL)
+            who = "a panel judges" if more else "there is no further judge"
             await self._emit(
                 Kind.REVIEW_MADE, "review/1", round=1, enough=not more, gaps=0,
-                reason=f"{rating.quality:g} is near the minimum of {self._minimum:g}: a panel judges",
+                reason=f"{rating.quality:g} is near the minimum of {self._minimum:g}: {who}",
             )  # fmt: skip
             if more:
+                await self._emit(
+                    Kind.PLAN_MADE, "review/1", round=state["round"] + 1, assignments=more, reason="a panel"
+                )
                 return {"round": state["round"] + 1, "assignments": [*state["assignments"], *more]}
         return {"partial": any(not result["ok"] for result in results)}
 

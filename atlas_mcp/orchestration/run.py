@@ -85,7 +85,7 @@ class Owner:
 
     @property
     def speaking(self) -> Mapping[str, Voice]:
-        """What the run's models are saying now, by actor."""
+        """What the run's models are saying now, by actor; those of a child run by `run_id/actor`."""
         return self._context.speaking if self._context else {}
 
     async def work(self) -> None:
@@ -243,6 +243,8 @@ class Owner:
             "usage": usage,
             "error": error,
         }
+        if partial and self._context and (limit := self._context.limits.reached):
+            data["limit"] = limit
         await workshop.store.finish(
             self._lease, state, partial=partial, output=output, error=error, usage=usage, data=data
         )

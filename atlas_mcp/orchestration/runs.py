@@ -115,7 +115,7 @@ class Runs:
         return replace(row, state=RunState.INTERRUPTED)
 
     def speaking(self, run_id: str) -> Mapping[str, Voice]:
-        """What the models of a run are saying now, by actor; empty where another process owns the run."""
+        """What a run's models say now, by actor, in its child runs by `run_id/actor`; empty if not ours."""
         owned = self._owners.get(run_id)
         return owned[0].speaking if owned else {}
 

@@ -17,7 +17,7 @@ def _joined(known: dict[str, Result], new: dict[str, Result]) -> dict[str, Resul
 class State(TypedDict):
     """A run's state between steps; JSON types only. `results` maps assignment ids to what came of them.
 
-    `best` is the best version of the output until now, with what it was rated; `revision` counts from 0.
+    `best` is the best version until now, with what it was rated; `revision` counts from 0.
     """
 
     library: NotRequired[dict[str, Any]]

@@ -7,7 +7,7 @@ know neither the graph that orders them nor the process that owns the run.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,6 +18,7 @@ from atlas_mcp.messages import Draft, Intent, Material, TaskType
 from atlas_mcp.orchestration import chain, evidence, prompts
 from atlas_mcp.orchestration.asking import plan_question
 from atlas_mcp.orchestration.computed import computed
+from atlas_mcp.orchestration.escalating import escalated, tries_again
 from atlas_mcp.orchestration.gate import said
 from atlas_mcp.orchestration.measuring import assigned, measured, measured_draft
 from atlas_mcp.orchestration.output import assemble
@@ -158,9 +159,13 @@ class Steps:
         results = state["results"].values()
         failures = [result["error"] for result in results if not result["ok"]]
         if self.wants_another_round(state):
-            await self._escalate("supervisor", failures)
+            await escalated(self._context, "supervisor", failures)
             return {}
         if failures and len(failures) == len(results):
+            await escalated(self._context, "person", failures)
+            if self._team.escalate and await tries_again(self._context, state["round"], failures[0]):
+                self._context.failures.clear()
+                return {"round": state["round"] - 1}
             raise NothingToShow(
                 f"No worker succeeded: {failures[0]['message']}", remedy=failures[0].get("remedy", "")
             )
@@ -170,12 +175,6 @@ class Steps:
         cut = any(failure["code"] == BudgetSpent.code for failure in failures)
         cut = cut or any(result.get("partial") for result in results)
         return {"partial": cut or share < self._team.min_success}
-
-    async def _escalate(self, level: str, failures: list[dict[str, Any]]) -> None:
-        if failures:
-            codes = Counter(failure["code"] for failure in failures)
-            reason = ", ".join(f"{code} ({times})" for code, times in codes.most_common())
-            await self._emit(Kind.ESCALATED, "review", level=level, reason=reason, failures=len(failures))
 
     async def _reviewed(self, state: State) -> list[dict[str, Any]]:
         """Further assignments, where workers named gaps and the supervisor finds that they matter."""
@@ -222,6 +221,7 @@ class Steps:
         return (
             not enough
             and not state.get("revision")
+            and not self._context.alike
             and state["round"] < self._team.rounds
             and not self._context.limits.reached
         )
@@ -269,6 +269,10 @@ class Steps:
         # What should have been revised and cannot be is handed back, and said to be no more than that.
         partial = partial or (version.wants_revision and bool(self._context.limits.reached))
         rated: dict[str, Any] = {**version.rated}
+        if kept is not version:
+            # Made anew of its draft, since its output also tells of the versions after it.
+            earlier: State = {**state, "draft": kept.draft}
+            kept = replace(kept, output=(await self._assembled(earlier, found, lost, snapshots)).output)
         return {"output": kept.output, "best": kept.to_dict(), "rated": rated, "partial": partial}
 
     async def _assembled(
@@ -295,7 +299,7 @@ class Steps:
         written = await asyncio.to_thread(measured_draft, draft, found, () if partial else plan)
         if written.score is not None:
             self._context.rate("compose", TaskType.WRITING, written.score)
-        return Version(self._fitting(output), rated)
+        return Version(self._fitting(output), rated, draft)
 
     def _fitting(self, output: dict[str, Any]) -> dict[str, Any]:
         """The output, which fits the team's own schema.
@@ -342,22 +346,26 @@ class Steps:
 
     async def revise(self, state: State) -> Update:
         """Begin another version: whoever made what was rated makes it anew, with the reasons."""
-        number, rated = state.get("revision", 0) + 1, state.get("best", {}).get("rated") or {}
-        quality = self._team.quality
+        number, quality = state.get("revision", 0) + 1, self._team.quality
+        rated = cast("Rated", state.get("best", {})["rated"])
         await self._emit(
-            Kind.REVISION_STARTED, f"revise/{number}", revision=number, score=rated.get("score"),
-            minimum=quality.minimum if quality else None, reasons=rated.get("reasons", []),
+            Kind.REVISION_STARTED, f"revise/{number}", revision=number, score=rated["score"],
+            minimum=quality.minimum if quality else None, reasons=rated["reasons"],
         )  # fmt: skip
-        made = rework(self._team, state["assignments"], cast("Rated", rated))
+        made = rework(self._team, state["assignments"], rated)
         if made:
             for assignment in made:
                 assignment["round"] = state["round"]
+            await self._emit(
+                Kind.PLAN_MADE, f"revise/{number}", round=state["round"], revision=number, assignments=made,
+                reason=None,
+            )  # fmt: skip
             return {"assignments": [*state["assignments"], *made], "revision": number}
         since = await self._begin("compose", "compose: revising what was found wanting")
         found, given = self._found(state), self._context.row.input
         asked = prompts.compose_text(given, found.gaps, drafts=True)
         before = Draft("work", "work", said(state.get("draft", {})), by=self._team.supervisor)
-        asked = prompts.revise_text(asked, rated.get("reasons", []))
+        asked = prompts.revise_text(asked, rated["reasons"])
         draft, whole = await self._supervisor.compose(
             asked, found, (*found.drafts, before), f"revise/{number}"
         )

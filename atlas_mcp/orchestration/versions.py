@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from atlas_mcp.messages import TaskType
@@ -16,6 +16,7 @@ __all__ = ["Rated", "Version", "rated_by_measures", "rated_by_team", "rework"]
 
 _GATES = ("fail", "revise", "pass")
 _REASONS = 12
+_AS_A_WHOLE = "Make it better as a whole."
 
 
 class Rated(TypedDict):
@@ -32,19 +33,23 @@ class Rated(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One version of a team's output, and what it was rated, if it was."""
+    """One version of what a team makes: its `draft`, the output made of it, and what it was rated, if it was.
+
+    State keeps the draft alone: an output also tells of versions that came later.
+    """
 
     output: dict[str, Any]
     rated: Rated | None = None
+    draft: dict[str, Any] = field(default_factory=dict[str, Any])
 
     @classmethod
     def of(cls, kept: Mapping[str, Any] | None) -> Version | None:
         """A version as state keeps it."""
-        return cls(kept["output"], kept["rated"]) if kept else None
+        return cls({}, kept["rated"], kept["draft"]) if kept else None
 
     def to_dict(self) -> dict[str, Any]:
         """As state keeps it."""
-        return {"output": self.output, "rated": self.rated}
+        return {"draft": self.draft, "rated": self.rated}
 
     @property
     def wants_revision(self) -> bool:
@@ -110,7 +115,7 @@ def rework(
             "id": again, "worker": maker["worker"], "goal": maker["goal"],
             "after": list(dict.fromkeys([*maker["after"], maker["id"]])),
             "input": list(maker.get("input", ())),
-            "instructions": "\n".join(f"- {each}" for each in best["reasons"]) or "Make it better as a whole.",
+            "instructions": "\n".join(f"- {each}" for each in best["reasons"]) or _AS_A_WHOLE,
         },
         {"id": rating, "worker": last["worker"], "goal": last["goal"], "after": [
             *(each for each in last["after"] if each != maker["id"]), again

@@ -7,13 +7,13 @@ that retries, fallbacks and repairs take from. What fails still goes to the supe
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.errors import AtlasError, LeaseLost, RunError
 from atlas_mcp.events import Kind
 from atlas_mcp.messages import TaskType, ToolCall
-from atlas_mcp.orchestration.context import ALIKE
 from atlas_mcp.orchestration.desk import SEARCH, TABLES
 from atlas_mcp.orchestration.evidence import numbered
 from atlas_mcp.orchestration.team_file import TEAM_WORKER
@@ -85,7 +85,7 @@ class Workers:
         await self._context.emit(
             Kind.WORK_FINISHED, actor, path, assignment=identity, worker=worker,
             findings=len(result["findings"]), drafts=len(result.get("drafts", ())),
-            dropped=len(result["dropped"]),
+            dropped=len(result["dropped"]), **_said_too(result),
             seconds=round(perf_counter() - since, 3),
         )  # fmt: skip
         return {"ok": True, "worker": worker, "goal": goal, **result}
@@ -156,11 +156,11 @@ class Workers:
         failed = [identity for identity, result in work["before"].items() if not result["ok"]]
         if failed and len(failed) == len(work["before"]):
             raise RunError(f"It comes after {failed[0]}, which failed.", remedy="See why that one failed.")
-        for code, times in self._context.failures.most_common(1):
-            if times >= ALIKE:
-                raise RunError(
-                    f"{times} workers failed alike ({code}); no more are sent.", remedy="See their error."
-                )
+        if code := self._context.alike:
+            times = self._context.failures[code]
+            raise RunError(
+                f"{times} workers failed alike ({code}); no more are sent.", remedy="See their error."
+            )
 
     async def _attempt(
         self, worker: str, work: Work, path: str, actor: str, attempts: Attempts, *,
@@ -207,3 +207,21 @@ class Workers:
             passages=len(result.passages), error=result.text if result.error else None,
         )  # fmt: skip
         return result.passages
+
+
+def _said_too(result: Result) -> dict[str, Any]:
+    """What else is told of work, where there is any of it.
+
+    `kinds` counts the drafts of each kind, `verdicts` those of a judge; `rating` {score, gate, why} and
+    `partial` are a team's.
+    """
+    told: dict[str, Any] = {}
+    if kinds := Counter(each["kind"] for each in result.get("drafts", ())):
+        told["kinds"] = dict(kinds)
+    if "judgements" in result:
+        told["verdicts"] = len(result["judgements"])
+    if rating := result.get("rating"):
+        told["rating"] = {"score": rating.get("overall"), "gate": rating["gate"], "why": rating.get("why")}
+    if result.get("partial"):
+        told["partial"] = True
+    return told

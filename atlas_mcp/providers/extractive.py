@@ -133,6 +133,7 @@ def _json(value: object) -> str:
 def _plan(prompt: Prompt, about: str) -> str:
     from atlas_mcp.providers.extraction.filling import Stock, fill, impossible
     from atlas_mcp.providers.extraction.planning import plan, tried_goals
+    from atlas_mcp.providers.extraction.wishes import said_of
 
     schema = prompt.schema or {}
     shape: JsonObject = schema.get("properties", {}).get("assignments", {})
@@ -147,7 +148,8 @@ def _plan(prompt: Prompt, about: str) -> str:
     tried = [goal for text in said for goal in tried_goals(text)]
     least, most = shape.get("minItems", 1), shape.get("maxItems", MOST_ASSIGNMENTS)
     tasks: dict[str, str] = worker.get("x-atlas-tasks", {})
-    made = plan(about, workers, least=least, most=most, tried=tried, tasks=tasks)
+    product = any(said_of("format", text) for text in said)
+    made = plan(about, workers, least=least, most=most, tried=tried, tasks=tasks, product=product)
     return _json(fill(schema, made, Stock()))
 
 

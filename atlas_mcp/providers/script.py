@@ -19,7 +19,8 @@ times = 1                              # so often for the same prompt, then the 
 ```
 
 A reply says one thing: `say` (text), `json` (a table, or a string of JSON where null is needed), `tool` (one
-table or several), or `fail`. `contains` looks in `about`, in what the person said, in drafts and in what tools gave.
+table or several), or `fail`. `contains` looks in `about`, in what the person said, in drafts and in what
+tools gave.
 
 `nth` is the turn within the conversation of the prompt: 1 while the conversation holds no answer of the
 model, 2 when it holds one. It is read from the prompt alone, so a run that goes on in another process gets

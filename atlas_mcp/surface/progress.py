@@ -1,4 +1,4 @@
-"""A run's journal as progress notifications that a person understands.
+"""A run's journal as progress notifications that a person understands, and those of the runs that work for it.
 
 What happens is told at once; what is merely going on (text being written, documents being read) is folded to
 a few notifications a second; and silence never lasts long, since hosts give up on a call that says nothing.
@@ -8,19 +8,20 @@ This module knows events and one callable that sends; it does not know the proto
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from atlas_mcp.errors import InvalidInput
 from atlas_mcp.events import Kind
-from atlas_mcp.observe.sentences import PASSING, sentence, shortened
+from atlas_mcp.observe.hearing import hearing
+from atlas_mcp.observe.sentences import PASSING, sentence, shortened, within
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 
     from atlas_mcp.app import Atlas
-    from atlas_mcp.events import Event
+    from atlas_mcp.observe.hearing import Heard, Hearing
     from atlas_mcp.orchestration.asking import Question
     from atlas_mcp.orchestration.voice import Voice
 
@@ -58,20 +59,23 @@ async def follow(
     latest = next((said for event in reversed(past) if (said := sentence(event))), "")
     await teller.tell(f"run {run_id}: {latest or 'begun'}")
     seen = past[-1].seq if past else 0
-    async with teller.telling(lambda: atlas.speaking(run_id)):
+    async with (
+        hearing(atlas, run_id, after=seen) as heard,
+        teller.telling(lambda: atlas.speaking(run_id), heard.teams),
+    ):
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await _Talk(atlas, run_id, teller, seen).hold(ask)
+                await _Talk(atlas, run_id, teller, heard).hold(ask)
 
 
 class _Talk:
     """Hears a run, and has its questions answered, one after another."""
 
-    def __init__(self, atlas: Atlas, run_id: str, teller: Teller, seen: int) -> None:
+    def __init__(self, atlas: Atlas, run_id: str, teller: Teller, heard: Hearing) -> None:
         self._atlas = atlas
         self._run_id = run_id
         self._teller = teller
-        self._seen = seen
+        self._heard = heard
 
     async def hold(self, ask: Ask | None) -> None:
         """Until the run ends, or asks what cannot be answered here."""
@@ -115,12 +119,11 @@ class _Talk:
 
     async def _hear(self, until: Kind, question: str = "") -> bool:
         """Tell of events until one of a kind comes, about a question; False if the run ends first."""
-        async with aclosing(self._atlas.watch(self._run_id, after=self._seen)) as events:
-            async for event in events:
-                self._seen = event.seq
-                await self._teller.hear(event)
-                if event.kind is until and question in {"", event.data["id"]}:
-                    return True
+        async for heard in self._heard:
+            await self._teller.hear(heard)
+            event = heard.event
+            if event.kind is until and question in {"", event.data["id"]}:
+                return True
         return False
 
 
@@ -146,39 +149,47 @@ class Teller:
         """Say something soon, unless there is something newer to say by then."""
         self._folded = said
 
-    async def hear(self, event: Event) -> None:
+    async def hear(self, heard: Heard) -> None:
         """Tell of an event; of one among many like it, soon."""
-        said = sentence(event)
-        if said and event.kind in PASSING:
+        said = sentence(heard.event, heard.team)
+        if said and heard.event.kind in PASSING:
             self.fold(said)
         elif said:
             self._folded = ""
             await self.tell(said)
 
     @asynccontextmanager
-    async def telling(self, speaking: Callable[[], Mapping[str, Voice]]) -> AsyncGenerator[None]:
-        """While inside, tell what was folded and what is spoken, and break every long silence."""
-        going_on = asyncio.create_task(self._keep_telling(speaking))
+    async def telling(
+        self, speaking: Callable[[], Mapping[str, Voice]], teams: Mapping[str, str] | None = None
+    ) -> AsyncGenerator[None]:
+        """While inside, tell what was folded and what is spoken, and break every long silence.
+
+        `teams` are the names of child runs, whose voices are known by `run_id/actor`.
+        """
+        going_on = asyncio.create_task(self._keep_telling(speaking, teams or {}))
         try:
             yield
         finally:
             going_on.cancel()
             await asyncio.wait({going_on})
 
-    async def _keep_telling(self, speaking: Callable[[], Mapping[str, Voice]]) -> None:
+    async def _keep_telling(
+        self, speaking: Callable[[], Mapping[str, Voice]], teams: Mapping[str, str]
+    ) -> None:
         while True:
             await asyncio.sleep(FOLD_SECONDS)
-            if said := self._folded or self._overheard(speaking()):
+            if said := self._folded or self._overheard(speaking(), teams):
                 self._folded = ""
                 await self.tell(said)
             elif monotonic() - self._spoke > HEARTBEAT_SECONDS:
                 await self.tell(f"at work for {monotonic() - self._began:.0f} s")
 
-    def _overheard(self, speaking: Mapping[str, Voice]) -> str:
+    def _overheard(self, speaking: Mapping[str, Voice], teams: Mapping[str, str]) -> str:
         """Who said something since they were last listened to, and the end of it."""
         said = ""
-        for actor, voice in speaking.items():
-            if voice.characters != self._heard.get(actor, 0):
-                said = f"{actor}: {shortened(voice.tail, from_end=True)}"
-                self._heard[actor] = voice.characters
+        for key, voice in speaking.items():
+            if voice.characters != self._heard.get(key, 0):
+                run_id, _, actor = key.rpartition("/")
+                said = within(teams.get(run_id, ""), f"{actor}: {shortened(voice.tail, from_end=True)}")
+                self._heard[key] = voice.characters
         return said

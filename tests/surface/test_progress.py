@@ -9,6 +9,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from atlas_mcp.events import Event, Kind
+from atlas_mcp.observe.hearing import Heard
 from atlas_mcp.orchestration.voice import Voice
 from atlas_mcp.surface import progress
 from atlas_mcp.surface.progress import FOLD_SECONDS, Teller
@@ -35,8 +36,8 @@ class Ear:
         return [said for _, said in self.heard]
 
 
-def event(kind: Kind, **data: object) -> Event:
-    return Event("r_1", 1, "2026-01-01T00:00:00+00:00", kind, "documents#a2", "", data)
+def event(kind: Kind, *, team: str = "", **data: object) -> Heard:
+    return Heard(Event("r_1", 1, "2026-01-01T00:00:00+00:00", kind, "documents#a2", "", data), team)
 
 
 async def test_what_a_model_says_is_folded_to_a_few_notifications_a_second() -> None:

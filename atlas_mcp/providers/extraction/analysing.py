@@ -17,7 +17,7 @@ from atlas_mcp.providers.extraction.facets import compared_things, split_questio
 from atlas_mcp.providers.extraction.relevance import judge
 from atlas_mcp.providers.extraction.telling import told
 from atlas_mcp.providers.extraction.wishes import compares, subject
-from atlas_mcp.text.words import stems
+from atlas_mcp.text.words import content_words, stems
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -31,6 +31,7 @@ __all__ = ["Statement", "analyse", "opposed", "sides", "summary", "worth_stating
 CONTRADICTION = "contradiction"
 _WORTH_STATING = 0.5  # of the best
 _MOST_DISAGREEING = 2
+_SUMMARY_SENTENCES = 4
 _HALF = 0.5
 _ELSEWHERE = 0.4  # what a word in title or heading counts, against one in the sentence
 _CHOICE = re.compile(
@@ -41,7 +42,7 @@ _LONGEST = 1_000
 
 
 class Statement(NamedTuple):
-    """One statement: its kind, its text, the findings it rests on, how sure it is (0 to 0.8, None: nobody knows)."""
+    """One statement: its kind, its text, what it rests on, how sure it is (0 to 0.8; None: unmeasured)."""
 
     kind: str
     text: str
@@ -98,12 +99,13 @@ def analyse(
 
 
 def worth_stating(units: Sequence[Unit], relevance: Relevance, longest: int) -> list[int]:
-    """What is worth stating and has room, the most relevant first; something always."""
+    """What is worth stating and has room, the most relevant first; something wherever words are."""
     total = relevance.total
     ranked = sorted(range(len(units)), key=lambda index: -float(total[index]))
     winners = [index for index in answered_facets(relevance) if index is not None]
     least = _WORTH_STATING * float(total.max(initial=0.0))
-    fitting = [index for index in ranked if len(units[index].plain) <= longest] or ranked[:1]
+    saying = [index for index in ranked if content_words(units[index].plain)]
+    fitting = [index for index in saying if len(units[index].plain) <= longest] or saying[:1]
     worth = [index for index in fitting if index in winners or total[index] >= least]
     return worth or fitting[:1]
 
@@ -121,7 +123,7 @@ def summary(
     compared: Sequence[frozenset[str]],
     longest: int,
 ) -> str:
-    """What the findings come to, in their own sentences with marks: of what is compared, one of each side."""
+    """What the findings come to, in their own sentences with marks: of what is compared, each side first."""
     if not compared:
         return compose(question, units, vectors, longest)["answer"]
     relevance = judge(question, units, vectors)
@@ -130,8 +132,10 @@ def summary(
     spoken = [(index, _sides_of(units[index], compared)) for index in order]
     first = [index for index, named in spoken if len(named) > 1][:1]
     each = [[index for index, named in spoken if named == [side]][:1] for side in range(len(compared))]
+    winners = [index for index in answered_facets(relevance) if index in merged]
+    chosen = dict.fromkeys([*first, *(found for one in each for found in one), *(winners or order[:1])])
     text = ""
-    for index in [*first, *(found for one in each for found in one)] or order[:1]:
+    for index in list(chosen)[:_SUMMARY_SENTENCES]:
         sentence = f"{closed(units[index].plain)} [{units[index].id}]"
         if not text or len(text) + 1 + len(sentence) <= longest:
             text = f"{text} {sentence}".strip()

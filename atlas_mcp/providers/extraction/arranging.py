@@ -18,7 +18,7 @@ from atlas_mcp.providers.extraction.relevance import judge
 from atlas_mcp.providers.extraction.wishes import subject
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from atlas_mcp.messages import Draft
     from atlas_mcp.providers.extraction.questions import Question
@@ -58,7 +58,7 @@ class _Piece:
 
 def heading(goal: str, longest: int = _LONGEST_HEADING) -> str:
     """A heading in the words of a goal, without what it says of the making; cut at a word."""
-    words = _ADDED.sub("", subject(goal)).strip().rstrip(".:;,")
+    words = _ADDED.sub("", subject(goal)).strip().rstrip(".:;,?! ") or goal.strip()
     if len(words) > longest:
         words = words[: longest + 1].rpartition(" ")[0] or words[:longest]
     return words
@@ -98,7 +98,7 @@ def document(
         parts = _by_source(question, units, vectors, listed=layout == "list", longest=longest)
     relevance = judge(question, units, vectors)
     worth = {unit.id: float(total) for unit, total in zip(units, relevance.total, strict=True)}
-    parts = _shorter(_without_repeats(parts), worth, words)
+    parts = _shorter(_without_repeats(parts, _at_home(parts, question, units, relevance)), worth, words)
     texts = [
         "\n\n".join(([f"## {name}"] if name and layout != "flowing" else []) + [_written(pieces)])
         for name, pieces in parts
@@ -219,16 +219,41 @@ def _written(pieces: list[_Piece]) -> str:
     return "\n\n".join(blocks)
 
 
-def _without_repeats(parts: list[tuple[str, list[_Piece]]]) -> list[tuple[str, list[_Piece]]]:
-    """Each sentence where it stands first; a part with nothing of its own goes."""
+def _at_home(
+    parts: list[tuple[str, list[_Piece]]], question: Question, units: Sequence[Unit], relevance: Relevance
+) -> dict[str, int]:
+    """For sentences that stand in several parts, the part whose facet of the question they answer best."""
+    facets = [heading(facet.query) for facet in question.facets]
+    columns = {number: facets.index(name) for number, (name, _) in enumerate(parts) if name in facets}
+    rows = {unit.id: number for number, unit in enumerate(units)}
+    places: dict[str, list[int]] = {}
+    home: dict[str, int] = {}
+    for number, (_, pieces) in enumerate(parts):
+        for piece in pieces:
+            places.setdefault(piece.key, []).append(number)
+            cited = [rows[name] for name in _NAME.findall(piece.text) if name in rows]
+            offered = [each for each in places[piece.key] if each in columns]
+            if piece.key and cited and len(offered) > 1:
+                home[piece.key] = max(
+                    offered, key=lambda each: float(relevance.by_facet[cited[0], columns[each]])
+                )
+    return home
+
+
+def _without_repeats(
+    parts: list[tuple[str, list[_Piece]]], home: Mapping[str, int] | None = None
+) -> list[tuple[str, list[_Piece]]]:
+    """Each sentence once: where it is at `home`, else where it stands first; an empty part goes."""
     seen: set[str] = set()
     kept: list[tuple[str, list[_Piece]]] = []
-    for name, pieces in parts:
+    for number, (name, pieces) in enumerate(parts):
         fresh: list[_Piece] = []
         for piece in pieces:
-            if not piece.key or piece.key not in seen:
+            elsewhere = (home or {}).get(piece.key, number) != number
+            if not piece.key or not (elsewhere or piece.key in seen):
                 fresh.append(piece)
-            seen.add(piece.key)
+            if not elsewhere:
+                seen.add(piece.key)
         if any(piece.text for piece in fresh):
             kept.append((name, fresh))
     return kept

@@ -66,6 +66,7 @@ def plan(
     most: int,
     tried: Iterable[str] = (),
     tasks: Mapping[str, str] | None = None,
+    product: bool = False,
 ) -> dict[str, Any]:
     """`least` to `most` assignments: every goal to all who find, what they find to those who go on from it.
 
@@ -73,9 +74,11 @@ def plan(
     that were tried before give way to narrower ones made of the question's content words; with none of those
     left the plan is as short as it may be, and repeats the question. `tasks` say what kind of work each
     worker does; by default all find. Those who analyse, write or rate come after those who feed them, and a
-    team that does so is sent only where the question asks for it.
+    team that does so is sent only where the question asks for it; `product` says that a text is wished for,
+    whatever the question says.
     """
-    stages = _stages(about, workers, tasks or {}, most)
+    asked = wishes(about).union((Wish.WRITING, Wish.RATING) if product else ())
+    stages = _stages(asked, workers, tasks or {}, most)
     finders = stages.pop(Wish.FINDING, [])
     whole = subject(about) if stages or any(map(_is_team, finders)) else about
     known = [_key(goal) for goal in tried]
@@ -94,9 +97,10 @@ def _is_team(worker: str) -> bool:
     return worker.startswith(_A_TEAM)
 
 
-def _stages(about: str, workers: Sequence[str], tasks: Mapping[str, str], most: int) -> dict[Wish, list[str]]:
+def _stages(
+    asked: frozenset[Wish], workers: Sequence[str], tasks: Mapping[str, str], most: int
+) -> dict[Wish, list[str]]:
     """Who takes part, by what they do, in the order in which it is done; no more kinds than have room."""
-    asked = wishes(about)
     stages: dict[Wish, list[str]] = {wish: [] for wish in Wish}
     for worker in workers:
         wish = _WORK.get(TaskType(tasks[worker]), Wish.FINDING) if worker in tasks else Wish.FINDING

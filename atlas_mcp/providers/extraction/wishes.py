@@ -43,7 +43,8 @@ _SOMEBODY = (
     r"|public|press|boss|investors?|ceo|cto|me|us|them|him|her)"
 )
 _RANKED = (
-    r"(?:better|worse|best|worst|safer|cheaper|faster|slower|most|least|highest|lowest|largest|smallest)"
+    r"(?:better|worse|best|worst|safer|safest|cheaper|cheapest|faster|fastest|slower|slowest|most|least"
+    r"|highest|lowest|largest|smallest)"
 )
 _FEW = r"(?:[\w'-]+\s+){0,5}?"
 
@@ -67,7 +68,7 @@ _CUES: dict[Wish, re.Pattern[str]] = {
             rf"{_BEGIN}{_PUT}\b(?!\s+(?:to|access)\b)",
             rf"{_BEGIN}{_MAKE}\s+(?:an?\s+|the\s+|some\s+)?{_FEW}{_PIECE}\b",
             rf"^\W*(?:an?\s+|the\s+)?{_FEW}{_PIECE}\s+(?:on|about|to|for)\b",
-            rf"{_BEGIN}summari[sz]e\b.*\bfor\s+(?:an?\s+|the\s+|our\s+|my\s+|your\s+)?(?:[\w-]+\s+){{0,3}}?{_SOMEBODY}\b",
+            rf"{_BEGIN}summari[sz]e\b.*\bfor\s+(?:an?\s+|the\s+|our\s+|my\s+|your\s+)?(?:[\w'-]+\s+){{0,3}}?{_SOMEBODY}\b",
             rf"\bin the form of\s+an?\s+{_FEW}{_PIECE}\b",
         ),
     }.items()
@@ -77,7 +78,8 @@ _CUES: dict[Wish, re.Pattern[str]] = {
 _COMPARES = re.compile(
     r"\bcompar\w+|\bcontrast\w*|\bversus\b|\bvs\b|\bdiffer\w*|\brather than\b|\binstead of\b"
     r"|\bas opposed to\b|\bbetter\b|\bworse\b|\bweigh\w*|\bsimilarit\w+|\bin common\b|\bpros and cons\b"
-    r"|\b(?:dis)?advantages?\b|\btrade-?offs?\b|\bor\b|\bthan\b",
+    r"|\b(?:dis)?advantages?\b|\btrade-?offs?\b|\bthan\b"
+    r"|\b(?:which|whether|should|choose|prefer)\b.*\bor\b",
     re.IGNORECASE,
 )
 
@@ -200,7 +202,12 @@ def subject(text: str) -> str:
     if len(whole) > _LONGEST:
         return whole
     kept = [bare for clause in _CLAUSE.split(text) if (bare := _without_demand(" ".join(clause.split())))]
-    return " ".join(kept) if any(content_words(each) for each in kept) else whole
+    return " ".join(_ended(kept)) if any(content_words(each) for each in kept) else whole
+
+
+def _ended(clauses: list[str]) -> list[str]:
+    """Clauses with a full stop between them, where they have no mark of their own."""
+    return [each if each[-1] in ".!?;" else f"{each}." for each in clauses[:-1]] + clauses[-1:]
 
 
 def _without_demand(clause: str) -> str:
