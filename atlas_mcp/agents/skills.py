@@ -52,21 +52,22 @@ def load_skills(folder: Path) -> tuple[Skill, ...]:
 def told(skills: Sequence[Skill], named: Sequence[str], file: Path) -> str:
     """What an agent is told of the skills of its team; those that its card, `file`, names in full.
 
+    A card that came from elsewhere may name skills that stayed there: in a team without any it goes without.
+
     Raises:
-        InvalidConfiguration: the card names a skill that there is not.
+        InvalidConfiguration: the card names a skill that is not among the team's.
     """
+    if not skills:
+        return ""
     by_name = {skill.name: skill for skill in skills}
     for name in named:
         if name not in by_name:
             near = get_close_matches(name, by_name, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
-            there = f"Skills: {', '.join(by_name)}.{hint}" if by_name else ""
             raise InvalidConfiguration(
                 f"{file}: skills: there is no skill {name!r}.",
-                remedy=there or f"Write {file.parent / FOLDER / name / _FILE}, or leave the key out.",
+                remedy=f"Skills: {', '.join(by_name)}.{hint}",
             )
-    if not skills:
-        return ""
     listed = "\n".join(f"- {skill.name}: {' '.join(skill.description.split())}" for skill in skills)
     whole = [_in_full(by_name[name]) for name in dict.fromkeys(named)]
     return "\n\n".join([f"# Skills in this team\n{listed}", *whole])

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from atlas_mcp.cli.words import seconds_between, tallied
 from atlas_mcp.events import Kind
 from atlas_mcp.observe.sentences import (
-    answered, counted, escalated, outcome, recovery, review, revision, scored, shortened, version,
+    answered,
+    counted,
+    escalated,
+    outcome,
+    recovery,
+    review,
+    revision,
+    scored,
+    shortened,
+    version,
 )  # fmt: skip
 
 if TYPE_CHECKING:
@@ -27,8 +36,8 @@ _USED = ("input_tokens", "output_tokens", "calls")
 class Line:
     """One step, or one worker with its goal: how far it is and what there is to say of it.
 
-    `since` is the moment it began (ISO 8601), `seconds` what it took once it has ended; `run` is the child run
-    in which a team does the work.
+    `since` is the moment it began (ISO 8601), `seconds` what it took once it has ended; `run` is the child
+    run in which a team does the work.
     """
 
     title: str

@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from atlas_mcp.agents.card import load_card
+from atlas_mcp.agents.skills import FOLDER as SKILLS
 from atlas_mcp.errors import InvalidConfiguration
 from atlas_mcp.evaluation.case import case_files, load_case
 from atlas_mcp.messages import TaskType
@@ -77,6 +78,11 @@ def _check_cards(checked: Checked, folder: Path, wiring: TeamFile) -> None:
         if file.exists() and (card := checked.tried(partial(load_card, file))) is not None:
             _check_tools(checked, file, card, finds=name in wiring.workers and _finds(card))
             checked.tried(partial(check_limits, file, card, wiring.budget))
+            if card.skills and not (folder / SKILLS).is_dir():
+                checked.remarks.append(
+                    f"{file}: skills: {', '.join(card.skills)}: this team has none; the card goes without."
+                    f" To use one, copy its folder to {folder / SKILLS}."
+                )
 
 
 def _finds(card: Card) -> bool:

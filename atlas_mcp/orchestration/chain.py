@@ -7,18 +7,53 @@ from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.messages import TaskType
 from atlas_mcp.orchestration.evidence import marks_in
+from atlas_mcp.quality.statements import SAID_BEFORE
+from atlas_mcp.text.sentences import sentences
+from atlas_mcp.text.words import stems
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from atlas_mcp.messages import Draft
     from atlas_mcp.orchestration.evidence import Evidence
     from atlas_mcp.orchestration.team import Team
 
-__all__ = ["STATEMENTS", "analysis_summary", "evidence_chain", "final_product", "ratings"]
+__all__ = ["analysis_summary", "evidence_chain", "final_product", "ratings", "whole_product"]
 
-STATEMENTS = "\n\n## "
-"""What stands in an analysis as another team gets it between the summary and each kind of statement."""
+_PRODUCTS = ("final_output", "document", "answer", "summary")
+"""Where an output has what the team made, best first."""
+
+_STATEMENTS = "\n\n## "
+"""What stands in the product of an analysis between its summary and each kind of statement."""
+
+
+def whole_product(output: Mapping[str, Any]) -> str:
+    """What a team made, as Markdown; a summary comes with the statements that it does not say itself.
+
+    Statements stand by their kind, each with its marks in the output's own numbers.
+    """
+    whole = next((text for name in _PRODUCTS if (text := output.get(name))), "")
+    if not whole or whole != output.get("summary"):
+        return whole
+    told = [frozenset(stems(each.text)) for each in sentences(whole)]
+    kinds: dict[str, list[str]] = {}
+    for kind, text, ids in _stated(output):
+        words = frozenset(stems(text))
+        if not any(len(words & each) >= SAID_BEFORE * len(words | each) for each in told):
+            kinds.setdefault(kind, []).append(f"- {text} [{', '.join(ids)}]")
+    return whole + "".join(
+        f"{_STATEMENTS}{kind.capitalize()}\n\n" + "\n".join(lines) for kind, lines in kinds.items()
+    )
+
+
+def _stated(output: Mapping[str, Any]) -> Iterator[tuple[str, str, list[str]]]:
+    """What an analysis states: kind, text, ids."""
+    for each in output.get("findings", ()):
+        if "statement" in each:
+            yield each.get("kind") or "finding", each["statement"], each["evidence"]
+    for each in output.get("contradictions", ()):
+        if each.get("text"):
+            yield "contradiction", each["text"], each["finding_ids"]
 
 
 def final_product(
@@ -58,7 +93,7 @@ def analysis_summary(team: Team, assignments: Sequence[Mapping[str, Any]], found
     """What the last analysis says in short, its marks in this run's numbers; None without one."""
     made = (_product_of(each["id"], found) for each in reversed(assignments)
             if _task(team, each) is TaskType.ANALYSIS)  # fmt: skip
-    return next((draft.text.partition(STATEMENTS)[0] for draft in made if draft), None)
+    return next((draft.text.partition(_STATEMENTS)[0] for draft in made if draft), None)
 
 
 def ratings(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.errors import AtlasError, LeaseLost, NothingToShow, TeamChanged
 from atlas_mcp.events import Kind
-from atlas_mcp.orchestration.chain import STATEMENTS
+from atlas_mcp.orchestration.chain import whole_product
 from atlas_mcp.orchestration.context import RunContext
 from atlas_mcp.orchestration.desk import Desk
 from atlas_mcp.orchestration.evidence import handed_over, numbered, remarked
@@ -38,8 +38,6 @@ __all__ = ["Children", "result_of"]
 _RATING = (
     "overall", "truth", "quality", "gate", "why", "absent", "agreement", "judges", "blocked", "revise",
 )  # fmt: skip
-_PRODUCTS = ("final_output", "document", "answer", "summary")
-"""Where an output has what the team made, best first."""
 
 
 class Children:
@@ -197,24 +195,6 @@ def _work(drafts: tuple[Draft, ...]) -> str:
     return "\n\n".join(draft.text for draft in drafts)
 
 
-def _product(output: Mapping[str, Any]) -> str:
-    """What a team made, as Markdown; a summary comes with the statements that it sums up, by their kind."""
-    whole = next((text for name in _PRODUCTS if (text := output.get(name))), "")
-    if not whole or whole != output.get("summary"):
-        return whole
-    kinds: dict[str, list[str]] = {}
-    for each in output.get("findings", []):
-        if "statement" in each:
-            line = f"- {each['statement']} [{', '.join(each['evidence'])}]"
-            kinds.setdefault(each.get("kind") or "finding", []).append(line)
-    for each in output.get("contradictions", []):
-        if each.get("text"):
-            line = f"- {each['text']} [{', '.join(each['finding_ids'])}]"
-            kinds.setdefault("contradiction", []).append(line)
-    parts = (f"{STATEMENTS}{kind.capitalize()}\n\n" + "\n".join(lines) for kind, lines in kinds.items())
-    return whole + "".join(parts)
-
-
 def result_of(row: RunRow, team: Team) -> Result:
     """What a team that has ended hands back: its evidence, what it made of it, and what stays open."""
     output = row.output or {}
@@ -240,7 +220,7 @@ def result_of(row: RunRow, team: Team) -> Result:
         for each in output.get("findings", [])
         if "statement" in each
     ]  # fmt: skip
-    if product := _product(output):
+    if product := whole_product(output):
         title = str(output.get("title") or "")
         text = remarked(product, names)
         drafts.append({"kind": "work", "heading": title, "text": text, "finding_ids": [], "by": by})

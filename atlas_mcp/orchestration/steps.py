@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
 from atlas_mcp.agents.agent import Task
-from atlas_mcp.errors import BudgetSpent, InvalidInput, InvalidOutput, NothingToShow
+from atlas_mcp.errors import BudgetSpent, InvalidInput, InvalidOutput, NothingToShow, ProviderError
 from atlas_mcp.events import Kind
 from atlas_mcp.messages import Draft, Intent, Material, TaskType
 from atlas_mcp.orchestration import chain, evidence, prompts
@@ -366,9 +366,17 @@ class Steps:
         asked = prompts.compose_text(given, found.gaps, drafts=True)
         before = Draft("work", "work", said(state.get("draft", {})), by=self._team.supervisor)
         asked = prompts.revise_text(asked, rated["reasons"])
-        draft, whole = await self._supervisor.compose(
-            asked, found, (*found.drafts, before), f"revise/{number}"
-        )
+        try:
+            draft, whole = await self._supervisor.compose(
+                asked, found, (*found.drafts, before), f"revise/{number}"
+            )
+        except (InvalidOutput, ProviderError) as error:
+            # The version that there is goes out; a better one is not to be had.
+            await self._emit(
+                Kind.ESCALATED, "review", level="kept", reason=f"the revision failed: {error.message}",
+                failures=1,
+            )  # fmt: skip
+            return {"revision": self._team.revisions}
         await self._end("compose", since, findings=len(found.findings))
         revised: Update = {"draft": draft, "revision": number}
         return revised if whole else {**revised, "partial": True}

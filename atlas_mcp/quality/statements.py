@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
-__all__ = ["FULL_SUPPORT", "NO_SUPPORT", "Found", "Statement", "statements"]
+__all__ = ["FULL_SUPPORT", "NO_SUPPORT", "SAID_BEFORE", "Found", "Statement", "statements"]
 
 FULL_SUPPORT = 0.6
 """Share of its words from which a sentence counts as carried; one reworded by half keeps 0.54 of them."""

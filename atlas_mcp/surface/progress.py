@@ -1,4 +1,4 @@
-"""A run's journal as progress notifications that a person understands, and those of the runs that work for it.
+"""A run's journal, and those of the runs that work for it, as notifications that a person understands.
 
 What happens is told at once; what is merely going on (text being written, documents being read) is folded to
 a few notifications a second; and silence never lasts long, since hosts give up on a call that says nothing.

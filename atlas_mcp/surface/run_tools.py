@@ -82,7 +82,8 @@ def run_control(opening: Opening) -> HandMade:
         atlas = await opening.atlas()
         run_id, action = arguments["run_id"], arguments["action"]
         past = await atlas.events(run_id)
-        await atlas.control(run_id, action, reason=arguments.get("reason", ""))
+        changed = arguments.get("changed_team", False)
+        await atlas.control(run_id, action, reason=arguments.get("reason", ""), changed_team=changed)
         await _settled(atlas, run_id, action, past[-1].seq if past else 0)
         return shown(await atlas.result(run_id))
 

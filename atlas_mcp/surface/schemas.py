@@ -132,6 +132,10 @@ RUN_CONTROL = _object(
     run_id=_RUN_ID,
     action={"type": "string", "enum": ["pause", "resume", "cancel"]},
     reason={"type": "string", "description": "Why; kept with the run."},
+    changed_team={
+        "type": "boolean",
+        "description": "Resume an interrupted run with its team as it is now, where its folder changed.",
+    },
 )
 
 RUN_ANSWER = _object(

@@ -81,7 +81,7 @@ async def test_what_was_computed_stands_as_a_list(provider: ExtractiveProvider) 
         found=(*FOUND, finding(5, line, "s3")),
         schema=SECTION,
     )
-    assert f"- {line}" in given["text"].splitlines()[-1]
+    assert given["text"].splitlines()[-1] == f"- {line}. [f5]"
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,8 @@ async def test_what_was_computed_stands_as_a_list(provider: ExtractiveProvider) 
     [
         ("Write a report on how depots recall parcels", "How depots recall parcels"),
         ("How is it recalled (depot, parcel)?", "How is it recalled"),
-        ("x" * 300, "x" * 120),
+        ("Compare depots and lockers", "Depots and lockers"),
+        ("x" * 300, "X" + "x" * 119),
     ],
 )
 def test_a_heading_is_what_the_goal_is_about(goal: str, title: str) -> None:

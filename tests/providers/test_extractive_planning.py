@@ -50,6 +50,9 @@ def sent(question: str, tasks: dict[str, str], most: int = 6, **more: Any) -> li
         ("How did the trend of returns go?", "analysis"),
         ("How much more did North earn than South?", "analysis"),
         ("Which depot is the cheapest?", "analysis"),
+        ("What is the average weight of a parcel?", "analysis"),
+        ("How did the returns of North develop?", "analysis"),
+        ("What does a notice mean?", ""),
         ("Write an e-mail to the carriers about recalls", "writing"),
         ("Please draft a notice on recalls", "writing"),
         ("Summarise the rules for our new carriers' team", "writing"),
@@ -82,7 +85,7 @@ def test_rating_is_asked_for_with_writing_and_never_without() -> None:
         ("Compare the pros and cons of depots and lockers. Then write a memo.", "Depots and lockers"),
         (
             "Compare depots and lockers, and write a brief on which to use",
-            "Compare depots and lockers. Which to use",
+            "Compare depots and lockers; Which to use",
         ),
         ("Write it down.", "Write it down."),
     ],

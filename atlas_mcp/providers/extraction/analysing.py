@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from atlas_mcp.providers.extraction.choosing import answered_facets, distinct, open_facets
-from atlas_mcp.providers.extraction.composing import closed, compose, disagreements, measured
+from atlas_mcp.providers.extraction.composing import compose, disagreements, ended, measured
 from atlas_mcp.providers.extraction.facets import compared_things, split_question
 from atlas_mcp.providers.extraction.relevance import judge
 from atlas_mcp.providers.extraction.telling import told
@@ -136,7 +136,7 @@ def summary(
     chosen = dict.fromkeys([*first, *(found for one in each for found in one), *(winners or order[:1])])
     text = ""
     for index in list(chosen)[:_SUMMARY_SENTENCES]:
-        sentence = f"{closed(units[index].plain)} [{units[index].id}]"
+        sentence = f"{ended(units[index].plain)} [{units[index].id}]"
         if not text or len(text) + 1 + len(sentence) <= longest:
             text = f"{text} {sentence}".strip()
     return text
@@ -150,7 +150,7 @@ def _against(
         return []
     plain = {unit.id: unit.plain for unit in units}
     pairs = [each["finding_ids"] for each in opposed(units, vectors)]
-    both = [(pair, " ".join(closed(plain[name]) for name in pair)) for pair in pairs]
+    both = [(pair, " ".join(ended(plain[name]) for name in pair)) for pair in pairs]
     fitting = [Statement(CONTRADICTION, text, pair, None) for pair, text in both if len(text) <= longest]
     return fitting[: min(_MOST_DISAGREEING, most - 1)]
 

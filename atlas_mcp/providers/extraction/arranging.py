@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from atlas_mcp.providers.extraction.analysing import worth_stating
 from atlas_mcp.providers.extraction.choosing import distinct, open_facets
-from atlas_mcp.providers.extraction.composing import closed
+from atlas_mcp.providers.extraction.composing import ended
 from atlas_mcp.providers.extraction.relevance import judge
 from atlas_mcp.providers.extraction.wishes import subject
 
@@ -34,6 +34,7 @@ _ITEM = re.compile(r"^[ \t]*(?:[-*+]|\d{1,3}[.)])[ \t]+")
 _WHOLE = re.compile(r"^[ \t]*(?:#|\||```|>|---)", re.MULTILINE)
 _INNER = re.compile(r"^(?=#{1,5}[ \t])", re.MULTILINE)
 _ADDED = re.compile(r"\s*\([^()]*\)(?=\??$)")  # what makes a part of a question stand alone, in brackets
+_TOLD_TO = re.compile(r"^(?:compare|contrast|explain|describe|summari[sz]e|list)\s+(?=\w)", re.IGNORECASE)
 _NAME = re.compile(r"\bf\d+\b")
 _LONGEST_HEADING = 120
 _MOST_MARKS = 3
@@ -59,6 +60,8 @@ class _Piece:
 def heading(goal: str, longest: int = _LONGEST_HEADING) -> str:
     """A heading in the words of a goal, without what it says of the making; cut at a word."""
     words = _ADDED.sub("", subject(goal)).strip().rstrip(".:;,?! ") or goal.strip()
+    bare = _TOLD_TO.sub("", words)
+    words = f"{bare[:1].upper()}{bare[1:]}"
     if len(words) > longest:
         words = words[: longest + 1].rpartition(" ")[0] or words[:longest]
     return words
@@ -154,7 +157,7 @@ def _paragraph(
     indexes: list[int], units: Sequence[Unit], merged: dict[int, list[int]], *, listed: bool
 ) -> str:
     """Sentences with their marks; a list where one is asked for, and of what was computed always."""
-    said = [f"{closed(units[index].plain)} [{_marks(units, merged[index])}]" for index in indexes]
+    said = [f"{ended(units[index].plain)} [{_marks(units, merged[index])}]" for index in indexes]
     as_list = listed or bool(units[indexes[0]].computed)
     return "\n".join(f"- {each}" for each in said) if as_list else " ".join(said)
 

@@ -5,6 +5,7 @@ Every sentence is a finding's own. It knows findings and the question, and no sc
 
 from __future__ import annotations
 
+import re
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
     from atlas_mcp.providers.extraction.relevance import Relevance, Vectors
     from atlas_mcp.providers.extraction.units import Unit
 
-__all__ = ["closed", "compose", "disagreements", "measured"]
+__all__ = ["compose", "disagreements", "ended", "measured"]
 
+_ENDED = re.compile(r"[.!?\u2026][\"'\u201d\u2019)\]]*$|[:;]$")
 _ANSWER_SENTENCES = 3
 _NEW = 0.4  # of a further sentence's words, that the answer does not have yet
 _MARKER = len(". [f999] ")
@@ -53,7 +55,7 @@ def compose(
     answering = _answering(units, relevance, [kept[index] for index in winners], list(merged), longest)
     claimed = [*answering, *_by_document(units, [index for index in merged if index not in answering])]
     return {
-        "answer": " ".join(f"{closed(units[index].plain)} [{units[index].id}]" for index in answering),
+        "answer": " ".join(f"{_answered(units[index])} [{units[index].id}]" for index in answering),
         "claims": [
             {"text": units[index].plain, "finding_ids": [units[twin].id for twin in merged[index]]}
             for index in claimed
@@ -64,8 +66,16 @@ def compose(
     }
 
 
-def closed(plain: str) -> str:
-    """A sentence with a full stop, where it ends in no mark of its own."""
+def ended(plain: str) -> str:
+    """A sentence that ends where it ends, so that the next is not read as a part of it."""
+    return plain if _ENDED.search(plain) else f"{plain}."
+
+
+def _answered(unit: Unit) -> str:
+    return ended(unit.plain) if unit.computed else _closed(unit.plain)
+
+
+def _closed(plain: str) -> str:
     return plain if plain[-1:] in '.!?\u2026:;"\u201d)' else f"{plain}."
 
 

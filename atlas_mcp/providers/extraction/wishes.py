@@ -57,7 +57,10 @@ _CUES: dict[Wish, re.Pattern[str]] = {
             r"\bpros and cons\b|\b(?:dis)?advantages?\b|\bdrawbacks?\b|\bdownsides?\b|\btrade-?offs?\b",
             r"\bstrengths?\b|\bweakness(?:es)?\b|\bSWOT\b|\brisks?\b|\bscorecard\b|\bbenefits?\b",
             r"\bwhy\b|\bcauses? and effects?\b|\bwhat (?:caus|led to)\w*|\bimpacts?\b|\bconsequences?\b",
-            r"\btrends?\b|\bgrowth\b|\bgr(?:ew|own)\b|\bcorrelat\w+|\bdevelop(?:ed)? over\b|\bover time\b",
+            r"\btrends?\b|\bgrowth\b|\bgr(?:ew|own)\b|\bcorrelat\w+|\bover time\b",
+            r"\bhow (?:did|has|have)\b.*\b(?:develop(?:ed)?|evolved?|changed?)\b",
+            r"\bhow [\w ]+ (?:developed|evolved)\b",
+            r"\baverages?\b|\bmedians?\b|\bstatistic\w*|\bin total\b|\btotals?\b|\bpercentages?\b",
             r"\bhow (?:much|many|far) (?:more|less|fewer|better|worse|larger|smaller|faster|slower)\b",
             r"\bdifferences?\b|\bdiffers?\b|\bdifferent from\b|\bversus\b|\bvs\b",
             r"\bsimilarit\w+|\bin common\b",
@@ -206,8 +209,8 @@ def subject(text: str) -> str:
 
 
 def _ended(clauses: list[str]) -> list[str]:
-    """Clauses with a full stop between them, where they have no mark of their own."""
-    return [each if each[-1] in ".!?;" else f"{each}." for each in clauses[:-1]] + clauses[-1:]
+    """Clauses that stay apart when they are read as one text."""
+    return [each if each[-1] in "!?;" else f"{each.rstrip('.')};" for each in clauses[:-1]] + clauses[-1:]
 
 
 def _without_demand(clause: str) -> str:
