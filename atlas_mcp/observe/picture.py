@@ -1,4 +1,4 @@
-"""A run's events as a Mermaid flow chart of who did what, and what came of it."""
+"""A run's events as a Mermaid flow chart of who did what, what was decided, and what came of it."""
 
 from __future__ import annotations
 
@@ -6,38 +6,78 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.events import Kind
-from atlas_mcp.observe.sentences import counted, sentence, shortened
+from atlas_mcp.observe.sentences import (
+    answered,
+    counted,
+    escalated,
+    outcome,
+    rated,
+    recovery,
+    review,
+    sentence,
+    shortened,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from atlas_mcp.events import Event
 
 __all__ = ["picture"]
 
+REASONS = 2
+"""Reasons to revise that are shown of a version."""
+
 
 @dataclass(slots=True)
 class _Drawn:
-    """What was seen of one assignment."""
+    """What was seen of one assignment; `run` is that of the team that does it."""
 
     worker: str
     goal: str
     after: list[str]
+    run: str = ""
     outcome: str = "not begun"
     style: str = ""
+    tried: list[str] = field(default_factory=list[str])
     calls: dict[str, int] = field(default_factory=dict[str, int])
+
+
+@dataclass(slots=True)
+class _Part:
+    """A node with what hangs from it: a plan or a revision has `work`, a `decision` or a step has none."""
+
+    lines: list[str]
+    decision: bool = False
+    style: str = ""
+    work: list[str] = field(default_factory=list[str])
+
+    def add(self, line: str) -> None:
+        """Say something more, once: what is taken up again is told again."""
+        if line not in self.lines:
+            self.lines.append(line)
 
 
 @dataclass(slots=True)
 class _Story:
     question: str = ""
     documents: int = 0
-    rounds: dict[int, list[str]] = field(default_factory=dict[int, list[str]])
+    parts: dict[str, _Part] = field(default_factory=dict[str, _Part])
     work: dict[str, _Drawn] = field(default_factory=dict[str, _Drawn])
-    composed: str = ""
-    checked: str = ""
-    state: str = "not finished"
+    revision: int = 0
+    kept: str = ""
+    ends: list[str] = field(default_factory=lambda: ["not finished"])
     style: str = ""
+
+    @property
+    def reviewed(self) -> _Part:
+        """The decision on what came back for the latest plan or revision."""
+        stages = sum(1 for name in self.parts if name.startswith(("plan", "revise")))
+        return self.parts.setdefault(f"review{stages}", _Part(["review"], decision=True))
+
+    def step(self, name: str) -> str:
+        """A step that each version takes anew."""
+        return f"{name}{self.revision + 1 if self.revision else ''}"
 
 
 def picture(events: Iterable[Event]) -> str:
@@ -45,6 +85,8 @@ def picture(events: Iterable[Event]) -> str:
     story = _Story()
     for event in events:
         _take_in(story, event)
+        _take_in_decision(story, event)
+        _take_in_work(story, event)
     return _Drawing().drawn(story)
 
 
@@ -58,24 +100,53 @@ def _take_in(story: _Story, event: Event) -> None:
         case Kind.PLAN_MADE:
             _take_in_plan(story, data)
         case Kind.STEP_STARTED if data["step"] == "compose":
-            story.composed = "compose"
+            story.parts.setdefault(story.step("compose"), _Part(["compose"]))
         case Kind.CHECK_FINISHED:
-            story.checked = sentence(event) or ""
+            story.parts[story.step("check")] = _Part([sentence(event) or ""])
         case Kind.RUN_FINISHED:
-            story.state = data["state"] + (", partial" if data["partial"] else "")
+            limit = f"{data['limit']} reached" if data.get("limit") else ""
+            story.ends = [data["state"] + (", partial" if data["partial"] else ""), limit]
             story.style = "failed" if data["state"] == "failed" else "partial" if data["partial"] else ""
         case _:
-            _take_in_work(story, event)
+            pass
 
 
-def _take_in_plan(story: _Story, data: dict[str, Any]) -> None:
-    story.rounds[data["round"]] = [each["id"] for each in data["assignments"]]
+def _take_in_plan(story: _Story, data: Mapping[str, Any]) -> None:
+    number = data["round"]
+    name = f"revise{data['revision']}" if data.get("revision") else f"plan{number}"
+    part = story.parts.setdefault(name, _Part([f"plan, round {number}"]))
+    part.work = [each["id"] for each in data["assignments"]]
     for each in data["assignments"]:
         story.work[each["id"]] = _Drawn(each["worker"], each["goal"], each["after"])
 
 
+def _take_in_decision(story: _Story, event: Event) -> None:
+    data = event.data
+    match event.kind:
+        case Kind.QUESTION_ASKED if story.parts:
+            story.parts[next(reversed(story.parts))].add("a person is asked")
+        case Kind.QUESTION_ANSWERED if story.parts:
+            story.parts[next(reversed(story.parts))].add(f"a person answers: {answered(data['answer'])}")
+        case Kind.ESCALATED:
+            story.reviewed.add(escalated(data))
+        case Kind.REVIEW_MADE:
+            story.reviewed.add(review(data))
+        case Kind.VERSION_KEPT:
+            name = f"version{data['revision'] + 1}"
+            story.parts[name] = _Part([f"version {data['revision'] + 1}", rated(data)], decision=True)
+            story.kept = name if data["better"] else story.kept
+        case Kind.REVISION_STARTED:
+            story.revision = data["revision"]
+            asked = "" if data.get("minimum") is None else f"{data['minimum']:g} of 5 is asked for"
+            lines = [f"revision {story.revision}", asked, *data["reasons"][:REASONS]]
+            story.parts.setdefault(f"revise{story.revision}", _Part(lines))
+        case _:
+            pass
+
+
 def _take_in_work(story: _Story, event: Event) -> None:
-    drawn = story.work.get(event.actor.rpartition("#")[2])
+    data = event.data
+    drawn = story.work.get(data.get("assignment") or event.actor.rpartition("#")[2])
     if drawn is None:
         return
     match event.kind:
@@ -83,12 +154,17 @@ def _take_in_work(story: _Story, event: Event) -> None:
             # Work that is taken up again is told again from its beginning.
             drawn.outcome = "at work"
             drawn.calls.clear()
+            drawn.tried.clear()
         case Kind.WORK_FINISHED:
-            drawn.outcome = counted(event.data["findings"], "finding")
+            drawn.outcome, drawn.style = outcome(data), "partial" if data.get("partial") else ""
         case Kind.WORK_FAILED:
-            drawn.outcome, drawn.style = f"failed: {event.data['error']['message']}", "failed"
+            drawn.outcome, drawn.style = f"failed: {data['error']['message']}", "failed"
+        case Kind.CHILD_STARTED:
+            drawn.run = data["run"]
+        case Kind.RECOVERY_TRIED:
+            drawn.tried.append(f"{data['error']['code'].replace('_', ' ')}: {recovery(data)}")
         case Kind.TOOL_STARTED:
-            tool = event.data["tool"]
+            tool = data["tool"]
             drawn.calls[tool] = drawn.calls.get(tool, 0) + 1
         case _:
             pass
@@ -106,16 +182,17 @@ class _Drawing:
         self._add("question", f"([{_label(story.question)}])")
         if story.documents:
             self._add("documents", f"[/{_label(counted(story.documents, 'document'))}/]")
-        for number, names in story.rounds.items():
-            self._add(f"plan{number}", f"[{_label(f'plan, round {number}')}]")
-            self._add_work({name: story.work[name] for name in names}, f"plan{number}")
-        for name, text in (("compose", story.composed), ("check", story.checked)):
-            if text:
-                self._add(name, f"[{_label(text)}]")
-        self._add("finish", f"([{_label(story.state)}])", story.style)
+        for name, part in story.parts.items():
+            kept = name == story.kept
+            label = _label(*part.lines, "kept" if kept else "")
+            self._add(name, f"{{{label}}}" if part.decision else f"[{label}]", "kept" if kept else "")
+            if part.work:
+                self._add_work(story, name, part.work)
+        self._add("finish", f"([{_label(*story.ends)}])", story.style)
         self.lines += [
             "  classDef failed stroke:#c0392b,stroke-width:2px",
             "  classDef partial stroke:#b9770e,stroke-width:2px",
+            "  classDef kept stroke:#1e8449,stroke-width:2px",
         ]
         return "\n".join(self.lines) + "\n"
 
@@ -124,16 +201,28 @@ class _Drawing:
         self.lines += [f"  {tip} --> {node}" for tip in (self.tips if tips is None else tips)]
         self.tips = [node]
 
-    def _add_work(self, work: dict[str, _Drawn], plan: str) -> None:
+    def _add_work(self, story: _Story, head: str, names: list[str]) -> None:
+        work = {name: story.work[name] for name in names}
         for name, drawn in work.items():
-            calls = ", ".join(
-                f"{count} × {tool}"  # noqa: RUF001 - a label, read by people
-                for tool, count in drawn.calls.items()
-            )
-            label = _label(f"{drawn.worker} {name}", drawn.goal, calls, drawn.outcome)
-            self._add(_node(name), f"[{label}]", drawn.style, [_node(each) for each in drawn.after] or [plan])
+            here = [_node(each) for each in drawn.after if each in work]
+            self._add(_node(name), _shape(name, drawn), drawn.style, here or [head])
+            # What a revision goes by is plain, and so many lines from far above would hide everything else.
+            if head.startswith("plan"):
+                earlier = [each for each in drawn.after if each in story.work and each not in work]
+                self.lines += [f"  {_node(each)} -.-> {_node(name)}" for each in earlier]
         waited_for = {each for drawn in work.values() for each in drawn.after}
-        self.tips = [_node(name) for name in work if name not in waited_for] or [plan]
+        self.tips = [_node(name) for name in work if name not in waited_for] or [head]
+
+
+def _shape(name: str, drawn: _Drawn) -> str:
+    calls = ", ".join(
+        f"{count} × {tool}"  # noqa: RUF001 - a label, read by people
+        for tool, count in drawn.calls.items()
+    )
+    run = f"run {drawn.run}" if drawn.run else ""
+    worker = drawn.worker.removeprefix("team:") if drawn.run else drawn.worker
+    label = _label(f"{worker} {name}", drawn.goal, run, calls, *drawn.tried, drawn.outcome)
+    return f"[[{label}]]" if drawn.run else f"[{label}]"
 
 
 def _node(name: str) -> str:

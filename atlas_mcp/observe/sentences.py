@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from atlas_mcp.events import Event
 
 __all__ = [
-    "PASSING", "SILENT", "answered", "counted", "escalated", "outcome", "recovery", "review", "revision",
-    "scored", "sentence", "shortened", "version", "within",
+    "PASSING", "SILENT", "answered", "counted", "escalated", "outcome", "rated", "recovery", "review",
+    "revision", "scored", "sentence", "shortened", "version", "within",
 ]  # fmt: skip
 
 LONGEST = 120
@@ -63,14 +63,14 @@ def scored(data: Mapping[str, Any]) -> str:
 
 
 def outcome(data: Mapping[str, Any]) -> str:
-    """What work gave, by what there is of it: `2 findings, 3 statements`, or `rated 3.1 of 5: revise`."""
+    """What work gave, such as `2 findings, 3 statements`; of a rating what it says."""
     told = [counted(data["findings"], "finding")] if data["findings"] else []
     kinds: Mapping[str, int] = data.get("kinds") or {"": data.get("drafts", 0)}
     told += [counted(number, _DRAFTS.get(kind, "draft")) for kind, number in kinds.items() if number]
     if verdicts := data.get("verdicts"):
         told.append(counted(verdicts, "verdict"))
     if rating := data.get("rating"):
-        told.append(f"rated {_of_five(rating['score'])}, {_GATES.get(rating['gate'], rating['gate'])}")
+        told.append(f"rated {rated(rating)}")
     if not told:
         told.append("no verdicts" if "verdicts" in data else counted(0, "finding"))
     return ", ".join([*told, "partial"] if data.get("partial") else told)
@@ -104,10 +104,15 @@ def revision(data: Mapping[str, Any]) -> str:
 def version(data: Mapping[str, Any]) -> str:
     """What a version was rated, and which is kept."""
     number = data["revision"] + 1
-    rated = f"version {number}: {_of_five(data['score'])}, {_GATES.get(data['gate'], data['gate'])}"
+    said = f"version {number}: {rated(data)}"
     if not data["better"]:
-        return f"{rated}; an earlier one is kept"
-    return f"{rated}; kept" if data["gate"] == "pass" or number > 1 else rated
+        return f"{said}; an earlier one is kept"
+    return f"{said}; kept" if data["gate"] == "pass" or number > 1 else said
+
+
+def rated(data: Mapping[str, Any]) -> str:
+    """A score and what it means for the work: `3.1 of 5, to be revised`."""
+    return f"{_of_five(data['score'])}, {_GATES.get(data['gate'], data['gate'])}"
 
 
 def _of_five(score: float | None) -> str:

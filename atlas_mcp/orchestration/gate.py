@@ -37,11 +37,11 @@ _ITEM = re.compile(r"\A\s*(?:[-*+]|\d{1,3}[.)]|>)\s+")
 
 
 def prose(markdown: str) -> list[str]:
-    """The paragraphs of a Markdown text that say something: no headings, tables, rules or code."""
+    """The paragraphs of a Markdown text that say something: no headings, tables, rules, code or marks of ours."""
     paragraphs: list[str] = []
     lines: list[str] = []
     code = False
-    for line in (*markdown.splitlines(), ""):
+    for line in (*markdown.replace(UNSUPPORTED, "").splitlines(), ""):
         if line.lstrip().startswith("```"):
             code = not code
         item = _ITEM.match(line)

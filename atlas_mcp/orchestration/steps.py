@@ -370,12 +370,8 @@ class Steps:
             draft, whole = await self._supervisor.compose(
                 asked, found, (*found.drafts, before), f"revise/{number}"
             )
-        except (InvalidOutput, ProviderError) as error:
-            # The version that there is goes out; a better one is not to be had.
-            await self._emit(
-                Kind.ESCALATED, "review", level="kept", reason=f"the revision failed: {error.message}",
-                failures=1,
-            )  # fmt: skip
+        except (InvalidOutput, ProviderError) as error:  # the version that there is goes out
+            await escalated(self._context, "supervisor", [error.to_dict()])
             return {"revision": self._team.revisions}
         await self._end("compose", since, findings=len(found.findings))
         revised: Update = {"draft": draft, "revision": number}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from atlas_mcp.providers.extraction.choosing import answered_facets, distinct, open_facets
-from atlas_mcp.providers.extraction.composing import compose, disagreements, ended, measured
+from atlas_mcp.providers.extraction.composing import apart, compose, disagreements, ended, measured
 from atlas_mcp.providers.extraction.facets import compared_things, split_question
 from atlas_mcp.providers.extraction.relevance import judge
 from atlas_mcp.providers.extraction.telling import told
@@ -134,12 +134,12 @@ def summary(
     each = [[index for index, named in spoken if named == [side]][:1] for side in range(len(compared))]
     winners = [index for index in answered_facets(relevance) if index in merged]
     chosen = dict.fromkeys([*first, *(found for one in each for found in one), *(winners or order[:1])])
-    text = ""
+    said: list[str] = []
     for index in list(chosen)[:_SUMMARY_SENTENCES]:
         sentence = f"{ended(units[index].plain)} [{units[index].id}]"
-        if not text or len(text) + 1 + len(sentence) <= longest:
-            text = f"{text} {sentence}".strip()
-    return text
+        if not said or len(apart([*said, sentence])) <= longest:
+            said.append(sentence)
+    return apart(said)
 
 
 def _against(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from atlas_mcp.providers.extraction.analysing import worth_stating
 from atlas_mcp.providers.extraction.choosing import distinct, open_facets
-from atlas_mcp.providers.extraction.composing import ended
+from atlas_mcp.providers.extraction.composing import apart, ended
 from atlas_mcp.providers.extraction.relevance import judge
 from atlas_mcp.providers.extraction.wishes import subject
 
@@ -159,7 +159,7 @@ def _paragraph(
     """Sentences with their marks; a list where one is asked for, and of what was computed always."""
     said = [f"{ended(units[index].plain)} [{_marks(units, merged[index])}]" for index in indexes]
     as_list = listed or bool(units[indexes[0]].computed)
-    return "\n".join(f"- {each}" for each in said) if as_list else " ".join(said)
+    return "\n".join(f"- {each}" for each in said) if as_list else apart(said)
 
 
 def _marks(units: Sequence[Unit], twins: list[int]) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from atlas_mcp.providers.extraction.relevance import Relevance, Vectors
     from atlas_mcp.providers.extraction.units import Unit
 
-__all__ = ["compose", "disagreements", "ended", "measured"]
+__all__ = ["apart", "compose", "disagreements", "ended", "measured"]
 
 _ENDED = re.compile(r"[.!?\u2026][\"'\u201d\u2019)\]]*$|[:;]$")
 _ANSWER_SENTENCES = 3
@@ -55,7 +55,7 @@ def compose(
     answering = _answering(units, relevance, [kept[index] for index in winners], list(merged), longest)
     claimed = [*answering, *_by_document(units, [index for index in merged if index not in answering])]
     return {
-        "answer": " ".join(f"{_answered(units[index])} [{units[index].id}]" for index in answering),
+        "answer": _told(units, answering),
         "claims": [
             {"text": units[index].plain, "finding_ids": [units[twin].id for twin in merged[index]]}
             for index in claimed
@@ -71,8 +71,20 @@ def ended(plain: str) -> str:
     return plain if _ENDED.search(plain) else f"{plain}."
 
 
-def _answered(unit: Unit) -> str:
-    return ended(unit.plain) if unit.computed else _closed(unit.plain)
+def apart(sentences: Sequence[str]) -> str:
+    """Sentences as one text; what begins with a small letter begins a paragraph, so as to be one of its own."""
+    text = ""
+    for each in sentences:
+        text += f"{chr(10) * 2 if each[:1].islower() else ' '}{each}" if text else each
+    return text
+
+
+def _told(units: Sequence[Unit], answering: Sequence[int]) -> str:
+    """The answer's sentences, each with its mark."""
+    said = [(units[index].plain, units[index]) for index in answering]
+    if any(unit.computed for _, unit in said):
+        return apart([f"{ended(plain)} [{unit.id}]" for plain, unit in said])
+    return " ".join(f"{_closed(plain)} [{unit.id}]" for plain, unit in said)
 
 
 def _closed(plain: str) -> str:
