@@ -142,7 +142,9 @@ async def follow(atlas: Atlas, run_id: str, *, manner: Manner, as_json: bool, ou
         stderr().print(f"Run {run_id} {told}. Look at it: atlas-mcp runs show {run_id}", soft_wrap=True)
         return Exit.INTERRUPTED
     if not (await atlas.get(run_id)).final:
-        return abandoned(run_id)
+        from atlas_mcp.cli.branches import root_of
+
+        return abandoned((await root_of(atlas, await atlas.get(run_id))).run_id)
     return await give(atlas, run_id, as_json=as_json)
 
 

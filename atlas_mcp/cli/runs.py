@@ -16,7 +16,10 @@ from atlas_mcp.cli.terminal import Exit, give_json, perform, stderr, stdout
 from atlas_mcp.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from atlas_mcp.app import Atlas
+    from atlas_mcp.cli.branches import Branch
     from atlas_mcp.cli.live import Manner
     from atlas_mcp.orchestration.store import RunRow
 
@@ -104,21 +107,31 @@ def _tabulate(rows: list[RunRow]) -> None:
 
 @runs.command("show")
 def show_run(run_id: RunId = "last", as_json: AsJson = False) -> None:
-    """Tell what happened in a run: plan, work, tools, usage, failures with their cause."""
+    """Tell what happened in a run: plan, work, tools, usage, failures and their cause, its teams' runs."""
     perform(_show(run_id, as_json=as_json))
 
 
 async def _show(run_id: str, *, as_json: bool) -> Exit:
+    from atlas_mcp.cli.branches import branches_of
     from atlas_mcp.cli.story import tell_story
 
     async with opened() as atlas:
         row = await _find(atlas, run_id)
         events = await atlas.events(row.run_id)
+        branches = await branches_of(atlas, events)
     if as_json:
-        give_json({"run": asdict(row), "events": [asdict(event) for event in events]})
+        told = [asdict(event) for event in events]
+        give_json({"run": asdict(row), "events": told, "children": _children(branches)})
     else:
-        tell_story(stdout(), row, events)
+        tell_story(stdout(), row, events, branches)
     return Exit.DONE
+
+
+def _children(branches: Sequence[Branch]) -> list[dict[str, Any]]:
+    return [
+        {"assignment": each.assignment, "run": _facts(each.row), "children": _children(each.branches)}
+        for each in branches
+    ]
 
 
 @runs.command("watch")
@@ -128,12 +141,13 @@ def watch_run(run_id: RunId = "last", plain: Plain = False, as_json: AsJson = Fa
 
 
 async def _watch(run_id: str, manner: Manner, *, as_json: bool) -> Exit:
+    from atlas_mcp.cli.branches import root_of
     from atlas_mcp.orchestration.store import RunState
 
     async with opened() as atlas:
         row = await _find(atlas, run_id)
         if row.state is RunState.INTERRUPTED:
-            return abandoned(row.run_id)
+            return abandoned((await root_of(atlas, row)).run_id)
         return await follow(atlas, row.run_id, manner=manner, as_json=as_json, ours=False)
 
 

@@ -5,10 +5,23 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from atlas_mcp.cli.branches import tell_branches
 from atlas_mcp.cli.live import STATE_STYLES
 from atlas_mcp.cli.words import ago, seconds_between, spent, tallied
 from atlas_mcp.events import Kind
-from atlas_mcp.observe.sentences import answered, counted, scored, shortened
+from atlas_mcp.observe.sentences import (
+    answered,
+    counted,
+    escalated,
+    outcome,
+    rated,
+    recovery,
+    review,
+    revision,
+    scored,
+    shortened,
+    version,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +29,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
+    from atlas_mcp.cli.branches import Branch
     from atlas_mcp.events import Event
     from atlas_mcp.orchestration.store import RunRow
 
@@ -26,12 +40,17 @@ Part: TypeAlias = tuple[str, str]
 """A piece of a line and its style."""
 
 
-def tell_story(console: Console, row: RunRow, events: Sequence[Event]) -> None:
-    """Print the story of a run."""
+def tell_story(
+    console: Console, row: RunRow, events: Sequence[Event], branches: Sequence[Branch] = ()
+) -> None:
+    """Print the story of a run, and as a tree the runs that worked for it."""
     teller = _Teller(console, events)
     teller.head(row)
     for event in events:
         teller.tell(event)
+    if branches:
+        console.print()
+        tell_branches(console, branches)
     teller.end(row)
 
 
@@ -52,6 +71,8 @@ class _Teller:
             0, (f"{row.run_id}  ", "bold"), (row.state, STATE_STYLES.get(row.state, "")),
             (", partial" if row.partial else "", "yellow"), (f"  {row.team}, {ago(row.created_at)}", "dim"),
         )  # fmt: skip
+        if row.parent_run_id:
+            self._line(0, ("part of run ", "dim"), (row.parent_run_id, ""))
         for name, value in row.input.items():
             self._line(0, (f"{name}: ", "dim"), (str(value), ""))
         for document in row.options.get("documents", ()):
@@ -88,6 +109,10 @@ class _Teller:
                 self._timed(event, (f"told to {data['verb']}", "yellow"), (_why(data), ""))
             case Kind.STEP_STARTED:
                 self._timed(event, (data["label"], "bold"))
+            case Kind.REVISION_STARTED:
+                self._timed(event, (revision(data), "bold"))
+                for reason in data["reasons"]:
+                    self._line(1, (shortened(reason, 300), ""))
             case Kind.PLAN_MADE:
                 self._plan(data)
             case Kind.STEP_FINISHED if data["step"] == "plan":
@@ -199,7 +224,31 @@ def _said(data: Data) -> list[Part]:
 
 def _worked(data: Data) -> list[Part]:
     lost = f", {data['dropped']} dropped as not verbatim" if data["dropped"] else ""
-    return [(f"{counted(data['findings'], 'finding')}{lost}", "green"), _took(data)]
+    return [(f"{outcome(data)}{lost}", "green"), _took(data)]
+
+
+def _child(data: Data) -> list[Part]:
+    return [(f"the {data['team']} team, run ", "cyan"), (data["run"], "")]
+
+
+def _recovered(data: Data) -> list[Part]:
+    return [
+        (f"{recovery(data)}: ", "yellow"),
+        (data["error"]["message"], ""),
+        (f" ({data['reason']})", "dim"),
+    ]
+
+
+def _reviewed(data: Data) -> list[Part]:
+    return [("review: ", "cyan"), (review(data), "")]
+
+
+def _escalated(data: Data) -> list[Part]:
+    return [(escalated(data), "yellow")]
+
+
+def _version(data: Data) -> list[Part]:
+    return [(version(data), "green" if data["gate"] == "pass" else "yellow")]
 
 
 def _work_failed(data: Data) -> list[Part]:
@@ -207,6 +256,8 @@ def _work_failed(data: Data) -> list[Part]:
 
 
 def _checked(data: Data) -> list[Part]:
+    if "gate" in data:
+        return [(f"rated {rated(data)}", "green"), (f" ({data['why']})" if data.get("why") else "", "dim")]
     quotes = counted(data["quotes"], "verified quote")
     aside = f", {data['unsupported']} not supported" if data["unsupported"] else ""
     return [(f"{counted(data['claims'], 'claim')}, {quotes}{aside}{scored(data)}", "green")]
@@ -226,6 +277,11 @@ _DETAILS: dict[Kind, Callable[[Data], list[Part]]] = {
     Kind.OUTPUT_REPAIRED: _sent_back,
     Kind.QUESTION_ASKED: _asked,
     Kind.QUESTION_ANSWERED: _said,
+    Kind.CHILD_STARTED: _child,
+    Kind.RECOVERY_TRIED: _recovered,
+    Kind.ESCALATED: _escalated,
+    Kind.REVIEW_MADE: _reviewed,
+    Kind.VERSION_KEPT: _version,
     Kind.WORK_FINISHED: _worked,
     Kind.WORK_FAILED: _work_failed,
     Kind.CHECK_FINISHED: _checked,

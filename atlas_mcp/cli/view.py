@@ -12,6 +12,7 @@ from atlas_mcp.observe.sentences import (
     counted,
     escalated,
     outcome,
+    rated,
     recovery,
     review,
     revision,
@@ -145,10 +146,9 @@ class RunView:
                 self._latest("recall").note = data["label"]
             case Kind.CHECK_FINISHED:
                 aside = f", {data['unsupported']} set aside" if data["unsupported"] else ""
-                self._latest("check").note = (
-                    f"{counted(data['claims'], 'claim')}, {counted(data['quotes'], 'quote')} verified{aside}"
-                    f"{scored(data)}"
-                )
+                verified = f"{counted(data['claims'], 'claim')}, {counted(data['quotes'], 'quote')} verified"
+                told = f"rated {rated(data)}" if "gate" in data else f"{verified}{aside}{scored(data)}"
+                self._latest("check").note = told
             case _:
                 pass
 

@@ -16,7 +16,7 @@ from atlas_mcp.events import Event, Kind
 from atlas_mcp.observe.sentences import within
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Iterable
 
 __all__ = ["Heard", "Hearing", "Journals", "hearing"]
 
@@ -24,7 +24,7 @@ AHEAD = 32
 """Events that are read ahead of whoever hears them."""
 
 HEAR_OUT_SECONDS = 2.0
-"""How long what came of a child's work is held back for what the child did."""
+"""How long what came of a child's work, or the end of its parent, is held back for what the child did."""
 
 
 class Journals(Protocol):
@@ -112,7 +112,9 @@ class Hearing:
         async with aclosing(self._journals.watch(run_id, after=after)) as events:
             async for event in events:
                 if event.kind in {Kind.WORK_FINISHED, Kind.WORK_FAILED}:
-                    await self._hear_out(children.get(event.data["assignment"], ""))
+                    await self._hear_out([children.get(event.data["assignment"], "")])
+                elif event.kind is Kind.RUN_FINISHED:
+                    await self._hear_out(children.values())
                 self._seen[run_id] = event.seq
                 await self._queue.put(Heard(event, team))
                 if event.kind is Kind.CHILD_STARTED:
@@ -157,9 +159,9 @@ class Hearing:
         except Exception as error:  # noqa: BLE001 - it is raised where the events are read
             await self._queue.put(error)
 
-    async def _hear_out(self, run_id: str) -> None:
-        if listening := self._listening.get(run_id):
-            await asyncio.wait({listening}, timeout=HEAR_OUT_SECONDS)
+    async def _hear_out(self, run_ids: Iterable[str]) -> None:
+        if listening := {self._listening[run_id] for run_id in run_ids if run_id in self._listening}:
+            await asyncio.wait(listening, timeout=HEAR_OUT_SECONDS)
 
 
 @asynccontextmanager

@@ -70,7 +70,9 @@ def outcome(data: Mapping[str, Any]) -> str:
     if verdicts := data.get("verdicts"):
         told.append(counted(verdicts, "verdict"))
     if rating := data.get("rating"):
-        told.append(f"rated {rated(rating)}")
+        # A rating that was cut short decides nothing.
+        said = _of_five(rating["score"]) if data.get("partial") else rated(rating)
+        told.append(said if rating["score"] is None else f"rated {said}")
     if not told:
         told.append("no verdicts" if "verdicts" in data else counted(0, "finding"))
     return ", ".join([*told, "partial"] if data.get("partial") else told)
@@ -98,7 +100,8 @@ def review(data: Mapping[str, Any]) -> str:
 def revision(data: Mapping[str, Any]) -> str:
     """Why another version is made."""
     asked = "" if data.get("minimum") is None else f", {data['minimum']:g} is asked for"
-    return f"revision {data['revision']}: the best is {_of_five(data['score'])}{asked}"
+    best = "has no score" if data["score"] is None else f"is {_of_five(data['score'])}"
+    return f"revision {data['revision']}: the best {best}{asked}"
 
 
 def version(data: Mapping[str, Any]) -> str:
@@ -116,7 +119,7 @@ def rated(data: Mapping[str, Any]) -> str:
 
 
 def _of_five(score: float | None) -> str:
-    return "not rated" if score is None else f"{round(score, 2):g} of 5"
+    return "no score" if score is None else f"{round(score, 2):g} of 5"
 
 
 def answered(answer: Mapping[str, Any]) -> str:
@@ -129,6 +132,8 @@ def answered(answer: Mapping[str, Any]) -> str:
 
 def _checked(event: Event) -> str:
     data = event.data
+    if "gate" in data:
+        return f"check: rated {rated(data)}"
     lost = f", {data['unsupported']} not supported" if data["unsupported"] else ""
     verified = f"{counted(data['claims'], 'claim')}, {counted(data['quotes'], 'quote')} verified"
     return f"check: {verified}{lost}{scored(data)}"
@@ -185,7 +190,7 @@ _SENTENCES: dict[Kind, Callable[[Event], str]] = {
 }
 
 _DRAFTS = {"statement": "statement", "section": "section", "work": "text"}
-_GATES = {"pass": "good enough", "revise": "to be revised", "fail": "failed"}
+_GATES = {"pass": "good enough", "revise": "to be revised", "fail": "rejected"}
 _WAYS = {
     "retry": "the same again", "other_member": "by another model", "smaller_task": "with less material",
     "other_worker": "by another worker",

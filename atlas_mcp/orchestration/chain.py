@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.messages import TaskType
 from atlas_mcp.orchestration.evidence import marks_in
+from atlas_mcp.orchestration.gate import resting
 from atlas_mcp.quality.statements import SAID_BEFORE
 from atlas_mcp.text.sentences import sentences
 from atlas_mcp.text.words import stems
@@ -48,9 +49,8 @@ def whole_product(output: Mapping[str, Any]) -> str:
 
 def _stated(output: Mapping[str, Any]) -> Iterator[tuple[str, str, list[str]]]:
     """What an analysis states: kind, text, ids."""
-    for each in output.get("findings", ()):
-        if "statement" in each:
-            yield each.get("kind") or "finding", each["statement"], each["evidence"]
+    for each in resting(output, "findings"):
+        yield each.get("kind") or "finding", each["statement"], each["evidence"]
     for each in output.get("contradictions", ()):
         if each.get("text"):
             yield "contradiction", each["text"], each["finding_ids"]

@@ -18,6 +18,7 @@ from atlas_mcp.orchestration.chain import whole_product
 from atlas_mcp.orchestration.context import RunContext
 from atlas_mcp.orchestration.desk import Desk
 from atlas_mcp.orchestration.evidence import handed_over, numbered, remarked
+from atlas_mcp.orchestration.gate import resting
 from atlas_mcp.orchestration.lease import Lease, assert_held
 from atlas_mcp.orchestration.ledger import Ledger
 from atlas_mcp.orchestration.limits import Limits
@@ -200,7 +201,10 @@ def result_of(row: RunRow, team: Team) -> Result:
     output = row.output or {}
     sources = {source["id"]: source for source in output.get("sources", [])}
     keys = ("sha256", "uri", "title", "retrieved_at")
-    shown = output.get("evidence") or [each for each in output.get("findings", []) if "quote" in each]
+    listed: list[Any] = output.get("findings", [])
+    shown: list[dict[str, Any]] = output.get("evidence") or [
+        each for each in listed if "quote" in each and "source_id" in each
+    ]
     evidence = [each for each in shown if each["source_id"] in sources]
     names = {each["id"]: f"f{number}" for number, each in enumerate(evidence, start=1)}
     findings = [
@@ -217,8 +221,7 @@ def result_of(row: RunRow, team: Team) -> Result:
     drafts = [
         {"kind": "statement", "heading": each.get("kind") or "", "text": each["statement"],
          "finding_ids": [names[one] for one in each["evidence"] if one in names], "by": by}
-        for each in output.get("findings", [])
-        if "statement" in each
+        for each in resting(output, "findings")
     ]  # fmt: skip
     if product := whole_product(output):
         title = str(output.get("title") or "")

@@ -15,7 +15,9 @@ from atlas_mcp.quality.citations import Verdict, judge_claims, judge_sentences, 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["ANSWERS", "DOCUMENTS", "UNSUPPORTED", "faults", "prose", "said", "statements_of", "supported"]
+__all__ = [
+    "ANSWERS", "DOCUMENTS", "UNSUPPORTED", "faults", "prose", "resting", "said", "statements_of", "supported",
+]  # fmt: skip
 
 UNSUPPORTED = "[unsupported]"
 """What follows a sentence of an answer that no finding carries."""
@@ -37,7 +39,7 @@ _ITEM = re.compile(r"\A\s*(?:[-*+]|\d{1,3}[.)]|>)\s+")
 
 
 def prose(markdown: str) -> list[str]:
-    """The paragraphs of a Markdown text that say something: no headings, tables, rules, code or marks of ours."""
+    """The paragraphs of a Markdown text that say something: no headings, tables, rules, code, our marks."""
     paragraphs: list[str] = []
     lines: list[str] = []
     code = False
@@ -59,11 +61,11 @@ def statements_of(draft: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [
         {"text": each[text], "finding_ids": each[ids]}
         for name, (text, ids) in _LISTS.items()
-        for each in _resting(draft, name)
+        for each in resting(draft, name)
     ]
 
 
-def _resting(draft: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+def resting(draft: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
     """The items of a list that rest on findings; a team may have a list of that name for something else."""
     text, ids = _LISTS[name]
     listed: Any = draft.get(name)
@@ -74,8 +76,8 @@ def _resting(draft: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
 def said(draft: Mapping[str, Any]) -> str:
     """What a draft says in sentences that cite by marks: its answer, summary or document."""
     texts = [draft.get(name) or "" for name in ANSWERS]
-    texts += [" ".join(prose(draft.get(name) or "")) for name in DOCUMENTS]
-    return " ".join(text for text in texts if text)
+    texts += [paragraph for name in DOCUMENTS for paragraph in prose(draft.get(name) or "")]
+    return "\n\n".join(text for text in texts if text)
 
 
 def faults(draft: Mapping[str, Any], quotes: Mapping[str, str]) -> list[str]:
@@ -89,7 +91,7 @@ def faults(draft: Mapping[str, Any], quotes: Mapping[str, str]) -> list[str]:
 
 def _verdicts(draft: Mapping[str, Any], quotes: Mapping[str, str]) -> Iterator[tuple[str, Verdict]]:
     for name, (text, ids) in _LISTS.items():
-        claims = [{"text": each[text], "finding_ids": each[ids]} for each in _resting(draft, name)]
+        claims = [{"text": each[text], "finding_ids": each[ids]} for each in resting(draft, name)]
         yield from ((f"$.{name}[{n}]", verdict) for n, verdict in enumerate(judge_claims(claims, quotes)))
     for name in ANSWERS:
         yield from ((f"$.{name}", verdict) for verdict in judge_sentences(draft.get(name) or "", quotes))
@@ -126,13 +128,13 @@ def supported(
     unsupported: list[dict[str, str]] = []
     stated = carried = 0
     for name, (text, ids) in _LISTS.items():
-        resting = _resting(draft, name)
-        verdicts = judge_claims([{"text": each[text], "finding_ids": each[ids]} for each in resting], quotes)
-        gone = [each for each, verdict in zip(resting, verdicts, strict=True) if not verdict.supported]
+        items = resting(draft, name)
+        verdicts = judge_claims([{"text": each[text], "finding_ids": each[ids]} for each in items], quotes)
+        gone = [each for each, verdict in zip(items, verdicts, strict=True) if not verdict.supported]
         if gone:
             kept[name] = [each for each in draft[name] if not any(each is one for one in gone)]
         unsupported += [{"text": v.text, "reason": v.reason} for v in verdicts if not v.supported]
-        stated, carried = stated + len(resting), carried + len(resting) - len(gone)
+        stated, carried = stated + len(items), carried + len(items) - len(gone)
     for name in ANSWERS:
         if searched and draft.get(name):
             bare = [v for v in judge_sentences(draft[name], quotes) if not v.supported]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from atlas_mcp.providers import budget as providers
 from atlas_mcp.providers.budget import Limit
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Generator
 
     from atlas_mcp.chunks import Usage
     from atlas_mcp.orchestration.team import Budget
@@ -101,6 +101,15 @@ class Limits:
             if scope.expired():
                 raise self._late() from None
             raise
+
+    @contextmanager
+    def held(self) -> Generator[None]:
+        """A scope whose time does not count."""
+        self.pause()
+        try:
+            yield
+        finally:
+            self.resume()
 
     def pause(self) -> None:
         """Stop the clock; it goes on when as many have resumed as have paused."""

@@ -173,7 +173,7 @@ class RatingSteps(Steps):
                     ]
                     for each in found.findings
                 }
-                said = " ".join(prose(self._rated_work))
+                said = "\n\n".join(prose(self._rated_work))
                 cited = await asyncio.to_thread(measure, Measurable([], said, found.quotes, stored))
                 self._measuring = await asyncio.to_thread(measured_too, cited, self._rated_work)
             else:

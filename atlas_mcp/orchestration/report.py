@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.observe.sentences import counted
+from atlas_mcp.orchestration.gate import resting
 from atlas_mcp.quality.texts import MEASURE_TITLES
 
 if TYPE_CHECKING:
@@ -100,9 +101,8 @@ def _verdict(output: Mapping[str, Any]) -> str:
 
 def _statements(output: Mapping[str, Any]) -> str:
     """What an analysis found, by kind; each with how sure it is and what it rests on."""
-    stated = [each for each in output.get("findings", []) if "statement" in each]
     lines: list[str] = []
-    for each in stated:
+    for each in resting(output, "findings"):
         sure = f" ({each['confidence']:.0%} sure)" if each.get("confidence") is not None else ""
         kind = f"**{_line(str(each['kind']))}**: " if each.get("kind") else ""
         lines.append(f"{kind}{_line(each['statement'])} {_marks(each['evidence'])}{sure}")

@@ -108,6 +108,13 @@ class Runs:
     async def _as_it_stands(self, row: RunRow) -> RunRow:
         if row.state not in _OWNED or row.run_id in self._owners:
             return row
+        if row.parent_run_id:
+            # It is worked on by whoever works on its parent.
+            parent = await self.get(row.parent_run_id)
+            if parent.final:
+                return replace(row, state=RunState.INTERRUPTED)
+            stands = parent.state in {RunState.PAUSED, RunState.INTERRUPTED}
+            return replace(row, state=parent.state) if stands else row
         if row.state is RunState.QUEUED and _age(row.updated_at) < SETTLING_SECONDS:
             return row
         if await self._workshop.leases.held_by_another(row.run_id):
@@ -135,6 +142,8 @@ class Runs:
         row = await self.get(run_id)
         if row.final:
             raise InvalidInput(f"Run {run_id} is {row.state}; it has ended.", remedy="Start another one.")
+        if row.parent_run_id:
+            raise await self._part_of_another(row, "run_control", action, action)
         if await self._is_left(row):
             await self._control_interrupted(row, Verb(action), reason, changed_team=changed_team)
         else:
@@ -179,6 +188,8 @@ class Runs:
             raise InvalidInput(
                 f"Run {run_id} is {row.state} and asks nothing any more.", remedy="Start another one."
             )
+        if row.parent_run_id:
+            raise await self._part_of_another(row, "run_answer", "answer")
         await self._workshop.questions.answer(run_id, answer, question_id, by=self._user)
         row = await self._store.get(run_id)
         if not row.final and row.state is not RunState.PAUSED:
@@ -190,6 +201,18 @@ class Runs:
                 error.message = f"The answer is kept, and the run stays where it is. {error.message}"
                 raise
         return await self.get(run_id)
+
+    async def _part_of_another(self, row: RunRow, tool: str, command: str, action: str = "") -> InvalidInput:
+        """What is said to whoever would steer or answer a child run, with what to call instead."""
+        whole = row
+        while whole.parent_run_id:
+            whole = await self._store.get(whole.parent_run_id)
+        wish = f', action="{action}"' if action else ""
+        how = f'{tool}(run_id="{whole.run_id}"{wish})'
+        return InvalidInput(
+            f"Run {row.run_id} is part of run {whole.run_id} of the team {whole.team}, and goes with it.",
+            remedy=f"Say it to that one: atlas-mcp runs {command} {whole.run_id}, or {how}.",
+        )
 
     def works_on(self, run_id: str) -> bool:
         """Whether this process works on a run."""

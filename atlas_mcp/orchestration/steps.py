@@ -61,7 +61,9 @@ class Steps:
             self._desk.library = library
             await self._end("recall", since)
         else:
-            counted = await self._desk.open_documents(self._on_reading)
+            # A large folder that is read for the first time must not use up the time for the work itself.
+            with self._context.limits.held():
+                counted = await self._desk.open_documents(self._on_reading)
             for uri, reason in counted.skipped:
                 await self._emit(Kind.DOCUMENT_SKIPPED, "recall", uri=uri, reason=reason)
             await self._end("recall", since, documents=counted.documents, skipped=len(counted.skipped))
@@ -92,9 +94,8 @@ class Steps:
         except BudgetSpent:
             if not earlier:
                 raise
-            # What earlier rounds found is handed back rather than lost.
             await self._end("plan", since, assignments=0)
-            return {"round": number}
+            return {"round": number}  # what earlier rounds found is handed back rather than lost
         made = await self._planned(answer.value, earlier, number)
         await self._end("plan", since, assignments=len(made))
         return {"round": number, "assignments": [*earlier, *made]}
@@ -172,9 +173,9 @@ class Steps:
         if more := await self._reviewed(state):
             return {"round": state["round"] + 1, "assignments": [*state["assignments"], *more]}
         share = 1 - len(failures) / max(1, len(results))
-        cut = any(failure["code"] == BudgetSpent.code for failure in failures)
-        cut = cut or any(result.get("partial") for result in results)
-        return {"partial": cut or share < self._team.min_success}
+        cut = [each for each in failures if each["code"] == BudgetSpent.code]
+        cut += [each for each in results if each.get("partial")]
+        return {"partial": bool(cut) or share < self._team.min_success}
 
     async def _reviewed(self, state: State) -> list[dict[str, Any]]:
         """Further assignments, where workers named gaps and the supervisor finds that they matter."""
@@ -392,9 +393,8 @@ class Steps:
         return perf_counter()
 
     async def _end(self, step: str, since: float, **counted: int) -> None:
-        await self._emit(
-            Kind.STEP_FINISHED, step, step=step, seconds=round(perf_counter() - since, 3), **counted
-        )
+        seconds = round(perf_counter() - since, 3)
+        await self._emit(Kind.STEP_FINISHED, step, step=step, seconds=seconds, **counted)
 
     async def _emit(self, kind: Kind, path: str, actor: str = "", /, **data: Any) -> None:
         await self._context.emit(kind, actor or self._team.name, path, **data)

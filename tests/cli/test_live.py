@@ -21,10 +21,12 @@ class Told:
         self.view = RunView("r_1")
         self._seconds = 0
 
-    def __call__(self, kind: Kind, actor: str = "", **data: Any) -> Told:
+    def __call__(
+        self, kind: Kind, actor: str = "", /, *, run_id: str = "r_1", span_id: str = "", **data: Any
+    ) -> Told:
         self._seconds += 1
         at = f"2026-01-01T00:00:{self._seconds:02d}.000+00:00"
-        self.view.hear(Event("r_1", self._seconds, at, kind, actor, "", data))
+        self.view.hear(Event(run_id, self._seconds, at, kind, actor, span_id, data))
         return self
 
     def drawn(self, speaking: Mapping[str, Voice] | None = None) -> str:
@@ -87,6 +89,70 @@ def test_what_a_model_says_now_stands_under_its_worker() -> None:
     drawn = tell.drawn({"documents#a1": voice})
     assert drawn.index("tides?") < drawn.index("The moon raises") < drawn.index("moon?")
     assert "15 characters" in drawn
+
+
+def with_a_team_at_work() -> Told:
+    """A run whose second assignment is done by a team, in a run of its own."""
+    tell = begun()
+    tell(Kind.WORK_STARTED, "documents#a1", assignment="a1", worker="documents", goal="tides?")
+    tell(Kind.CHILD_STARTED, "research", assignment="a1", team="tides", run="r_2")
+    tell(Kind.RUN_STARTED, run_id="r_2", team="tides", provider="scripted:x", language_model=False)
+    plan: list[dict[str, object]] = [{"id": "a1", "worker": "reader", "goal": "spring?", "after": []}]
+    tell(Kind.PLAN_MADE, run_id="r_2", round=1, assignments=plan, reason=None)
+    return tell(
+        Kind.WORK_STARTED, "reader#a1", run_id="r_2", assignment="a1", worker="reader", goal="spring?"
+    )
+
+
+def test_what_a_team_does_stands_under_its_line_while_it_works_and_its_calls_are_counted() -> None:
+    tell = with_a_team_at_work()
+    usage = {"input_tokens": 100, "output_tokens": 20, "calls": 1}
+    tell(Kind.MODEL_FINISHED, "reader#a1", run_id="r_2", usage=usage)
+    voice = Voice()
+    voice.hear("The sun too")
+    drawn = tell.drawn({"r_2/reader#a1": voice})
+    assert drawn.index("tides?") < drawn.index("spring?") < drawn.index("The sun too") < drawn.index("moon?")
+    assert "1 call, 120 tokens" in drawn
+    tell(Kind.WORK_FINISHED, "documents#a1", assignment="a1", findings=2, drafts=1, seconds=1.0, dropped=0)
+    drawn = tell.drawn()
+    assert "2 findings, 1 draft" in drawn
+    assert "spring?" not in drawn
+    assert "1 call, 120 tokens" in drawn
+
+
+def test_whoever_speaks_in_a_step_is_heard_under_it() -> None:
+    tell = begun()
+    tell(Kind.STEP_STARTED, "research", step="compose", label="compose: …")
+    tell(Kind.MODEL_STARTED, "supervisor", span_id="compose", intent="compose")
+    voice = Voice()
+    voice.hear("In short")
+    assert "In short" in tell.drawn({"supervisor": voice})
+    tell(Kind.STEP_FINISHED, "research", step="compose", seconds=0.1)
+    assert "In short" not in tell.drawn({"supervisor": voice})
+
+
+def test_what_was_decided_has_a_line_of_its_own() -> None:
+    tell = begun()
+    error = {"code": "rate_limited", "message": "Busy."}
+    tell(Kind.WORK_STARTED, "documents#a1", assignment="a1", worker="documents", goal="tides?")
+    tell(
+        Kind.RECOVERY_TRIED, "documents#a1", assignment="a1", attempt=1, way="retry", reason="…", error=error
+    )
+    assert tell.view.lines["a1"].note == "attempt 2, the same again"
+    tell(Kind.ESCALATED, level="supervisor", reason="rate_limited (1)", failures=1)
+    tell(Kind.REVIEW_MADE, round=1, enough=True, reason=None, gaps=0)
+    tell(Kind.VERSION_KEPT, revision=0, score=3.1, gate="revise", better=True)
+    tell(Kind.REVISION_STARTED, revision=1, score=3.1, minimum=3.5, reasons=["Too short."])
+    drawn = tell.drawn()
+    in_order = [
+        "told of 1 failure",
+        "enough",
+        "version 1: 3.1 of 5",
+        "revision 1: the best is 3.1",
+        "Too short.",
+    ]
+    places = [drawn.index(said) for said in in_order]
+    assert places == sorted(places)
 
 
 def test_usage_counts_what_was_paid_and_not_what_was_replayed() -> None:

@@ -8,6 +8,8 @@ import pytest
 
 from atlas_mcp.app import open_atlas
 from atlas_mcp.cli.terminal import Exit
+from tests.orchestration.house import ASKED, SCRIPT, build_house
+from tests.orchestration.talk import SPRING, TABLE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -106,6 +108,30 @@ def test_a_run_that_has_ended_cannot_be_steered(atlas_mcp: Program, run_id: str)
     done = atlas_mcp("runs", "cancel", run_id)
     assert done.exit_code == Exit.USAGE
     assert "it has ended" in done.stderr
+
+
+def test_a_run_of_teams_shows_theirs_as_a_tree_and_lists_only_itself(
+    atlas_mcp: Program, documents: Path, script: Path, home: Path
+) -> None:
+    build_house(home / "config")
+    script.write_text(SCRIPT, "utf-8")
+    (documents / "tides.md").write_text(f"# Tides\n\n{SPRING}\n{TABLE}\n", "utf-8")
+    done = atlas_mcp("run", "house", ASKED, "-d", documents, "--plain")
+    assert done.exit_code == Exit.DONE
+    inside = "tides \N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK} "
+    assert f"{inside}reader#a1: 1 finding" in done.stderr
+    assert len(json.loads(atlas_mcp("runs", "list", "--json").stdout)) == 1
+
+    told = json.loads(atlas_mcp("runs", "show", "--json").stdout)
+    children = [each["run"]["run_id"] for each in told["children"]]
+    assert [each["assignment"] for each in told["children"]] == ["a1", "a2"]
+    story = atlas_mcp("runs", "show").stdout
+    for name, child in zip(("a1", "a2"), children, strict=True):
+        assert f"{name} tides  {child}  done  measured 5 of 5, 3 calls" in story
+    below = atlas_mcp("runs", "show", children[0]).stdout
+    assert f"part of run {told['run']['run_id']}" in below
+    assert "When do they come?" in below
+    assert atlas_mcp("runs", "export", children[0], "-f", "mermaid").exit_code == Exit.DONE
 
 
 async def interrupted_run(documents: Path) -> str:

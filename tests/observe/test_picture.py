@@ -51,7 +51,7 @@ def test_a_run_is_drawn_from_its_question_to_its_end() -> None:
             (Kind.RUN_FINISHED, "research", {"state": "done", "partial": False}),
         )
     )
-    assert drawn.splitlines()[1:-2] == [
+    assert drawn.splitlines()[1:-3] == [
         '  question(["Why tides?"])',
         '  documents[/"2 documents"/]',
         "  question --> documents",
@@ -75,9 +75,103 @@ def test_a_run_that_has_not_ended_is_drawn_as_far_as_it_is() -> None:
     assert '  finish(["not finished"])' in drawn
 
 
+def chain(lines: str) -> list[str]:
+    """The nodes of a chart in their order, without the run's own first and last ones."""
+    return re.findall(r"^  (\w+)(?=[\[({])", lines, re.MULTILINE)[1:-1]
+
+
+def team_of_teams() -> list[tuple[Kind, str, dict[str, Any]]]:
+    """A text that is rated 3.1, revised, and then 4.2."""
+    told: list[tuple[Kind, str, dict[str, Any]]] = [
+        (Kind.RUN_QUEUED, "atlas", {"team": "atlas", "input": {"task": "A notice."}})
+    ]
+    for number, score, gate in ((0, 3.1, "revise"), (1, 4.2, "pass")):
+        write, rate = f"a{2 * number + 1}", f"a{2 * number + 2}"
+        plan = [
+            {"id": write, "worker": "team:writing", "goal": "Write.", "after": ["a1"] if number else []},
+            {"id": rate, "worker": "team:rating", "goal": "Rate.", "after": [write]},
+        ]
+        if number:
+            told.append(
+                (Kind.REVISION_STARTED, "atlas", {
+                    "revision": 1, "score": 3.1, "minimum": 3.5, "reasons": ["No thanks.", "Short.", "Dry."],
+                })
+            )  # fmt: skip
+        more = {"revision": number} if number else {}
+        told.append((Kind.PLAN_MADE, "atlas", {"round": 1, "assignments": plan, "reason": None, **more}))
+        for name, team in ((write, "writing"), (rate, "rating")):
+            gave: dict[str, Any] = (
+                {"findings": 0, "drafts": 1, "kinds": {"work": 1}} if team == "writing" else
+                {"findings": 0, "drafts": 0, "rating": {"score": score, "gate": gate, "why": ""}}
+            )  # fmt: skip
+            told += [
+                (Kind.WORK_STARTED, f"team:{team}#{name}", {"assignment": name}),
+                (Kind.CHILD_STARTED, "atlas", {"assignment": name, "team": team, "run": f"r_{name}"}),
+                (Kind.WORK_FINISHED, f"team:{team}#{name}", {"assignment": name, **gave}),
+            ]
+        told.append((Kind.CHECK_FINISHED, "atlas", {"claims": 0, "quotes": 1, "unsupported": 0}))
+        version = {"revision": number, "score": score, "gate": gate, "better": True}
+        told.append((Kind.VERSION_KEPT, "atlas", version))
+    return told
+
+
+def test_teams_are_drawn_with_their_runs_and_versions_with_what_they_were_rated() -> None:
+    drawn = picture(
+        story(*team_of_teams(), (Kind.RUN_FINISHED, "atlas", {"state": "done", "partial": False}))
+    )
+    assert chain(drawn) == [
+        "plan1", "work_a1", "work_a2", "check", "version1",
+        "revise1", "work_a3", "work_a4", "check2", "version2",
+    ]  # fmt: skip
+    assert '  work_a1[["writing a1<br/>Write.<br/>run r_a1<br/>1 text"]]' in drawn
+    assert '  work_a2[["rating a2<br/>Rate.<br/>run r_a2<br/>rated 3.1 of 5, to be revised"]]' in drawn
+    assert '  version1{"version 1<br/>3.1 of 5, to be revised"}\n' in drawn
+    assert '  revise1["revision 1<br/>3.5 of 5 is asked for<br/>No thanks.<br/>Short."]' in drawn
+    assert '  version2{"version 2<br/>4.2 of 5, good enough<br/>kept"}:::kept' in drawn
+    assert "  revise1 --> work_a3\n" in drawn
+    assert "work_a1 --> work_a3" not in drawn
+    assert "-.->" not in drawn
+
+
+def test_a_run_that_its_budget_ended_says_so_and_keeps_its_best_version() -> None:
+    drawn = picture(
+        story(
+            *team_of_teams()[:-1],
+            (Kind.VERSION_KEPT, "atlas", {"revision": 1, "score": 2.0, "gate": "fail", "better": False}),
+            (
+                Kind.RUN_FINISHED,
+                "atlas",
+                {"state": "done", "partial": True, "limit": "run's limit of 8 calls"},
+            ),
+        )
+    )
+    assert 'version1{"version 1<br/>3.1 of 5, to be revised<br/>kept"}:::kept' in drawn
+    assert '  version2{"version 2<br/>2 of 5, rejected"}\n' in drawn
+    assert '  finish(["done, partial<br/>run\'s limit of 8 calls reached"]):::partial' in drawn
+
+
+def test_recovery_and_decisions_are_drawn_once_though_they_are_told_again() -> None:
+    plan = (Kind.PLAN_MADE, "x", {"round": 1, "assignments": [assignment("a1", "Moon", [])]})
+    further = (Kind.PLAN_MADE, "x", {"round": 2, "assignments": [assignment("a2", "Sun", ["a1"])]})
+    tried = (Kind.RECOVERY_TRIED, "documents#a1", {
+        "assignment": "a1", "attempt": 1, "way": "other_member", "reason": "…",
+        "error": {"code": "rate_limited", "message": "Busy."},
+    })  # fmt: skip
+    told = (Kind.ESCALATED, "x", {"level": "supervisor", "reason": "rate_limited (1)", "failures": 1})
+    reviewed = (Kind.REVIEW_MADE, "x", {"round": 1, "enough": False, "reason": "The sun.", "gaps": 1})
+    drawn = picture(story(plan, tried, told, reviewed, told, reviewed, further))
+    assert chain(drawn) == ["plan1", "work_a1", "review1", "plan2", "work_a2"]
+    assert "rate limited: attempt 2, by another model" in drawn
+    assert (
+        'review1{"review<br/>the supervisor is told of 1 failure: rate limited (1)<br/>'
+        'not enough, 1 gap named: The sun."}'
+    ) in drawn
+    assert "  work_a1 -.-> work_a2" in drawn
+
+
 LINE = re.compile(
-    r"flowchart TD|  classDef \w+ [\w:,#-]+|  \w+ --> \w+"
-    r'|  \w+(\[/?|\(\[)"[^"`\[\]{}|\\]*"(/?\]|\]\))(:::\w+)?'
+    r"flowchart TD|  classDef \w+ [\w:,#-]+|  \w+ (-->|-\.->) \w+"
+    r'|  \w+(\[/?|\[\[|\(\[|\{)"[^"`\[\]{}|\\]*"(/?\]|\]\]|\]\)|\})(:::\w+)?'
 )
 
 
@@ -88,6 +182,8 @@ def test_whatever_people_and_models_write_it_stays_a_picture(question: str, goal
             (Kind.RUN_QUEUED, "research", {"team": "research", "input": {"question": question}}),
             (Kind.PLAN_MADE, "research", {"round": 1, "assignments": [assignment("a1", goal, [])]}),
             (Kind.WORK_FAILED, "documents#a1", {"error": {"message": error}}),
+            (Kind.REVIEW_MADE, "research", {"round": 1, "enough": True, "reason": goal, "gaps": 0}),
+            (Kind.REVISION_STARTED, "research", {"revision": 1, "score": 1.0, "reasons": [error]}),
         )
     )
     assert all(LINE.fullmatch(line) for line in drawn.splitlines())

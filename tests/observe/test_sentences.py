@@ -11,6 +11,7 @@ def told(kind: Kind, **data: object) -> str | None:
 def test_events_are_told_as_a_person_would() -> None:
     assert told(Kind.DOCUMENTS_READ, label="reading 3 of 12") == "documents: reading 3 of 12"
     assert told(Kind.WORK_FINISHED, findings=4) == "documents#a2: 4 findings"
+    assert told(Kind.WORK_FINISHED, findings=0) == "documents#a2: 0 findings"
     assert told(Kind.WORK_FAILED, error={"message": "No."}) == "documents#a2: failed: No."
     assert told(Kind.PLAN_MADE, assignments=[1]) == "plan: 1 assignment"
     assert told(Kind.TOOL_STARTED, tool="search_documents") == "documents#a2: search documents"
@@ -31,6 +32,63 @@ def test_events_are_told_as_a_person_would() -> None:
     assert told(Kind.CHECK_FINISHED, claims=0, quotes=0, unsupported=0, score=None) == (
         "check: 0 claims, 0 quotes verified"
     )
+
+
+def test_what_work_gave_is_told_by_what_there_is_of_it_and_no_more() -> None:
+    def gave(**data: object) -> str | None:
+        return told(Kind.WORK_FINISHED, **{"findings": 0, "drafts": 0, **data})
+
+    assert gave(findings=2, drafts=3) == "documents#a2: 2 findings, 3 drafts"
+    assert gave(drafts=3, kinds={"statement": 2, "work": 1}) == "documents#a2: 2 statements, 1 text"
+    assert gave(verdicts=3) == "documents#a2: 3 verdicts"
+    assert gave(verdicts=0) == "documents#a2: no verdicts"
+    rating = {"score": 3.1, "gate": "revise", "why": "…"}
+    assert gave(rating=rating) == "documents#a2: rated 3.1 of 5, to be revised"
+    assert gave(rating=rating, partial=True) == "documents#a2: rated 3.1 of 5, partial"
+    assert gave(rating={**rating, "score": None}) == "documents#a2: no score, to be revised"
+
+
+def test_teams_recovery_review_and_versions_are_told() -> None:
+    assert told(Kind.CHILD_STARTED, assignment="a1", team="research", run="r_2") == (
+        "research: begins as run r_2"
+    )
+    tried = {"attempt": 1, "way": "other_member", "reason": "…", "error": {"message": "Too busy."}}
+    assert told(Kind.RECOVERY_TRIED, **tried) == "documents#a2: attempt 2, by another model: Too busy."
+    assert told(Kind.ESCALATED, level="supervisor", reason="rate_limited (2)", failures=2) == (
+        "review: the supervisor is told of 2 failures: rate limited (2)"
+    )
+    assert told(Kind.REVIEW_MADE, round=1, enough=True, reason=None, gaps=0) == "review: enough"
+    assert told(Kind.REVIEW_MADE, round=1, enough=False, reason="Prices.", gaps=2) == (
+        "review: not enough, 2 gaps named: Prices."
+    )
+    assert told(Kind.REVISION_STARTED, revision=1, score=3.1, minimum=3.5, reasons=[]) == (
+        "revision 1: the best is 3.1 of 5, 3.5 is asked for"
+    )
+    version = {"revision": 0, "score": 3.1, "gate": "revise", "better": True}
+    assert told(Kind.VERSION_KEPT, **version) == "version 1: 3.1 of 5, to be revised"
+    better = {"revision": 1, "score": 4.2, "gate": "pass", "better": True}
+    assert told(Kind.VERSION_KEPT, **better) == "version 2: 4.2 of 5, good enough; kept"
+    assert told(Kind.VERSION_KEPT, **(version | {"revision": 2, "better": False})) == (
+        "version 3: 3.1 of 5, to be revised; an earlier one is kept"
+    )
+    rating = {"claims": 0, "quotes": 2, "unsupported": 0, "score": 4.2, "gate": "pass"}
+    assert told(Kind.CHECK_FINISHED, **rating) == "check: rated 4.2 of 5, good enough"
+    limit = "run's limit of 8 calls"
+    assert told(Kind.RUN_FINISHED, state="done", partial=True, limit=limit) == (
+        "run: done, partial (run's limit of 8 calls reached)"
+    )
+
+
+def test_a_child_run_is_told_under_its_team_without_what_its_parent_tells() -> None:
+    def inside(kind: Kind, **data: object) -> str | None:
+        event = Event("r_2", 1, "2026-01-01T00:00:00+00:00", kind, "documents#a1", "", data)
+        return sentence(event, "research")
+
+    prefix = "research \N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK} "
+    assert inside(Kind.WORK_FINISHED, findings=4) == f"{prefix}documents#a1: 4 findings"
+    assert inside(Kind.RUN_FINISHED, state="done", partial=False) is None
+    assert inside(Kind.STEP_STARTED, step="recall", label="documents: getting ready") is None
+    assert inside(Kind.STEP_STARTED, step="plan", label="plan: …") == f"{prefix}plan: …"
 
 
 def test_only_these_events_say_nothing_to_a_person() -> None:

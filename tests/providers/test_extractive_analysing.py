@@ -158,6 +158,14 @@ async def test_the_framework_that_is_asked_for_is_named_and_none_is_made_up(
     assert (await analysis(provider, "What is a locker?", *COMPARED))["framework"] is None
 
 
+async def test_a_framework_that_no_finding_fills_is_a_limit(provider: ExtractiveProvider) -> None:
+    question = "Do a SWOT analysis of lockers"
+    given = await analysis(provider, question, *COMPARED)
+    assert (given["framework"], given["limits"]) == ("swot", [question])
+    strong = finding(5, "A strength of lockers is that they are open at night.")
+    assert (await analysis(provider, question, *COMPARED, strong))["limits"] == []
+
+
 async def test_what_nothing_tells_is_a_limit_in_the_questions_words(provider: ExtractiveProvider) -> None:
     given = await analysis(
         provider, "How long does a parcel wait in a locker, and who pays the rent?", *COMPARED

@@ -167,3 +167,10 @@ def test_one_work_is_handed_on_as_it_is() -> None:
 async def test_without_works_the_findings_are_arranged(provider: ExtractiveProvider) -> None:
     given = await written(provider, "What is a depot?", schema=ATLAS)
     assert f"{QUOTES[0]} [f1]" in given["final_output"]
+
+
+async def test_a_brief_may_have_a_document_too(provider: ExtractiveProvider) -> None:
+    schema = {**WRITING, "properties": {**WRITING["properties"], "answer": {"type": "string"}}}
+    given = await written(provider, "What is a depot?", schema=schema)
+    assert given["answer"].startswith(f"{QUOTES[0]} [f1]")
+    assert f"{QUOTES[0]} [f1]" in given["document"]

@@ -61,6 +61,17 @@ async def test_reading_many_documents_is_told_by_the_newest_alone() -> None:
     assert ear.said == ["documents: reading 49 of 50"]
 
 
+async def test_what_a_team_says_and_does_inside_is_told_under_its_name() -> None:
+    ear, voice = Ear(), Voice()
+    teller = Teller(ear)
+    async with teller.telling(lambda: {"r_2/documents#a1": voice}, {"r_2": "research"}):
+        await teller.hear(event(Kind.WORK_FINISHED, team="research", findings=4))
+        voice.hear("The moon")
+        await asyncio.sleep(FOLD_SECONDS * 1.5)
+    inside = "research \N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK} documents"
+    assert ear.said == [f"{inside}#a2: 4 findings", f"{inside}#a1: The moon"]
+
+
 async def test_a_step_is_told_at_once_and_outdates_what_was_folded() -> None:
     ear = Ear()
     teller = Teller(ear)

@@ -72,7 +72,7 @@ def ended(plain: str) -> str:
 
 
 def apart(sentences: Sequence[str]) -> str:
-    """Sentences as one text; what begins with a small letter begins a paragraph, so as to be one of its own."""
+    """Sentences as one text; one that begins with a small letter begins a paragraph, to be read alone."""
     text = ""
     for each in sentences:
         text += f"{chr(10) * 2 if each[:1].islower() else ' '}{each}" if text else each

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from atlas_mcp.providers.extraction.analysing import analyse, opposed, sides, summary
 from atlas_mcp.providers.extraction.arranging import document, heading, joined, section
 from atlas_mcp.providers.extraction.composing import compose
-from atlas_mcp.providers.extraction.telling import named
+from atlas_mcp.providers.extraction.telling import named, unfilled
 from atlas_mcp.providers.extraction.wishes import framework, layout, said_of, words_wished
 
 if TYPE_CHECKING:
@@ -40,9 +40,10 @@ def make(
 ) -> dict[str, Any]:
     """What is known of the fields of a prompt's schema; `question` is what `about` asks, read."""
     fields: JsonObject = (prompt.schema or {}).get("properties", {})
-    known: dict[str, Any] = {}
+    brief: dict[str, Any] = {}
     if is_brief(fields):
-        return compose(question, units, vectors, _longest(fields, "answer", LONGEST_ANSWER))
+        brief = compose(question, units, vectors, _longest(fields, "answer", LONGEST_ANSWER))
+    known: dict[str, Any] = {}
     said = "\n".join(message.text for message in prompt.messages if message.role == "user")
     if "statements" in fields or "statement" in _item(fields, "findings"):
         known |= _analysis(fields, question, units, vectors, about=about, said=said)
@@ -67,7 +68,7 @@ def make(
             question, units, vectors, prompt.drafts, layout=wished, longest=most
         )
     # An empty text is none: whether there may be none is for the schema to say.
-    return {name: value for name, value in known.items() if value != ""}
+    return brief | {name: value for name, value in known.items() if value != ""}
 
 
 def _analysis(
@@ -95,6 +96,8 @@ def _analysis(
         framework=order,
         compared=compared,
     )
+    if unfilled(order, [each.kind for each in statements]):
+        limits = [*limits, about]
     if listed == "statements":
         made = [
             {"kind": each.kind, "text": each.text, "finding_ids": each.finding_ids} for each in statements

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from atlas_mcp.providers.extraction.units import Unit
 
-__all__ = ["FINDING", "named", "told"]
+__all__ = ["FINDING", "named", "told", "unfilled"]
 
 FINDING = "finding"
 """The kind of what says of itself no other."""
@@ -73,6 +73,17 @@ _AS = {
 """What a kind is called in a framework that has another name for it."""
 
 
+_HOLDS = {
+    "swot": {"strength", "weakness", "opportunity", "threat"},
+    "pros and cons": {"pro", "con"},
+    "cause and effect": {"cause", "effect"},
+    "scorecard": {"score"},
+    "trend": {"trend"},
+    "risk": {"risk", "threat"},
+}
+"""The kinds that fill a framework; any does that is not named here."""
+
+
 def told(unit: Unit, allowed: Collection[str] | None = None, framework: str | None = None) -> str:
     """The kind that a unit's own words tell, of those `allowed` (None: any); `finding` where they do not."""
     names = _AS.get(framework or "", {})
@@ -82,6 +93,11 @@ def told(unit: Unit, allowed: Collection[str] | None = None, framework: str | No
         kinds = [kind for kind, cue in _CUES.items() if cue.search(unit.plain)]
     wished = [name for kind in kinds for name in (names.get(kind), kind) if name]
     return next((kind for kind in wished if allowed is None or kind in allowed), FINDING)
+
+
+def unfilled(framework: str | None, kinds: Collection[str]) -> bool:
+    """Whether none of the kinds of what was found fills a framework that has kinds of its own."""
+    return framework in _HOLDS and _HOLDS[framework].isdisjoint(kinds)
 
 
 def named(wished: str | None, allowed: Collection[str] | None) -> str | None:
