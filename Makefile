@@ -47,14 +47,13 @@ peers: $(MADE)/dev ## run what needs third-party clients and servers (Node.js)
 letta: $(MADE)/dev ## run what needs a Letta server, which is installed and started
 	$(MAKE) --no-print-directory -C tests/letta
 
-# The peers that ATLAS is measured beside are no dependency of its own, and have an environment to themselves.
-BENCH := .cache/bench
-bench: $(MADE)/dev $(BENCH)/made ## measure start-up, the cost of a run, and the providers beside their peers
+# The peers that ATLAS is measured beside are no dependency of its own, and have environments to themselves.
+bench: $(MADE)/dev .cache/bench/made .cache/bench-crewai/made ## measure start-up, and teams and providers beside their peers
 	$(BIN)/python -m benchmarks
 
-$(BENCH)/made: requirements/bench.lock | $(MADE)/uv
-	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(BENCH)
-	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BENCH)/bin/python --require-hashes -r $<
+.cache/%/made: requirements/%.lock | $(MADE)/uv
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(@D)
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(@D)/bin/python --require-hashes -r $<
 	@touch $@
 
 soak: $(MADE)/dev ## end thousands of streams in every way and count what is left open (minutes)
@@ -64,7 +63,7 @@ soak: $(MADE)/dev ## end thousands of streams in every way and count what is lef
 # settings say.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --upgrade
 lock: $(MADE)/uv ## renew requirements/*.lock within the ranges
-	cd requirements && for name in bootstrap build weights bench; do \
+	cd requirements && for name in bootstrap build weights bench bench-crewai; do \
 	    ../$(COMPILE) $$(test $$name = weights && echo --no-deps) --output-file $$name.lock $$name.in; done
 	$(COMPILE) --output-file requirements/run.lock pyproject.toml
 	$(COMPILE) --output-file requirements/dev.lock --constraints requirements/run.lock --group dev pyproject.toml

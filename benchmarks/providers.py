@@ -14,11 +14,11 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from benchmarks.decision import every_choice
+from benchmarks.environments import PEERS, ROOT, environment, tell, versions
 from benchmarks.fast_server import said
 from benchmarks.layer_import import dearest, import_costs
 from benchmarks.provider_tables import decisions, imports, sides_of
@@ -30,8 +30,6 @@ __all__ = ["main"]
 
 Figures: TypeAlias = dict[str, Any]
 
-ROOT = Path(__file__).resolve().parent.parent
-PEERS = ROOT / ".cache" / "bench" / "bin" / "python"
 TOKENS = 500
 _LONG = 300
 """Seconds after which a side is given up."""
@@ -95,20 +93,14 @@ def measured(sides: Sequence[Side], rounds: int, seconds: float) -> list[Figures
         for turn in range(rounds):
             for side in sides:
                 if not any("failed" in each for each in found[side]):
-                    _tell(f"round {turn + 1} of {rounds}: {side.wire}, {side.name}")
+                    tell(f"round {turn + 1} of {rounds}: {side.wire}, {side.name}")
                     found[side].append(_measured(side, url, seconds))
-    _tell("")
+    tell("")
     return [_least(side, several) for side, several in found.items()]
 
 
-def _tell(what: str) -> None:
-    """Say what is going on, where somebody looks."""
-    if sys.stderr.isatty():
-        sys.stderr.write(f"\r\033[K{what}")
-
-
 def _least(side: Side, several: list[Figures]) -> Figures:
-    row: Figures = {"wire": side.wire, "name": side.name, "versions": _versions(side)}
+    row: Figures = {"wire": side.wire, "name": side.name, "versions": versions(side.python, side.packages)}
     failed = [each for each in several if "failed" in each]
     return row | (failed[0] if failed else {key: min(each[key] for each in several) for key in several[0]})
 
@@ -121,32 +113,13 @@ def _measured(side: Side, url: str, seconds: float) -> Figures:
     command = [str(side.python), "-m", "benchmarks.one_side", *options]
     try:
         done = subprocess.run(
-            command, cwd=ROOT, env=_environment(), capture_output=True, text=True, check=True, timeout=_LONG
+            command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=True, timeout=_LONG
         )
     except subprocess.TimeoutExpired:
         return {"failed": f"not done after {_LONG} seconds"}
     except subprocess.CalledProcessError as error:
         return {"failed": error.stderr.strip().splitlines()[-1] if error.stderr.strip() else "it ended early"}
     return json.loads(done.stdout.splitlines()[-1])
-
-
-def _environment() -> dict[str, str]:
-    """The environment without proxies, and with whatever keeps peers from calling home."""
-    kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
-    return {**kept, "LITELLM_LOCAL_MODEL_COST_MAP": "True", "LANGSMITH_TRACING": "false"}
-
-
-@cache
-def _installed(python: Path) -> dict[str, str]:
-    """The versions of all packages in an environment."""
-    there = "{each.name: each.version for each in importlib.metadata.distributions()}"
-    code = f"import importlib.metadata, json; print(json.dumps({there}))"
-    return json.loads(subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout)
-
-
-def _versions(side: Side) -> str:
-    there = _installed(side.python) if side.python.exists() else {}
-    return ", ".join(f"{name} {there[name]}" for name in side.packages if name in there)
 
 
 @contextmanager

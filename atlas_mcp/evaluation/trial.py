@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from atlas_mcp.orchestration.store import RunRow
     from atlas_mcp.orchestration.team import Team
 
-__all__ = ["Verdict", "try_case"]
+__all__ = ["Verdict", "compared", "try_case"]
 
 LONGEST_SECONDS = 120.0
 """How long a case may take."""
@@ -82,10 +82,11 @@ def _judged(expect: Expectation, row: RunRow) -> list[str]:
     problems: list[str] = []
     if expect.partial is not None and row.partial is not expect.partial:
         problems.append(f"partial: is {str(row.partial).lower()}")
-    return problems + _compared(expect, row.output or {})
+    return problems + compared(expect, row.output or {})
 
 
-def _compared(expect: Expectation, output: dict[str, Any]) -> list[str]:
+def compared(expect: Expectation, output: dict[str, Any]) -> list[str]:
+    """In words, all of a team's output that is not as its case expects; nothing where it is."""
     problems = [f"{name}: is empty" for name in expect.fields if output.get(name) in (None, "", [], {})]
     for name, texts in expect.contains.items():
         said = _plain(output.get(name))

@@ -275,7 +275,7 @@ class Part:
 
 
 def failure_question(number: int, failure: Mapping[str, Any]) -> Question:
-    """What a person is asked when every worker of a round failed: to try again, or to give up."""
+    """What a person is asked when every worker failed, `number` of them until now: again, or give up."""
     schema = {
         "type": "object",
         "required": ["decision"],

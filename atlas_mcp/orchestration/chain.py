@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from atlas_mcp.orchestration.evidence import Evidence
     from atlas_mcp.orchestration.team import Team
 
-__all__ = ["analysis_summary", "evidence_chain", "final_product", "ratings", "whole_product"]
+__all__ = [
+    "analysis_summary", "evidence_chain", "final_product", "last_rating", "ratings", "whole_product",
+]  # fmt: skip
 
 _PRODUCTS = ("final_output", "document", "answer", "summary")
 """Where an output has what the team made, best first."""
@@ -99,17 +101,26 @@ def analysis_summary(team: Team, assignments: Sequence[Mapping[str, Any]], found
 def ratings(
     assignments: Sequence[Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
-    """Every rating that a team gave, in order, each with the assignment that it speaks of."""
+    """Every rating that a team gave, in order, each with the assignment whose work it speaks of."""
     return [
         {
             "assignment": each["id"],
-            "of": each["after"][-1] if each["after"] else "",
+            "of": result.get("of", ""),
             "partial": result["partial"],
             **result["rating"],
         }
         for each in assignments
         if (result := results.get(each["id"])) and result["ok"] and result.get("rating")
     ]
+
+
+def last_rating(ratings: Sequence[dict[str, Any]], product: Draft | None) -> dict[str, Any] | None:
+    """What was said last of the `product` of one worker; what was said last, where it is nobody's alone.
+
+    A version may have failed to be made, and its rating have been given another worker's text.
+    """
+    made = product.id.rpartition(".")[0] if product else None
+    return next((each for each in reversed(ratings) if made in {None, each["of"]}), None)
 
 
 def evidence_chain(

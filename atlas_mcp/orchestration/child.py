@@ -12,7 +12,7 @@ from dataclasses import asdict
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from atlas_mcp.errors import AtlasError, LeaseLost, NothingToShow, TeamChanged
+from atlas_mcp.errors import AtlasError, BudgetSpent, LeaseLost, NothingToShow, TeamChanged
 from atlas_mcp.events import Kind
 from atlas_mcp.orchestration.chain import whole_product
 from atlas_mcp.orchestration.context import RunContext
@@ -55,6 +55,7 @@ class Children:
 
         Raises:
             NothingToShow: the team failed, with its own reason.
+            BudgetSpent: it had nothing yet when a limit was reached.
             TeamChanged: its folder is not the one that its run began with.
         """
         assignment, parent = work["assignment"], self._parent.row
@@ -67,10 +68,10 @@ class Children:
             given=_input(team, assignment, self._parent, found),
             options={
                 **inherited, "given": handed_over(found), "library": self._desk.library,
-                "writers": sorted(set(self._parent.made_with.values())),
+                "writers": sorted(_writers(work["before"], self._parent)),
             },
         )  # fmt: skip
-        if row.team_version != team.version:
+        if row.team_version != team.version and not row.final:
             raise TeamChanged(
                 f"The folder of team {team.name} changed since run {row.run_id} began.",
                 remedy="Start the run again, or bring the folder back to what it was.",
@@ -83,11 +84,15 @@ class Children:
             row = await self._run(row, team)
         if row.output is None:
             error = row.error or {}
-            raise NothingToShow(
+            # The parent is cut short, too, where it was the budget that left a child with nothing.
+            kind = BudgetSpent if error.get("code") == BudgetSpent.code else NothingToShow
+            raise kind(
                 f"The {team.name} team gave nothing: {error.get('message', row.state)}",
                 remedy=str(error.get("remedy") or f"See run {row.run_id}."),
             )
-        return result_of(row, team)
+        result = result_of(row, team)
+        works = [draft.id for draft in found.drafts if draft.kind == "work"]
+        return {**result, "of": works[-1].rpartition(".")[0]} if works else result
 
     async def _run(self, row: RunRow, team: Team) -> RunRow:
         """Walk a child's steps to its end; it ends in its own row and journal."""
@@ -125,6 +130,9 @@ class Children:
             await workshop.memory(), row.user, row.options.get("documents", []), handbook=team.handbook
         )
         ledger = Ledger(workshop.database, self._lease, run_id=row.run_id)
+        replies = await ledger.replies()
+        # Nothing is awaited from here until the parent knows the child, so that it misses no pause and no end
+        # of one.
         seconds = [each for each in (team.budget.seconds, parent.limits.seconds_left) if each is not None]
         budget = team.budget.model_copy(update={"seconds": max(0.1, min(seconds)) if seconds else None})
         context = RunContext(
@@ -133,7 +141,7 @@ class Children:
             guard=lambda connection: assert_held(connection, self._lease),
         )  # fmt: skip
         context.follow(parent)
-        context.remember(await ledger.replies())
+        context.remember(replies)
         return context, desk
 
     async def _walk(self, row: RunRow, context: RunContext, desk: Desk) -> State:
@@ -188,6 +196,13 @@ def _input(team: Team, assignment: Mapping[str, Any], parent: RunContext, found:
     return team.check_input(given)
 
 
+def _writers(before: Mapping[str, Result], parent: RunContext) -> set[str]:
+    """The vendors of those who made what is handed over; those who judged it meanwhile are not among them."""
+    if any("vendors" not in result for result in before.values() if result["ok"]):
+        return set(parent.made_with.values())
+    return {vendor for result in before.values() for vendor in result.get("vendors", ())}
+
+
 def _work(drafts: tuple[Draft, ...]) -> str:
     """The last whole work that was handed over, else what there is of parts."""
     works = [draft for draft in drafts if draft.kind == "work"]
@@ -232,6 +247,8 @@ def result_of(row: RunRow, team: Team) -> Result:
         "findings": findings, "gaps": list(gaps), "dropped": [], "drafts": drafts, "run_id": row.run_id,
         "partial": row.partial,
     }  # fmt: skip
+    if "made_with" in output:
+        result["vendors"] = output["made_with"]["providers"]
     if "gate" in output:
         result["rating"] = {key: output[key] for key in _RATING if key in output}
     return result

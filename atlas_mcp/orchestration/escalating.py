@@ -29,6 +29,9 @@ async def escalated(
 
 
 async def tries_again(context: RunContext, number: int, failure: dict[str, Any]) -> bool:
-    """Ask a person, who may mend something meanwhile, whether to plan round `number` once more."""
+    """Ask a person, who may mend something meanwhile, whether to plan once more.
+
+    `number`, of what failed until now, makes each time that they are asked a question of its own.
+    """
     answer = await context.ask_person(failure_question(number, failure))
     return answer["decision"] == "again"

@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 __all__ = ["Checkpoints", "open_checkpoints", "walk"]
 
 
+_WHILE_A_PERSON_WISHES = 100_000
+"""Steps of a run that a person may send back to work each time that all of it failed."""
+
+
 class _WholeWrites(AsyncSqliteSaver):
     """A saver that finishes what it began to write.
 
@@ -114,6 +118,8 @@ async def walk(steps: Steps, checkpoints: Checkpoints, run_id: str, team: Team) 
     # Each round plans, then alternates work and review, at worst with every assignment after another; a
     # revision goes through work, review, compose and check again.
     most = 12 + team.rounds * (2 * team.max_assignments + 4) + 8 * team.revisions
+    if team.escalate:
+        most = _WHILE_A_PERSON_WISHES
     config: Any = {
         "configurable": {"thread_id": run_id},
         "recursion_limit": most,

@@ -22,20 +22,22 @@ def tidy_plan(
     *,
     handed: bool = False,
 ) -> list[dict[str, Any]]:
-    """The first assignments with a goal, as many as the team allows, each after earlier ones only.
+    """The first assignments with a goal, as many as the team allows, each after those that it names.
 
     One that works on what others find, and names nobody, comes after all who find for it: those of the plan,
     else those of earlier rounds, unless it was `handed` material.
     """
     kept = [given for given in assignments if given["goal"].strip()][: team.max_assignments]
     kept.sort(key=lambda given: _needs_material(team, given["worker"]) and not given["after"])
+    kept = _in_order(kept)
     number = _highest(earlier)
     names = {given["id"]: f"a{number + place}" for place, given in enumerate(kept, start=1)}
     made: list[dict[str, Any]] = []
     for given in kept:
         done = {assignment["id"] for assignment in made}
         after = {names[other] for other in given["after"] if other in names} & done
-        after |= {other for other in given["after"] if other in {each["id"] for each in earlier}}
+        # A supervisor numbers each plan from the start, so that its own come before those of earlier rounds.
+        after |= set(given["after"]) & ({each["id"] for each in earlier} - names.keys())
         if not after and _needs_material(team, given["worker"]):
             there = _feeding(team, given["worker"], made) or (
                 [] if handed else _feeding(team, given["worker"], earlier)
@@ -51,6 +53,18 @@ def tidy_plan(
             assignment["input"] = list(given["input"])
         made.append(assignment)
     return made
+
+
+def _in_order(assignments: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The assignments, each behind those of them that it comes after; of a circle the first goes first."""
+    waiting = list(assignments)
+    ordered: list[Mapping[str, Any]] = []
+    while waiting:
+        ids = {each["id"] for each in waiting}
+        free = (each for each in waiting if not (ids - {each["id"]}) & set(each["after"]))
+        ordered.append(next(free, waiting[0]))
+        waiting = [each for each in waiting if each is not ordered[-1]]
+    return ordered
 
 
 def _highest(assignments: Sequence[Mapping[str, Any]]) -> int:

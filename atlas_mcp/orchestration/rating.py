@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from atlas_mcp.errors import InvalidInput
+from atlas_mcp.errors import InvalidField, InvalidInput
 from atlas_mcp.events import Kind
 from atlas_mcp.messages import TaskType
 from atlas_mcp.orchestration import evidence
@@ -23,6 +23,7 @@ from atlas_mcp.quality.judging import Judgement, choose_judges
 from atlas_mcp.quality.librarian import Work as Measurable
 from atlas_mcp.quality.librarian import measure
 from atlas_mcp.quality.rating import needs_panel, rate
+from atlas_mcp.quality.rubric import BEST
 from atlas_mcp.quality.rubric_text import read_rubric, rubrics
 from atlas_mcp.quality.texts import MEASURES, measure_text, measured_too
 from atlas_mcp.text.sentences import sentences
@@ -35,9 +36,11 @@ if TYPE_CHECKING:
     from atlas_mcp.orchestration.desk import Desk
     from atlas_mcp.orchestration.evidence import Evidence
     from atlas_mcp.orchestration.state import State, Update, Work
+    from atlas_mcp.orchestration.team import Team
     from atlas_mcp.orchestration.trades.trade import Delegation
     from atlas_mcp.quality.judging import Bench
     from atlas_mcp.quality.rubric import Rubric
+    from atlas_mcp.quality.rubric_text import Given
     from atlas_mcp.quality.texts import Measured
 
 __all__ = ["RatingSteps", "steps_of"]
@@ -56,9 +59,14 @@ class RatingSteps(Steps):
         super().__init__(context, desk, children)
         given, quality = context.row.input, context.team.quality
         self._rated_work = str(next(iter(given.values())))
-        self._minimum = float(given.get("minimum") or (quality.minimum if quality else 3.5))
-        known = rubrics(context.team.folder / "rubrics", MEASURES)
-        self._rubric: Rubric = read_rubric(given.get("rubric") or "general", known, MEASURES)
+        minimum = given.get("minimum")
+        self._minimum = float(minimum if minimum is not None else quality.minimum if quality else 3.5)
+        if not 0 <= self._minimum <= BEST:
+            raise InvalidField(
+                f"`minimum` is {self._minimum:g}; a score is 0 to {BEST:g}.", field="minimum",
+                remedy="Write a number from 0 to 5, such as 3.5.",
+            )  # fmt: skip
+        self._rubric = _rubric(context.team, given.get("rubric") or "general")
         judging = Judging(self._rated_work, self._rubric.asked, str(given.get("task") or ""))
         self._workers = Workers(context, desk, children, self._question, trades={TaskType.RATING: judging})
         self._writers = frozenset(context.row.options.get("writers", ()))
@@ -106,11 +114,11 @@ class RatingSteps(Steps):
     async def work(self, work: Work) -> Update:
         """Let one judge judge, and note who it was."""
         update = await super().work(work)
-        identity = work["assignment"]["id"]
-        result = update.get("results", {}).get(identity, {})
-        who = self._context.answered_by(f"work/{identity}") or {self._context.provider.info.name}
+        result = update.get("results", {}).get(work["assignment"]["id"], {})
         for each in result.get("judgements", ()):
-            each["judge"] = f"{min(who)} ({work['assignment']['worker']})"
+            each["judge"] = (
+                f"{result['answered_by'] or self._context.provider.info.name} ({result['worker']})"
+            )
         return update
 
     async def review(self, state: State) -> Update:
@@ -190,6 +198,11 @@ class RatingSteps(Steps):
         return list(texts)
 
 
+def _rubric(team: Team, given: Given) -> Rubric:
+    """What a rating team is to judge by: a rubric of its own by name, or one that a person wrote."""
+    return read_rubric(given, rubrics(team.folder / "rubrics", MEASURES), MEASURES)
+
+
 def _said(state: State) -> list[Judgement]:
     """What the judges said, in the plan's order."""
     return [
@@ -201,6 +214,13 @@ def _said(state: State) -> list[Judgement]:
 
 
 def steps_of(context: RunContext, desk: Desk, children: Delegation) -> Steps:
-    """The steps of a run, of the kind that its team takes."""
+    """The steps of a run, of the kind that its team takes.
+
+    Raises:
+        InvalidField: it is to be rated by what is no rubric, which is better said before anything is spent.
+    """
+    for team in context.team.teams.values():
+        if team.task is TaskType.RATING and (given := context.row.input.get("rubric")):
+            _rubric(team, given)
     kind = RatingSteps if context.team.task is TaskType.RATING else Steps
     return kind(context, desk, children)

@@ -248,10 +248,11 @@ class Owner:
         await workshop.store.finish(
             self._lease, state, partial=partial, output=output, error=error, usage=usage, data=data
         )
-        await workshop.store.end_children(self._lease, RunState.CANCELLED)
+        ended = await workshop.store.end_children(self._lease, RunState.CANCELLED)
         workshop.journal.wake(run_id)
         await workshop.leases.release(self._lease)
-        await (await workshop.checkpoints()).forget(run_id)
+        for each in (run_id, *ended):
+            await (await workshop.checkpoints()).forget(each)
 
     async def _interrupt(self, reason: str) -> None:
         with suppress(LeaseLost):

@@ -229,9 +229,11 @@ class Runs:
         await self._store.finish(
             lease, RunState.CANCELLED, partial=False, output=None, error=error, usage=row.usage, data=data
         )
+        ended = await self._store.end_children(lease, RunState.CANCELLED)
         self._workshop.journal.wake(row.run_id)
         await self._workshop.leases.release(lease)
-        await (await self._workshop.checkpoints()).forget(row.run_id)
+        for each in (row.run_id, *ended):
+            await (await self._workshop.checkpoints()).forget(each)
 
     async def resume_interrupted(self, within: float) -> list[str]:
         """Take up every run whose owner went less than `within` seconds ago; gives their ids.

@@ -164,7 +164,7 @@ class Steps:
             return {}
         if failures and len(failures) == len(results):
             await escalated(self._context, "person", failures)
-            if self._team.escalate and await tries_again(self._context, state["round"], failures[0]):
+            if self._team.escalate and await tries_again(self._context, len(results), failures[0]):
                 self._context.failures.clear()
                 return {"round": state["round"] - 1}
             raise NothingToShow(
@@ -332,8 +332,9 @@ class Steps:
             "ratings": ratings,
             "numbers": computed(found),
         }
-        if ratings:
-            return more, rated_by_team(ratings[-1])
+        rating = chain.last_rating(ratings, chain.final_product(self._team, assignments, results, found))
+        if rating:
+            return more, rated_by_team(rating)
         return more, rated_by_measures(score, quality.minimum, reasons) if quality else None
 
     def wants_revision(self, state: State) -> bool:
@@ -364,9 +365,8 @@ class Steps:
             return {"assignments": [*state["assignments"], *made], "revision": number}
         since = await self._begin("compose", "compose: revising what was found wanting")
         found, given = self._found(state), self._context.row.input
-        asked = prompts.compose_text(given, found.gaps, drafts=True)
-        before = Draft("work", "work", said(state.get("draft", {})), by=self._team.supervisor)
-        asked = prompts.revise_text(asked, rated["reasons"])
+        asked = prompts.revise_text(prompts.compose_text(given, found.gaps, drafts=True), rated["reasons"])
+        before = Draft("work", "work", said(state.get("best", {})["draft"]), by=self._team.supervisor)
         try:
             draft, whole = await self._supervisor.compose(
                 asked, found, (*found.drafts, before), f"revise/{number}"

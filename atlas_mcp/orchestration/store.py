@@ -127,6 +127,15 @@ AND state NOT IN ('done', 'failed', 'cancelled')
 """
 
 
+_ENDED_BEFORE = """
+WITH RECURSIVE part (run_id) AS (
+    SELECT run_id FROM run
+    WHERE parent_run_id IS NULL AND updated_at < ? AND state IN ('done', 'failed', 'cancelled')
+    UNION SELECT run.run_id FROM run JOIN part ON run.parent_run_id = part.run_id
+) SELECT run_id FROM part
+"""
+
+
 class RunStore:
     """Reads and writes the rows of `run`."""
 
@@ -237,26 +246,27 @@ class RunStore:
 
         return await self._database.write(write)
 
-    async def end_children(self, lease: Lease, state: RunState) -> None:
-        """Put every run that works for the lease's run and has not ended into a final state.
+    async def end_children(self, lease: Lease, state: RunState) -> list[str]:
+        """Put every run that works for the lease's and has not ended into a final state; gives their ids.
 
         Raises:
             LeaseLost: another process owns the parent.
         """
 
-        def write(connection: sqlite3.Connection) -> None:
+        def write(connection: sqlite3.Connection) -> list[str]:
             assert_held(connection, lease)
-            for row in connection.execute(_OPEN_CHILDREN, (lease.run_id,)).fetchall():
-                connection.execute(
-                    "UPDATE run SET state = ?, updated_at = ? WHERE run_id = ?", (state, now(), row["run_id"])
-                )
+            ended = connection.execute(_OPEN_CHILDREN, (lease.run_id,)).fetchall()
+            for row in ended:
+                values = (state, now(), row["run_id"])
+                connection.execute("UPDATE run SET state = ?, updated_at = ? WHERE run_id = ?", values)
                 insert_event(
                     connection, row["run_id"], Kind.RUN_FINISHED, actor=row["team"],
                     parent_run_id=row["parent_run_id"],
                     data={"state": state.value, "partial": False, "usage": {}, "error": None},
                 )  # fmt: skip
+            return [row["run_id"] for row in ended]
 
-        await self._database.write(write)
+        return await self._database.write(write)
 
     async def children(self, run_id: str) -> list[RunRow]:
         """The runs that work for another, in the order in which they began."""
@@ -339,23 +349,15 @@ class RunStore:
     async def prune(self, before: str) -> list[str]:
         """Forget every ended run not touched since `before` (ISO 8601 UTC); gives their ids.
 
-        Checkpoints of any ended run go too: one that was being written when its run ended came too late.
+        Those that worked for a run go with it, however they ended and whenever. Checkpoints of any ended run
+        go too: one that was being written when its run ended came too late.
         """
 
         def write(connection: sqlite3.Connection) -> list[str]:
-            ids = [
-                row["run_id"]
-                for row in connection.execute(
-                    "SELECT run_id FROM run WHERE updated_at < ?"
-                    " AND state IN ('done', 'failed', 'cancelled')",
-                    (before,),
-                )
-            ]
+            ids = [row["run_id"] for row in connection.execute(_ENDED_BEFORE, (before,))]
             for table in ("event", "ledger", "lease", "control", "question", "run"):
-                connection.executemany(
-                    f"DELETE FROM {table} WHERE run_id = ?",  # noqa: S608 - our own table names
-                    [(run_id,) for run_id in ids],
-                )
+                forget = f"DELETE FROM {table} WHERE run_id = ?"  # noqa: S608 - our own table names
+                connection.executemany(forget, [(run_id,) for run_id in ids])
             for table in _theirs(connection):
                 connection.execute(
                     f"DELETE FROM {table} WHERE thread_id NOT IN"  # noqa: S608 - the checkpointer's tables

@@ -72,11 +72,11 @@ def rated_by_team(rating: Mapping[str, Any]) -> Rated:
     reasons = [
         f"{each['where']}: {each['quote']!r}: {each['reason']}" if each.get("quote") else
         f"{each['where']}: {each['reason']}"
-        for each in rating["revise"]
+        for each in rating.get("revise", ())
     ]  # fmt: skip
     cut = rating["partial"]
     return {
-        "score": None if cut else rating["overall"],
+        "score": None if cut else rating.get("overall"),
         "gate": "revise" if cut and rating["gate"] == "pass" else rating["gate"],
         "reasons": reasons[:_REASONS],
         "of": rating["of"],

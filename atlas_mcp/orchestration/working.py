@@ -117,7 +117,9 @@ class Workers:
                 )  # fmt: skip
                 if way is Way.RETRY and recovery.wait:
                     await asyncio.sleep(min(recovery.wait, _LONGEST_WAIT))
-                avoid |= self._context.answered_by(again) if way is Way.OTHER_MEMBER else frozenset()
+                if way is Way.OTHER_MEMBER:
+                    # A plan may have avoided all but the one who failed: they are wanted now.
+                    avoid = self._context.answered_by(again) or avoid
                 smaller = smaller or way is Way.SMALLER_TASK
                 if way is Way.OTHER_WORKER:
                     worker = self._others(worker)[0]
@@ -182,7 +184,7 @@ class Workers:
             )
         result = trade.result(commission, answer)
         self._rate(card, path, result)
-        return result
+        return {**result, "worker": worker, "answered_by": min(self._context.answered_by(path), default="")}
 
     def _rate(self, card: Card, path: str, result: Result) -> None:
         """Feed back how much of what a worker gave could be kept."""

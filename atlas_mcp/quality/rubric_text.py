@@ -203,6 +203,8 @@ def _text(place: str, given: Any, most: int) -> str:
     if not isinstance(given, str):
         raise _wrong(place, f"{place} is {given!r}, which is no text.", _EXAMPLE)
     said = " ".join(given.split())
+    if any("\ud800" <= character <= "\udfff" for character in said):
+        raise _wrong(place, f"{place} is not Unicode: {said[:60]!r}.", "Write the character itself.")
     if len(said) > most:
         raise _wrong(
             place, f"{place} has {len(said)} characters; {most} is the most.", "Ask one thing, in a sentence."

@@ -28,7 +28,8 @@ def own_team(home: Path) -> Path:
 
 
 def test_teams_are_listed_and_shown(atlas_mcp: Program) -> None:
-    assert [team["name"] for team in json.loads(atlas_mcp("teams", "list", "--json").stdout)] == ["research"]
+    listed = [team["name"] for team in json.loads(atlas_mcp("teams", "list", "--json").stdout)]
+    assert listed == ["analysis", "atlas", "rating", "research", "writing"]
     shown = atlas_mcp("teams", "show", "research").stdout
     assert "**supervisor** (supervisor)" in shown
     assert "`question` (string)" in shown

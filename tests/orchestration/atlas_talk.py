@@ -66,7 +66,7 @@ def _composed(said: str, document: str) -> str:
     return f"""
 [[reply]]
 when = {{ agent = "supervisor", intent = "compose", contains = "{said}" }}
-json = {{ title = "Tides", document = "{document}" }}
+json = {{ title = "Tides", document = "{document}", open_questions = [] }}
 """
 
 

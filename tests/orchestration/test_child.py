@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from atlas_mcp.database import open_database
 from atlas_mcp.errors import InvalidInput
 from atlas_mcp.events import Kind
 from atlas_mcp.messages import prompt_hash
-from atlas_mcp.orchestration.store import RunState
+from atlas_mcp.orchestration.store import MIGRATIONS, RunState, RunStore
 from atlas_mcp.providers.scripted import Script, ScriptedProvider
 from atlas_mcp.providers.terms import TERMS, Terms
 from tests.orchestration.atlas_talk import RUBRIC, TASK, script
@@ -111,3 +112,31 @@ async def test_a_run_that_works_for_another_is_steered_by_way_of_that(
         run_id = await begun(atlas, documents)
         with pytest.raises(InvalidInput, match=run_id):
             await atlas.control(await child(atlas, run_id, "writing"), "cancel")
+
+
+async def test_a_run_that_is_cancelled_while_nobody_works_on_it_leaves_nothing_behind(
+    atlas_with: OpenAtlas, documents: Path, home: Path
+) -> None:
+    async with atlas_with(provider=Counting(60, Counter())) as atlas:
+        run_id = await begun(atlas, documents)
+        writing, research = [await child(atlas, run_id, team) for team in ("writing", "research")]
+    async with atlas_with(provider=Counting(0, Counter())) as atlas:
+        await atlas.control(run_id, "cancel")
+        assert (await atlas.get(writing)).state is RunState.CANCELLED
+        assert (await atlas.get(research)).state is RunState.DONE
+    async with open_database(home / "runs.db", MIGRATIONS) as database:
+        left = await database.read(lambda each: each.execute("SELECT 1 FROM checkpoints").fetchall())
+        pruned = await RunStore(database).prune("2999-01-01")
+    assert left == []
+    assert set(pruned) == {run_id, writing, research}
+
+
+async def test_a_child_run_is_kept_as_long_as_the_run_that_it_worked_for(
+    atlas_with: OpenAtlas, documents: Path, home: Path
+) -> None:
+    async with atlas_with(provider=Counting(60, Counter())) as atlas:
+        run_id = await begun(atlas, documents)
+        research = await child(atlas, run_id, "research")
+    async with open_database(home / "runs.db", MIGRATIONS) as database:
+        assert await RunStore(database).prune("2999-01-01") == []
+        assert (await RunStore(database).get(research)).state is RunState.DONE

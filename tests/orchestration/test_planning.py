@@ -66,6 +66,25 @@ def test_a_plan_keeps_what_comes_after_what() -> None:
     assert [(each["id"], each["after"]) for each in made] == [("a3", []), ("a4", ["a3"])]
 
 
+def test_numbers_of_a_plan_are_its_own_before_they_are_those_of_earlier_rounds() -> None:
+    earlier = [assignment("a1", "web"), assignment("a2", "web")]
+    plan = [assignment("a1", "web"), assignment("a3", "web", "a1", "a2")]
+    made = tidy_plan(plan, team_of(**FINDERS), earlier)
+    assert [(each["id"], each["after"]) for each in made] == [("a3", []), ("a4", ["a2", "a3"])]
+
+
+def test_a_plan_that_names_first_what_comes_last_is_put_in_order() -> None:
+    team = team_of(**FINDERS, writer=TaskType.WRITING)
+    plan = [
+        assignment("a3", "web", "a2", goal="Is it so?"), assignment("a2", "writer", "a1"),
+        assignment("a1", "documents"),
+    ]  # fmt: skip
+    made = tidy_plan(plan, team)
+    assert [(each["worker"], each["after"]) for each in made] == [
+        ("documents", []), ("writer", ["a1"]), ("web", ["a2"]),
+    ]  # fmt: skip
+
+
 def test_whoever_works_on_what_others_find_comes_after_all_of_them_unless_it_names_some() -> None:
     team = team_of(**FINDERS, analyst=TaskType.ANALYSIS)
     plan = [

@@ -160,3 +160,20 @@ async def test_a_person_is_asked_when_all_failed_and_may_let_it_try_again(
         await atlas.answer(run.id, {"decision": "again", "note": "the key is renewed"})
         result = await atlas.result(run.id, wait_seconds=30)
     assert (result["state"], result["output"]["claims"][0]["text"]) == ("done", SPRING)
+
+
+async def test_a_person_is_asked_each_time_that_all_fail_again(
+    atlas_with: OpenAtlas, documents: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "home" / "config" / "teams" / "many"
+    _copied(folder, more="escalate = true\nrounds = 1")
+    failing = '[[reply]]\nwhen = { intent = "gather" }\nfail = "permission_denied"'
+    async with atlas_with(script(failing)) as atlas:
+        run = await atlas.start("many", question="Tides?", documents=[str(documents)])
+        first = (await run.envelope(wait_seconds=30))["question"]["id"]
+        await atlas.answer(run.id, {"decision": "again"})
+        again = await atlas.result(run.id, wait_seconds=30)
+        assert again["state"] == "waiting", again.get("error")
+        assert again["question"]["id"] != first
+        await atlas.answer(run.id, {"decision": "give_up"})
+        assert (await atlas.result(run.id, wait_seconds=30))["error"]["code"] == "nothing_to_show"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.peers.asking_teams import READ
 from tests.peers.mocking import Mock, mocking
 from tests.peers.place import NODE, PACKAGES, Place
 
@@ -26,7 +27,7 @@ def place(tmp_path: Path) -> Place:
 
 @pytest.fixture(scope="session")
 def http_place(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    return Place.make(tmp_path_factory.mktemp("served") / "place")
+    return Place.make(tmp_path_factory.mktemp("served") / "place", read=READ)
 
 
 @pytest.fixture(scope="session")

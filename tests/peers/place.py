@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-__all__ = ["NODE", "PACKAGES", "PROTOCOL", "QUESTION", "SPRING", "Place", "clean", "run_node", "serving"]
+__all__ = [
+    "NODE", "PACKAGES", "PROTOCOL", "QUESTION", "ROOT", "SPRING", "Place", "clean", "configured", "run_node",
+    "serving",
+]  # fmt: skip
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = Path(__file__).parent / "node_modules"
@@ -37,7 +40,7 @@ A harbour master must publish the tide table every month. Ships with a draught a
 """
 
 _KEPT = ("PATH", "SYSTEMROOT", "TMPDIR", "TEMP", "TMP", "LANG", "LC_ALL")
-_PROGRAM_SECONDS = 120
+_PROGRAM_SECONDS = 300
 
 
 def clean(home: Path, **more: str) -> dict[str, str]:
@@ -52,19 +55,21 @@ class Place:
 
     folder: Path
     model: str = "extractive"
+    read: tuple[Path, ...] = ()
+    """Folders beside its own documents that clients may name documents in."""
 
     @classmethod
-    def make(cls, folder: Path, script: str = "") -> Place:
+    def make(cls, folder: Path, script: str = "", read: tuple[Path, ...] = ()) -> Place:
         """A place with two documents, where a script, if given, answers prompts."""
         documents = folder / "documents"
         documents.mkdir(parents=True)
         (documents / "tides.md").write_text(TIDES, "utf-8")
         (documents / "harbours.md").write_text(HARBOURS, "utf-8")
         if not script:
-            return cls(folder)
+            return cls(folder, read=read)
         path = folder / "script.toml"
         path.write_text(script, "utf-8")
-        return cls(folder, f"scripted:{path}")
+        return cls(folder, f"scripted:{path}", read)
 
     @property
     def documents(self) -> str:
@@ -82,7 +87,7 @@ class Place:
             ATLAS_HOME=str(self.folder / "atlas"),
             ATLAS_MODELS__DEFAULT=self.model,
             ATLAS_MEMORY__EMBEDDINGS="false",
-            ATLAS_ROOTS__READ=json.dumps([self.documents]),
+            ATLAS_ROOTS__READ=json.dumps([self.documents, *map(str, self.read)]),
         )
 
     @property
@@ -93,9 +98,7 @@ class Place:
     def configure(self, address: str | None = None) -> Path:
         """Write the file in which clients look up their servers: ATLAS at an address, or to be started."""
         entry = {"type": "http", "url": f"{address}/mcp"} if address else self.stdio
-        path = self.folder / "mcp.json"
-        path.write_text(json.dumps({"mcpServers": {"atlas": entry}}), "utf-8")
-        return path
+        return configured(self.folder, atlas=entry)
 
     @contextmanager
     def over_http(self, *options: str) -> Generator[str]:
@@ -103,6 +106,13 @@ class Place:
         command = [sys.executable, "-m", "atlas_mcp", "serve", "--http", *options, "--port", "0"]
         with serving(command, self.environment) as address:
             yield address
+
+
+def configured(folder: Path, **servers: dict[str, Any]) -> Path:
+    """Write the file in which clients look up their servers, each by its name."""
+    path = folder / "mcp.json"
+    path.write_text(json.dumps({"mcpServers": servers}), "utf-8")
+    return path
 
 
 @contextmanager

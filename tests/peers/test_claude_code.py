@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.peers.clients import claude
 from tests.peers.fake_anthropic import Call, Exchange, FakeModel
-from tests.peers.place import PACKAGES, SPRING, Place, run_node
+from tests.peers.place import SPRING, Place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.peer
 
-CLAUDE_CODE = PACKAGES / "@anthropic-ai" / "claude-code" / "cli-wrapper.cjs"
 RESEARCH, RUN_LIST, RUN_RESULT = "mcp__atlas__research", "mcp__atlas__run_list", "mcp__atlas__run_result"
+TOOLS = (RESEARCH, RUN_LIST, RUN_RESULT)
 
 TOOL_SECONDS = 4
 SLOW = f"""
@@ -42,20 +43,6 @@ confidence = 0.8
 """A team whose one worker takes twice as long as Claude Code is told to wait."""
 
 
-def claude(model: FakeModel, servers: Path, folder: Path, **environment: str) -> str:
-    """What Claude Code prints at the end of the conversation; `servers` is its configuration."""
-    with model.serving() as address:
-        done = run_node(
-            str(CLAUDE_CODE), "--print", "Ask ATLAS.", "--model", "claude-sonnet-4-5", "--strict-mcp-config",
-            "--mcp-config", str(servers), "--allowedTools", f"{RESEARCH},{RUN_LIST},{RUN_RESULT}",
-            folder=folder, ANTHROPIC_BASE_URL=address, ANTHROPIC_API_KEY="none", ENABLE_TOOL_SEARCH="false",
-            CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC="1", DISABLE_TELEMETRY="1", DISABLE_AUTOUPDATER="1",
-            **environment,
-        )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout.strip()
-
-
 @pytest.mark.parametrize("transport", ["stdio", "http"])
 def test_the_model_of_claude_code_reads_the_brief_it_asked_for(
     transport: str, request: pytest.FixtureRequest, tmp_path: Path
@@ -67,7 +54,7 @@ def test_the_model_of_claude_code_reads_the_brief_it_asked_for(
         return exchanges[-1].structured["output"]["report"] if exchanges else Call(RESEARCH, place.asked)
 
     model = FakeModel(RESEARCH, turn)
-    said = claude(model, place.configure(address), tmp_path)
+    said = claude(model, place.configure(address), tmp_path, TOOLS)
     (exchange,) = model.exchanges
     assert not exchange.is_error, exchange.told
     output = exchange.structured["output"]
@@ -91,11 +78,11 @@ def test_a_call_that_claude_code_cuts_off_is_fetched_by_its_run(tmp_path: Path) 
         return Call(RUN_RESULT, {"run_id": told["run_id"], "wait_seconds": TOOL_SECONDS / 2})
 
     model = FakeModel(RESEARCH, turn)
-    said = claude(model, place.configure(), tmp_path, MCP_TOOL_TIMEOUT=str(TOOL_SECONDS * 1000))
+    said = claude(model, place.configure(), tmp_path, TOOLS, MCP_TOOL_TIMEOUT=str(TOOL_SECONDS * 1000))
     cut, listed, *watched = model.exchanges
     assert cut.is_error
     assert "timed out" in cut.told
-    assert [run["state"] for run in listed.structured["runs"]] == ["running"]
+    assert [run["state"] for run in listed.structured["runs"]] in (["queued"], ["running"])
     assert len(watched) > 1
     assert watched[-1].structured["state"] == "done"
     assert watched[-1].structured["usage"]["calls"] == 3

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.peers.place import PACKAGES, PROTOCOL, SPRING, run_node
+from tests.peers.clients import Inspector
+from tests.peers.place import PROTOCOL, SPRING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from tests.peers.place import Place
@@ -21,38 +20,13 @@ pytestmark = [
     pytest.mark.parametrize("transport", ["stdio", "http"]),
 ]
 
-INSPECTOR = PACKAGES / "@modelcontextprotocol" / "inspector" / "clients" / "launcher" / "build" / "index.js"
-
-
-class Inspector:
-    """The Inspector's command line, told which server and which era."""
-
-    def __init__(self, target: Sequence[str], era: str, place: Place, folder: Path) -> None:
-        self.place = place
-        self._target = [*target, "--protocol-era", era]
-        self._folder = folder
-
-    def ask(self, method: str, *options: str) -> Any:
-        """The result of one request."""
-        done = run_node(
-            str(INSPECTOR), "--cli", *self._target, "--method", method, *options, "--format", "json",
-            folder=self._folder,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stdout + done.stderr
-        return json.loads(done.stdout)["result"]
-
-    def research(self) -> Any:
-        arguments = json.dumps(self.place.asked)
-        return self.ask("tools/call", "--tool-name", "research", "--tool-args-json", arguments)
-
 
 @pytest.fixture
 def inspector(transport: str, era: str, tmp_path: Path, request: pytest.FixtureRequest) -> Inspector:
     if transport == "http":
-        place: Place = request.getfixturevalue("http_place")
-        return Inspector([f"{request.getfixturevalue('address')}/mcp"], era, place, tmp_path)
-    place = request.getfixturevalue("place")
-    return Inspector(["--config", str(place.configure()), "--server", "atlas"], era, place, tmp_path)
+        return Inspector([f"{request.getfixturevalue('address')}/mcp"], era, tmp_path)
+    place: Place = request.getfixturevalue("place")
+    return Inspector(["--config", str(place.configure()), "--server", "atlas"], era, tmp_path)
 
 
 def test_the_inspector_speaks_the_era_it_is_told_to(inspector: Inspector, era: str) -> None:
@@ -62,13 +36,16 @@ def test_the_inspector_speaks_the_era_it_is_told_to(inspector: Inspector, era: s
 def test_the_inspector_lists_the_tools_and_finds_no_schema_that_clients_refuse(inspector: Inspector) -> None:
     tools = inspector.ask("tools/list", "--strict")["tools"]
     names = [tool["name"] for tool in tools]
-    assert names[0] == "research"
+    assert {"research", "analysis", "writing", "rating", "atlas"} <= set(names)
     assert {"run_team", "run_result", "run_list", "run_control", "ingest"} <= set(names)
     assert len(names) <= 16
 
 
-def test_the_inspector_calls_research_and_reads_its_report_afterwards(inspector: Inspector) -> None:
-    result = inspector.research()
+def test_the_inspector_calls_research_and_reads_its_report_afterwards(
+    inspector: Inspector, transport: str, request: pytest.FixtureRequest
+) -> None:
+    place: Place = request.getfixturevalue("http_place" if transport == "http" else "place")
+    result = inspector.call("research", place.asked)
     brief = result["structuredContent"]
     assert not result["isError"]
     assert brief["state"] == "done"

@@ -152,6 +152,10 @@ ONE = {"name": "a", "question": "Is it?"}
         ([{"name": "a", "question": "x" * 601}], "criteria[0].question", "601 characters"),
         ("[{", "", "looks like JSON"),
         ("[[criteria]]\nname = ", "", "looks like TOML"),
+        ('{"criteria": ' + "[" * 9000, "", "looks like JSON"),
+        ("criteria = " + "[" * 9000, "", "looks like TOML"),
+        ('{"criteria": [' + "9" * 5000 + "]}", "", "looks like JSON"),
+        ([{**ONE, "name": "\ud800"}], "criteria[0].name", "not Unicode"),
     ],
 )
 def test_a_rubric_that_is_none_says_where_what_and_what_to_write(given: Any, field: str, said: str) -> None:
@@ -170,6 +174,11 @@ def test_a_file_that_is_no_rubric_is_named_with_its_key(tmp_path: Path) -> None:
     with pytest.raises(InvalidConfiguration, match=r"mine\.toml is not TOML"):
         rubrics(tmp_path)
     assert rubrics(tmp_path / "nowhere") == {}
+
+
+@pytest.mark.parametrize("given", ["# mine" + "\n" * 9000 + "- It is short", f"- It is{' ' * 19_000}short"])
+def test_blanks_in_a_rubric_take_no_time(given: str) -> None:
+    assert [each.name for each in read_rubric(given).criteria] == ["It is short"]
 
 
 @given(st.text(max_size=200))
