@@ -53,7 +53,7 @@ def test_run_without_a_team_lists_the_teams(atlas_mcp: Program) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("nobody", "x"), "Teams: research"),
+        (("nobody", "x"), "Teams: analysis, atlas"),
         (("research",), "What you want to know"),
         (("research", "  "), "'question' is empty"),
         (("research", "x", "--input", "depth"), "--input KEY=VALUE"),

@@ -9,8 +9,8 @@ import pytest
 
 from atlas_mcp.catalogue import Catalogue, shipped
 from atlas_mcp.errors import InvalidConfiguration, InvalidInput, UnknownTeam
-from atlas_mcp.orchestration.team_file import LONGEST_INPUT
 from atlas_mcp.orchestration.team import load_team, load_teams, pick_team
+from atlas_mcp.orchestration.team_file import LONGEST_INPUT
 from tests.orchestration.folders import CARD, SCHEMA, TOML, sound
 
 if TYPE_CHECKING:

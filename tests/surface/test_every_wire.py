@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from tests.surface.caller import Served
 
 QUESTION = "When do spring tides come?"
-TOOLS = ["research", "run_team", "run_result", "run_list", "run_control", "run_answer", "ingest"]
+TEAMS = ["analysis", "atlas", "rating", "research", "writing"]
+TOOLS = [*TEAMS, "run_team", "run_result", "run_list", "run_control", "run_answer", "ingest"]
 
 
 async def test_a_call_gives_the_whole_brief_in_its_envelope(served: Served, documents: Path) -> None:
@@ -113,7 +114,7 @@ BAD_INPUT: list[tuple[str, dict[str, Any], str]] = [
     ("research", {"question": QUESTION, "documents": ["DOCUMENTS/../secret"]}, "may not be read"),
     ("research", {"question": QUESTION, "documents": ["DOCUMENTS/gone.md"]}, "Check the path"),
     ("research", {"question": QUESTION, "budget": {"seconds": -1}}, "$.budget.seconds"),
-    ("run_team", {"team": "nobody", "input": {}}, "There is no team 'nobody'. Teams: research"),
+    ("run_team", {"team": "nobody", "input": {}}, "There is no team 'nobody'. Teams: analysis, atlas"),
     ("run_result", {"run_id": "r_none"}, "There is no run 'r_none'. List your runs with run_list"),
     ("run_control", {"run_id": "r_none", "action": "cancel"}, "There is no run 'r_none'."),
     ("run_control", {"run_id": "r_none", "action": "explode"}, "$.action"),
@@ -143,7 +144,7 @@ async def test_a_failed_run_is_an_error_that_names_the_run_and_what_to_do(
         failed = await client.ask("research", {"question": QUESTION, "documents": [str(empty)]})
     assert failed.is_error
     assert failed.structured["run_id"] in failed.text
-    assert "Name text, Markdown, HTML or PDF." in failed.text
+    assert "Name text, Markdown, HTML, PDF, CSV or Excel." in failed.text
 
 
 async def test_ingested_documents_are_what_later_runs_answer_from(served: Served, documents: Path) -> None:
@@ -164,7 +165,7 @@ async def test_resources_tell_what_a_run_did(served: Served, documents: Path) ->
         assert json.loads(await client.read(f"{run}/evidence"))["findings"] == envelope["output"]["findings"]
         assert (await client.read(f"{run}/graph")).startswith("flowchart TD")
         assert json.loads(await client.read("atlas://runs"))[0]["run_id"] == envelope["run_id"]
-        assert json.loads(await client.read("atlas://teams"))[0]["name"] == "research"
+        assert [each["name"] for each in json.loads(await client.read("atlas://teams"))] == TEAMS
         assert "output" in json.loads(await client.read("atlas://teams/research"))
         assert json.loads(await client.read("atlas://health"))["status"] == "ok"
         for gone in ("atlas://runs/r_none", "atlas://teams/nobody"):
