@@ -128,9 +128,9 @@ def _least(side: Side, several: list[Figures]) -> Figures:
 
 
 _HEAD = """\
-A run of a supervisor and three workers, five streamed calls of {tokens} tokens: milliseconds of CPU a run, the
-least of {rounds} rounds, and how many times (x) as much as asyncio with OpenAI's SDK; milliseconds until it is
-done; KB of requests. Imports in seconds of CPU, until the first answer; memory in MB at the end.
+A supervisor and three workers, five streamed calls of {tokens} tokens: milliseconds of CPU a run, the least of
+{rounds} rounds, and how many times (x) as much as asyncio with OpenAI's SDK; milliseconds until it is done;
+KB of requests. Imports in seconds of CPU, until the first answer; memory in MB at the end.
 Load {load} before, {load_after} after, on {cores} cores.
 
 """

@@ -50,8 +50,8 @@ def _read_front(path: Path, text: str) -> dict[str, Any]:
 
     try:
         front: object = yaml.safe_load(text) or {}
-    except (yaml.YAMLError, ValueError) as error:
-        # A ValueError is a date that no calendar has.
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        # A ValueError is a date that no calendar has; the last, brackets in brackets without end.
         mark = getattr(getattr(error, "problem_mark", None), "line", -1)
         line, key, value = _culprit(text) or (mark, "", "")
         example = f", such as {key}: {json.dumps(value, ensure_ascii=False)}" if key else ""
@@ -76,6 +76,6 @@ def _culprit(text: str) -> tuple[int, str, str] | None:
             continue
         try:
             yaml.safe_load(line)
-        except (yaml.YAMLError, ValueError):
+        except (yaml.YAMLError, ValueError, RecursionError):
             return number, found["key"], found["value"].strip("\"'")
     return None

@@ -144,7 +144,8 @@ class Journal:
                 yield event
                 if event.kind is Kind.RUN_FINISHED:
                     return
-            if events:
+            # What this process wrote since has woken us; only what is more than one reading is read on at once.
+            if len(events) == AT_ONCE or (events and last):
                 continue
             if last:
                 return

@@ -178,7 +178,7 @@ def read_wiring(file: Path) -> TeamFile:
         raise InvalidConfiguration(
             f"{file}: there is no such file.", remedy="A team needs a team.toml."
         ) from None
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidConfiguration(
             f"{file}: {error}.", remedy="Correct the line; TOML quotes text."
         ) from None

@@ -79,7 +79,7 @@ def rubrics(folder: Path, measures: Sequence[str] = ()) -> dict[str, Rubric]:
             found[path.stem] = _rubric({"name": path.stem, **content}, tuple(measures))
         except InvalidField as wrong:
             raise InvalidConfiguration(f"{path}: {wrong.message}", remedy=wrong.remedy) from wrong
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as wrong:
             raise InvalidConfiguration(f"{path} is not TOML: {wrong}.", remedy=_EXAMPLE) from wrong
     return found
 

@@ -67,6 +67,7 @@ def test_a_card_may_come_from_windows(tmp_path: Path, written: bytes) -> None:
         ("---\ndescription: a: b\n---\nP\n", "line 2"),
         ("---\ntools: []\ndescription: [a\n---\nP\n", "not valid YAML"),
         ("---\ndescription: 2026-13-45\n---\nP\n", "not valid YAML"),
+        (f"---\ndescription: {'[' * 5000}\n---\nP\n", "not valid YAML"),
         ("---\n- a\n- b\n---\nP\n", "no list of keys"),
         ("---\nname: web\n---\nP\n", "description"),
         ("---\ndescription: ''\n---\nP\n", "description"),

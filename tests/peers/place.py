@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
 __all__ = [
-    "NODE", "PACKAGES", "PROTOCOL", "QUESTION", "ROOT", "SPRING", "Place", "clean", "configured", "run_node",
-    "serving",
+    "NODE", "PACKAGES", "PROTOCOL", "QUESTION", "ROOT", "SPRING", "Place", "clean", "configured", "over_http",
+    "run_node", "serving",
 ]  # fmt: skip
 
 ROOT = Path(__file__).parents[2]
@@ -97,8 +97,7 @@ class Place:
 
     def configure(self, address: str | None = None) -> Path:
         """Write the file in which clients look up their servers: ATLAS at an address, or to be started."""
-        entry = {"type": "http", "url": f"{address}/mcp"} if address else self.stdio
-        return configured(self.folder, atlas=entry)
+        return configured(self.folder, atlas=over_http(address) if address else self.stdio)
 
     @contextmanager
     def over_http(self, *options: str) -> Generator[str]:
@@ -106,6 +105,11 @@ class Place:
         command = [sys.executable, "-m", "atlas_mcp", "serve", "--http", *options, "--port", "0"]
         with serving(command, self.environment) as address:
             yield address
+
+
+def over_http(address: str) -> dict[str, Any]:
+    """How a client finds an ATLAS that serves at an address."""
+    return {"type": "http", "url": f"{address}/mcp"}
 
 
 def configured(folder: Path, **servers: dict[str, Any]) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,7 +11,7 @@ from jsonschema import Draft202012Validator, validate
 from atlas_mcp.evaluation.trial import compared
 from tests.peers.asking_teams import DOCUMENTED, SCRIPTED, Asking, both_clients, case_of, script_of
 from tests.peers.clients import Inspector
-from tests.peers.place import Place, configured
+from tests.peers.place import Place, configured, over_http
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,22 +37,25 @@ def schemas(address: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
 def documented(
     address: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Mapping[str, Mapping[str, Told]]]:
-    """All teams at one server over HTTP, in the newer era."""
-    servers = configured(
-        tmp_path_factory.mktemp("documented"), atlas={"type": "http", "url": f"{address}/mcp"}
-    )
+    """All teams at one server, in the newer era."""
+    servers = configured(tmp_path_factory.mktemp("documented"), atlas=over_http(address))
     with both_clients([Asking("atlas", *each) for each in DOCUMENTED.items()], servers, "modern") as told:
         yield told
 
 
 @pytest.fixture(scope="module")
 def scripted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Mapping[str, Told]]]:
-    """A server for each team, started by the clients, in the older era; its script is the model."""
+    """A server for each team, in the older era; its script is the model."""
     folder = tmp_path_factory.mktemp("scripted")
-    places = {team: Place.make(folder / team, script_of(team)) for team in SCRIPTED}
-    servers = configured(folder, **{team: place.stdio for team, place in places.items()})
-    with both_clients([Asking(team, team, case_of(team)) for team in SCRIPTED], servers, "legacy") as told:
-        yield told
+    asking = [Asking(team, team, case_of(team)) for team in SCRIPTED]
+    with ExitStack() as stack:
+        # A client's own start of five servers at once may take longer than Claude Code waits for them.
+        at = {
+            team: stack.enter_context(Place.make(folder / team, script_of(team)).over_http())
+            for team in SCRIPTED
+        }
+        servers = configured(folder, **{team: over_http(address) for team, address in at.items()})
+        yield stack.enter_context(both_clients(asking, servers, "legacy"))
 
 
 def test_a_team_gives_what_its_schema_says_of_documents_alone(
