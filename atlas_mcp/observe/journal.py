@@ -144,7 +144,7 @@ class Journal:
                 yield event
                 if event.kind is Kind.RUN_FINISHED:
                     return
-            # What this process wrote since has woken us; only what is more than one reading is read on at once.
+            # What this process wrote since has woken us; only what is more than one reading is read on.
             if len(events) == AT_ONCE or (events and last):
                 continue
             if last:

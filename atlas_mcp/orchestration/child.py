@@ -22,6 +22,7 @@ from atlas_mcp.orchestration.gate import resting
 from atlas_mcp.orchestration.lease import Lease, assert_held
 from atlas_mcp.orchestration.ledger import Ledger
 from atlas_mcp.orchestration.limits import Limits
+from atlas_mcp.orchestration.past import lost, worked
 from atlas_mcp.orchestration.store import RunRow, RunState
 from atlas_mcp.orchestration.team_file import TEAM_WORKER
 
@@ -130,18 +131,20 @@ class Children:
             await workshop.memory(), row.user, row.options.get("documents", []), handbook=team.handbook
         )
         ledger = Ledger(workshop.database, self._lease, run_id=row.run_id)
-        replies = await ledger.replies()
+        replies, events = await ledger.replies(), await workshop.journal.read(row.run_id)
         # Nothing is awaited from here until the parent knows the child, so that it misses no pause and no end
         # of one.
-        seconds = [each for each in (team.budget.seconds, parent.limits.seconds_left) if each is not None]
+        before, left = worked(events), parent.limits.seconds_left
+        wished = (team.budget.seconds, None if left is None else before + left)
+        seconds = [each for each in wished if each is not None]
         budget = team.budget.model_copy(update={"seconds": max(0.1, min(seconds)) if seconds else None})
         context = RunContext(
             row, team, provider=parent.provider, tools=desk.tools(), journal=workshop.journal, ledger=ledger,
-            limits=Limits(budget, day=parent.limits.budget),
+            limits=Limits(budget, seconds_before=before, day=parent.limits.budget),
             guard=lambda connection: assert_held(connection, self._lease),
         )  # fmt: skip
         context.follow(parent)
-        context.remember(replies)
+        context.remember(replies, lost(events))
         return context, desk
 
     async def _walk(self, row: RunRow, context: RunContext, desk: Desk) -> State:

@@ -11,11 +11,9 @@ import asyncio
 import logging
 from contextlib import suppress
 from dataclasses import asdict
-from datetime import datetime
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from atlas_mcp.chunks import Usage
 from atlas_mcp.errors import AtlasError, LeaseLost, ProviderChanged, TeamChanged
 from atlas_mcp.events import Kind
 from atlas_mcp.orchestration.asking import Person
@@ -25,6 +23,7 @@ from atlas_mcp.orchestration.desk import Desk
 from atlas_mcp.orchestration.lease import RENEW_SECONDS, Lease, assert_held
 from atlas_mcp.orchestration.ledger import Ledger
 from atlas_mcp.orchestration.limits import Limits
+from atlas_mcp.orchestration.past import lost, worked
 from atlas_mcp.orchestration.store import RunRow, RunState
 from atlas_mcp.orchestration.team import Budget, Team
 
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping, Sequence
 
-    from atlas_mcp.events import Event
     from atlas_mcp.orchestration.places import Place
     from atlas_mcp.orchestration.steps import State
     from atlas_mcp.orchestration.voice import Voice
@@ -43,9 +41,6 @@ __all__ = ["Owner"]
 
 CONTROL_SECONDS = 0.2
 """How often an owner looks for what its run was told."""
-
-_AT_WORK = {Kind.RUN_STARTED, Kind.RUN_RESUMED, Kind.RUN_CONTINUED, Kind.QUESTION_ANSWERED}
-_AT_REST = {Kind.RUN_PAUSED, Kind.QUESTION_ASKED}
 
 log = logging.getLogger(__name__)
 
@@ -129,18 +124,19 @@ class Owner:
             ledger = Ledger(workshop.database, self._lease)
             budget = Budget(**{**team.budget.model_dump(), **row.options.get("budget", {})})
             events, replies = await workshop.journal.read(row.run_id), await ledger.replies()
+            inside = await self._inside(row.run_id)
             # Nothing is awaited between this and the context, which hears of a pause from then on.
             await self._unpaused.wait()
             self._context = context = RunContext(
                 row, team, provider=provider, tools=desk.tools(), journal=workshop.journal, ledger=ledger,
-                limits=Limits(budget, seconds_before=_worked(events), day=workshop.day), guard=self._guard,
+                limits=Limits(budget, seconds_before=worked(events), day=workshop.day), guard=self._guard,
             )  # fmt: skip
             context.homes = workshop.homes
             context.person = self._person = Person(
                 workshop.questions, row.run_id, actor=team.name, limits=context.limits, guard=self._guard,
                 on_change=self._rest_or_work,
             )  # fmt: skip
-            context.remember(replies, _lost(events))
+            context.remember(replies, lost([*events, *inside]))
             again = row.state is not RunState.QUEUED
             info = provider.info
             await workshop.store.move(self._lease, RunState.RUNNING)
@@ -150,6 +146,14 @@ class Owner:
             )  # fmt: skip
             steps = steps_of(context, desk, Children(workshop, self._lease, context, desk))
             return await walk(steps, await workshop.checkpoints(), row.run_id, team)
+
+    async def _inside(self, run_id: str) -> list[Event]:
+        """The events of the runs that work for this one, and of those that work for them."""
+        events: list[Event] = []
+        for child in await self._workshop.store.children(run_id):
+            events += await self._workshop.journal.read(child.run_id)
+            events += await self._inside(child.run_id)
+        return events
 
     async def _keep(self, walking: asyncio.Task[State]) -> None:
         """Hold on to the lease and do what the run is told."""
@@ -264,41 +268,6 @@ class Owner:
                 await self._workshop.store.move(self._lease, state)
             await self._note(Kind.RUN_INTERRUPTED, reason=reason)
         await self._workshop.leases.release(self._lease)
-
-
-def _worked(events: Sequence[Event]) -> float:
-    """Seconds that earlier owners worked on a run; neither pauses, waiting nor the time between count."""
-    seconds = 0.0
-    since = last = None
-    held: set[str] = set()
-    for event in events:
-        at = datetime.fromisoformat(event.at)
-        match event.kind:
-            case Kind.QUESTION_ASKED:
-                held.add(event.data["id"])
-            case Kind.QUESTION_ANSWERED:
-                held.discard(event.data["id"])
-            case Kind.RUN_PAUSED:
-                held.add("")
-            case Kind.RUN_RESUMED | Kind.RUN_CONTINUED:
-                held.discard("")
-            case _:
-                pass
-        if since is not None and last is not None and event.kind in _AT_WORK | _AT_REST:
-            seconds += ((at if event.kind in _AT_REST else last) - since).total_seconds()
-            since = None
-        if event.kind in _AT_WORK and not held:
-            since = at
-        last = at
-    if since is not None and last is not None:
-        seconds += (last - since).total_seconds()
-    return seconds
-
-
-def _lost(events: Sequence[Event]) -> Usage:
-    """What calls took that gave no answer; what others gave is in the ledger."""
-    failed = (event.data.get("usage") for event in events if event.kind is Kind.MODEL_FAILED)
-    return sum((Usage(**usage) for usage in failed if usage), start=Usage())
 
 
 async def _stop(task: asyncio.Task[Any]) -> None:

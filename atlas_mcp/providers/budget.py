@@ -75,23 +75,23 @@ class Budget:
 
         `answer_tokens` is given for an answer that comes at once: all of it must fit, and is reserved. One
         that streams can be cut off, so little of it must fit. `closing` may take what is held back, and may
-        be one call more than the limit.
+        be one call more than the limit; but not of those above the budget that it closes.
 
         Raises:
             BudgetSpent: it does not fit, here or in a budget above.
         """
         least = LEAST_ANSWER if answer_tokens is None else answer_tokens
         need_usd = price.estimate(prompt_tokens, least) if price else 0.0
-        for budget in self._chain():
-            budget._refuse(prompt_tokens + least, need_usd, 1, closing=closing)
+        for budget, closes in self._turns(closing):
+            budget._refuse(prompt_tokens + least, need_usd, 1, closing=closes)
         tokens = prompt_tokens + (answer_tokens or 0)
         usd = price.estimate(prompt_tokens, answer_tokens or 0) if price else 0.0
         return Hold(self, price, tokens, usd, closing=closing)
 
     def reached(self, *, closing: bool = False) -> str:
         """Whose limit leaves no room for another call, in words; empty while none does."""
-        for budget in self._chain():
-            if limit := budget._beyond(1, 1e-9, 1, closing=closing):
+        for budget, closes in self._turns(closing):
+            if limit := budget._beyond(1, 1e-9, 1, closing=closes):
                 return f"{budget.name}'s limit of {limit}"
         return ""
 
@@ -107,8 +107,8 @@ class Budget:
     def left(self, *, closing: bool = False) -> tuple[int | None, float | None]:
         """Tokens and dollars that are left, here and above; None is no limit."""
         tokens = usd = inf
-        for budget in self._chain():
-            most_tokens, most_usd = budget._caps(closing=closing)
+        for budget, closes in self._turns(closing):
+            most_tokens, most_usd = budget._caps(closing=closes)
             tokens = min(tokens, max(0.0, most_tokens - budget._tokens))
             usd = min(usd, max(0.0, most_usd - budget._usd))
         return (None if tokens == inf else int(tokens)), (None if usd == inf else usd)
@@ -129,6 +129,12 @@ class Budget:
             budget._report(usage)
             if not above:
                 break
+
+    def _turns(self, closing: bool) -> Iterator[tuple[Budget, bool]]:
+        """This budget and those above, and whether a call closes it: the first that holds something back."""
+        for budget in self._chain():
+            yield budget, closing
+            closing = closing and not budget.held_back
 
     def _chain(self) -> Iterator[Budget]:
         budget: Budget | None = self
@@ -196,19 +202,22 @@ class Budget:
 class Hold:
     """What one call under way counts for, until it is settled."""
 
-    __slots__ = ("_answer", "_caps", "_chain", "_closing", "_open", "_price", "_tokens", "_usd")
+    __slots__ = ("_answer", "_caps", "_chain", "_open", "_price", "_tokens", "_usd")
 
     def __init__(
         self, budget: Budget, price: Price | None, tokens: int, usd: float, *, closing: bool
     ) -> None:
         self._price = price
-        self._closing = closing
         self._tokens = tokens
         self._usd = usd
         self._answer = 0
         self._open = True
         self._chain = tuple(budget._chain())
-        self._caps = tuple((each, *each._caps(closing=closing)) for each in self._chain if each.binds)
+        self._caps = tuple(
+            (each, closes, *each._caps(closing=closes))
+            for each, closes in budget._turns(closing)
+            if each.binds
+        )
         for each in self._chain:
             each.move(tokens, usd, 1)
 
@@ -229,9 +238,9 @@ class Hold:
         self._usd += more_usd
         for budget in self._chain:
             budget.move(more, more_usd, 0)
-        for budget, tokens, usd in self._caps:
+        for budget, closes, tokens, usd in self._caps:
             if budget._tokens > tokens or budget._usd > usd:
-                budget._refuse(0, 0.0, 0, closing=self._closing)
+                budget._refuse(0, 0.0, 0, closing=closes)
 
     def settle(self, usage: Usage) -> None:
         """The call has ended and took this; what was only reserved is free again. It counts once."""

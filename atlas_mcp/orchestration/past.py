@@ -1,0 +1,54 @@
+"""What a run took before this process took it up, read from its journal."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from atlas_mcp.chunks import Usage
+from atlas_mcp.events import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from atlas_mcp.events import Event
+
+__all__ = ["lost", "worked"]
+
+_AT_WORK = {Kind.RUN_STARTED, Kind.RUN_RESUMED, Kind.RUN_CONTINUED, Kind.QUESTION_ANSWERED}
+_AT_REST = {Kind.RUN_PAUSED, Kind.QUESTION_ASKED}
+
+
+def worked(events: Sequence[Event]) -> float:
+    """Seconds that earlier owners worked on a run; neither pauses, waiting nor the time between count."""
+    seconds = 0.0
+    since = last = None
+    held: set[str] = set()
+    for event in events:
+        at = datetime.fromisoformat(event.at)
+        match event.kind:
+            case Kind.QUESTION_ASKED:
+                held.add(event.data["id"])
+            case Kind.QUESTION_ANSWERED:
+                held.discard(event.data["id"])
+            case Kind.RUN_PAUSED:
+                held.add("")
+            case Kind.RUN_RESUMED | Kind.RUN_CONTINUED:
+                held.discard("")
+            case _:
+                pass
+        if since is not None and last is not None and event.kind in _AT_WORK | _AT_REST:
+            seconds += ((at if event.kind in _AT_REST else last) - since).total_seconds()
+            since = None
+        if event.kind in _AT_WORK and not held:
+            since = at
+        last = at
+    if since is not None and last is not None:
+        seconds += (last - since).total_seconds()
+    return seconds
+
+
+def lost(events: Sequence[Event]) -> Usage:
+    """What calls took that gave no answer; what others gave is in the ledger."""
+    failed = (event.data.get("usage") for event in events if event.kind is Kind.MODEL_FAILED)
+    return sum((Usage(**usage) for usage in failed if usage), start=Usage())
