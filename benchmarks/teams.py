@@ -54,6 +54,7 @@ PLAIN = Side("asyncio and the SDK", "teams:bare", _OURS, ("openai",))
 ATLAS = Side("ATLAS, everything on", "teams:atlas", _OURS, ("openai", "langgraph"))
 SIDES = (
     PLAIN,
+    Side("the same, with peers' SDK", "teams:bare", PEERS, ("openai",)),
     ATLAS,
     Side("ATLAS, and embeddings", "teams:atlas_by_meaning", _OURS, ("openai", "langgraph")),
     Side("OpenAI Agents SDK", "team_peers:agents_sdk", PEERS, ("openai-agents", "openai")),
@@ -128,13 +129,13 @@ def _least(side: Side, several: list[Figures]) -> Figures:
 
 
 _HEAD = """\
-A supervisor and three workers, five streamed calls of {tokens} tokens: milliseconds of CPU a run, the least of
-{rounds} rounds, and how many times (x) as much as asyncio with OpenAI's SDK; milliseconds until it is done;
+A supervisor and three workers, five streamed calls of {tokens} tokens: milliseconds of CPU a run, the least
+of {rounds} rounds, and how many times (x) as much as asyncio with OpenAI's SDK; milliseconds until it is done;
 KB of requests. Imports in seconds of CPU, until the first answer; memory in MB at the end.
 Load {load} before, {load_after} after, on {cores} cores.
 
 """
-_ROW = "  {:<22} {:>8} {:>6} {:>10} {:>6} {:>8} {:>10} {:>7} {:>7} {:>5}  {}\n"
+_ROW = "  {:<27} {:>8} {:>6} {:>10} {:>6} {:>8} {:>10} {:>7} {:>7} {:>5}  {}\n"
 
 
 def table(found: Figures) -> str:
@@ -147,7 +148,7 @@ def table(found: Figures) -> str:
     )
     for side in sides:
         if "failed" in side:
-            told += f"  {side['name']:<22} {side['failed']}\n"
+            told += f"  {side['name']:<27} {side['failed']}\n"
             continue
         ratios = [f"{side[key] / plain[key]:.2f}" if plain else "" for key in ("cpu_1", "cpu_16")]
         told += _ROW.format(

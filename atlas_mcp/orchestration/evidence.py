@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from atlas_mcp.messages import Draft, Finding, Location, Passage, Source
 from atlas_mcp.providers.known.tokens import tokens_of
@@ -33,6 +33,7 @@ __all__ = [
     "marks_in",
     "not_in_snapshot",
     "numbered",
+    "plainly_marked",
     "remarked",
 ]
 
@@ -46,6 +47,7 @@ _TAG_TOKENS = 40
 """What stands around a finding in a prompt."""
 _MARK = re.compile(r"\bf\d+\b")
 _MARKS = re.compile(r"\[(?:f\d+(?:\s*,\s*f\d+)*)\]")
+_WRITTEN = re.compile(r"[\[(]\s*(f\d+(?:\s*(?:,|;|&|and|,\s*and)\s*f\d+)*)\s*[\])]")
 _NOWHERE = "f0"
 """What a mark becomes whose finding is not there; no finding is ever called so."""
 
@@ -169,6 +171,22 @@ def remarked(text: str, names: Mapping[str, str]) -> str:
 def marks_in(text: str) -> set[str]:
     """The ids of the findings that a text cites."""
     return {name for marks in _MARKS.findall(text) for name in _MARK.findall(marks)}
+
+
+def plainly_marked(value: Any) -> Any:
+    """A JSON value whose texts have every mark in the one form that is read, such as `[f1, f2]`.
+
+    Models write `[f1; f2]`, `[f1 and f2]` or `(f1)` too, which would be taken for plain text.
+    """
+    match value:
+        case str():
+            return _WRITTEN.sub(lambda found: f"[{', '.join(_MARK.findall(found[1]))}]", value)
+        case list():
+            return [plainly_marked(each) for each in cast("list[Any]", value)]
+        case dict():
+            return {key: plainly_marked(each) for key, each in cast("dict[str, Any]", value).items()}
+        case _:
+            return value
 
 
 def handed_over(found: Evidence) -> dict[str, Any]:

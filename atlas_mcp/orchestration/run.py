@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping, Sequence
 
+    from atlas_mcp.events import Event
     from atlas_mcp.orchestration.places import Place
     from atlas_mcp.orchestration.steps import State
     from atlas_mcp.orchestration.voice import Voice

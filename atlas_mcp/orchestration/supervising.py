@@ -61,10 +61,10 @@ class Supervisor:
             asked,
             self._team.composed_schema,
             Material(findings=findings, drafts=drafts),
-            lambda value, _passages: faults(value, quotes),
+            lambda value, _passages: faults(evidence.plainly_marked(value), quotes),
         )
         try:
             answer = await self.ask(task, path, last=True)
         except BudgetSpent:
             return evidence.bare_draft(self._team, self._question, found), False
-        return answer.value, len(findings) == len(found.findings)
+        return evidence.plainly_marked(answer.value), len(findings) == len(found.findings)

@@ -15,6 +15,7 @@ from atlas_mcp.orchestration.evidence import (
     gathered,
     not_in_snapshot,
     numbered,
+    plainly_marked,
 )
 from atlas_mcp.orchestration.team import load_teams
 from atlas_mcp.shapes import misfits
@@ -158,3 +159,13 @@ def test_an_empty_draft_fits_whatever_a_team_wishes_for(shape: dict[str, Any], t
     definitions = {"b": {"type": "object", "required": ["c"], "properties": {"c": {"const": 1}}}}
     team = team_of(tmp_path, {"answer": {"type": "string"}, "more": shape}, **{"$defs": definitions})
     assert misfits(team.composed_schema, empty_draft(team, "Why?")) == []
+
+
+@pytest.mark.parametrize("written", ["[f1; f12]", "[f1 and f12]", "(f1, f12)", "[ f1,f12 ]", "[f1, and f12]"])
+def test_marks_are_read_however_they_are_written(written: str) -> None:
+    assert plainly_marked({"a": [f"The Moon pulls {written}."]}) == {"a": ["The Moon pulls [f1, f12]."]}
+
+
+def test_what_is_no_mark_stays_as_it_is() -> None:
+    text = "See (f1a), [g1], f1, and page (f)."
+    assert plainly_marked(text) == text

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.agents.agent import Task
 from atlas_mcp.messages import Intent, Material
-from atlas_mcp.orchestration.evidence import cited_only
+from atlas_mcp.orchestration.evidence import cited_only, plainly_marked
 from atlas_mcp.orchestration.gate import faults
 
 if TYPE_CHECKING:
@@ -69,11 +69,11 @@ class Drafting:
             "\n\n".join(lines),
             SCHEMA,
             Material(commission.passages, found.findings, found.drafts),
-            lambda value, _passages: faults({"document": value["text"]}, found.quotes),
+            lambda value, _passages: faults({"document": plainly_marked(value["text"])}, found.quotes),
         )
 
     def result(self, commission: Commission, answer: Answered) -> Result:
         """The section, with the findings that it cites."""
-        value = answer.value
+        value = plainly_marked(answer.value)
         section = {"kind": "section", "heading": value["heading"], "text": value["text"]}
         return {"gaps": list(value["gaps"]), "dropped": [], **cited_only([section], commission.before)}
