@@ -130,8 +130,8 @@ def _least(side: Side, several: list[Figures]) -> Figures:
 
 _HEAD = """\
 A supervisor and three workers, five streamed calls of {tokens} tokens: milliseconds of CPU a run, the least
-of {rounds} rounds, and how many times (x) as much as asyncio with OpenAI's SDK; milliseconds until it is done;
-KB of requests. Imports in seconds of CPU, until the first answer; memory in MB at the end.
+of {rounds} rounds, and how many times (x) as much as asyncio with OpenAI's SDK; milliseconds until it is done
+and KB of requests. Imports in seconds of CPU, until the first answer; memory in MB at the end.
 Load {load} before, {load_after} after, on {cores} cores.
 
 """

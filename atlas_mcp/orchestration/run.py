@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from atlas_mcp.orchestration.workshop import Workshop
     from atlas_mcp.providers.group import ProviderGroup
 
-__all__ = ["Owner"]
+__all__ = ["Owner", "changed"]
 
 CONTROL_SECONDS = 0.2
 """How often an owner looks for what its run was told."""
@@ -53,11 +53,7 @@ class Owner:
         self, workshop: Workshop, row: RunRow, team: Team, lease: Lease, provider: ProviderGroup
     ) -> None:
         if row.team_version != team.version:
-            raise TeamChanged(
-                f"The folder of team {team.name} changed since run {row.run_id} began.",
-                remedy="Start it again, bring the folder back to what it was, or let it go on with the team"
-                f" as it is now: atlas-mcp runs resume {row.run_id} --changed-team",
-            )
+            raise changed(row, row.run_id)
         asked: str = row.options.get("provider", workshop.answers)
         known: Sequence[str] = row.options.get("recipients", [asked.partition(":")[0]])
         if strangers := sorted(set(provider.info.recipients) - set(known)):
@@ -269,6 +265,15 @@ class Owner:
                 await self._workshop.store.move(self._lease, state)
             await self._note(Kind.RUN_INTERRUPTED, reason=reason)
         await self._workshop.leases.release(self._lease)
+
+
+def changed(row: RunRow, whole: str) -> TeamChanged:
+    """The error of a run whose team changed; `whole` is the run that it works for, or itself."""
+    return TeamChanged(
+        f"The folder of team {row.team} changed since run {row.run_id} began.",
+        remedy="Start it again, bring the folder back to what it was, or let it go on with the team"
+        f" as it is now: atlas-mcp runs resume {whole} --changed-team",
+    )
 
 
 async def _stop(task: asyncio.Task[Any]) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.errors import AtlasError, InvalidInput
 from atlas_mcp.orchestration.control import Verb
-from atlas_mcp.orchestration.run import Owner
+from atlas_mcp.orchestration.run import Owner, changed
 from atlas_mcp.orchestration.store import ALIVE, RunRow, RunState
 from atlas_mcp.orchestration.team import Team, pick_team
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from atlas_mcp.orchestration.asking import Question
+    from atlas_mcp.orchestration.lease import Lease
     from atlas_mcp.orchestration.voice import Voice
     from atlas_mcp.orchestration.workshop import Workshop
 
@@ -80,6 +81,7 @@ class Runs:
                 return False
             if changed_team and row.team_version != team.version:
                 row = await self._store.adopt(lease, team.version)
+            await self._adopt_children(row.run_id, lease, changed_team=changed_team)
             owner = Owner(self._workshop, row, team, lease, provider)
             await self._store.move(lease, RunState.QUEUED)
         except BaseException:
@@ -89,6 +91,22 @@ class Runs:
         self._owners[row.run_id] = (owner, task)
         task.add_done_callback(lambda _: self._owners.pop(row.run_id, None))
         return True
+
+    async def _adopt_children(self, run_id: str, lease: Lease, *, changed_team: bool) -> None:
+        """Refuse to go on where the team of an open child changed, unless somebody wished it.
+
+        Raises:
+            TeamChanged: it did, and nobody did.
+        """
+        for child in await self._store.children(run_id):
+            if child.final:
+                continue
+            team = pick_team(self._teams, child.team)
+            if child.team_version != team.version and not changed_team:
+                raise changed(child, lease.run_id)
+            if child.team_version != team.version:
+                await self._store.adopt(lease, team.version, child.run_id)
+            await self._adopt_children(child.run_id, lease, changed_team=changed_team)
 
     async def get(self, run_id: str) -> RunRow:
         """A run as it stands; one whose owner is gone is shown as interrupted.

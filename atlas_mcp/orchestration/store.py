@@ -294,13 +294,13 @@ class RunStore:
 
         await self._database.write(write)
 
-    async def adopt(self, lease: Lease, version: str) -> RunRow:
-        """Let a run go on with another version of its team, and note in its journal that somebody wished so.
+    async def adopt(self, lease: Lease, version: str, run_id: str = "") -> RunRow:
+        """Let a run, or its child, go on with another version of its team, and note that somebody wished so.
 
         Raises:
             LeaseLost: another process owns the run.
         """
-        run_id = lease.run_id
+        run_id = run_id or lease.run_id
 
         def write(connection: sqlite3.Connection) -> RunRow:
             assert_held(connection, lease)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from shutil import copytree
 from typing import TYPE_CHECKING
 
 import pytest
 
+from atlas_mcp.catalogue import shipped
 from atlas_mcp.database import open_database
-from atlas_mcp.errors import InvalidInput
+from atlas_mcp.errors import InvalidInput, TeamChanged
 from atlas_mcp.events import Kind
 from atlas_mcp.messages import prompt_hash
 from atlas_mcp.orchestration.store import MIGRATIONS, RunState, RunStore
@@ -140,3 +142,19 @@ async def test_a_child_run_is_kept_as_long_as_the_run_that_it_worked_for(
     async with open_database(home / "runs.db", MIGRATIONS) as database:
         assert await RunStore(database).prune("2999-01-01") == []
         assert (await RunStore(database).get(research)).state is RunState.DONE
+
+
+async def test_a_run_does_not_go_on_with_a_changed_team_inside_unless_told_to(
+    atlas_with: OpenAtlas, documents: Path, home: Path
+) -> None:
+    folder = home / "config" / "teams" / "writing"
+    copytree(shipped("teams") / "writing", folder)
+    async with atlas_with(provider=Counting(60, Counter())) as atlas:
+        run_id = await begun(atlas, documents)
+    with (folder / "writer.md").open("a", encoding="utf-8") as card:
+        card.write("\nYou are brief.\n")
+    async with atlas_with(provider=Counting(0, Counter())) as atlas:
+        with pytest.raises(TeamChanged, match="writing changed since"):
+            await atlas.control(run_id, "resume")
+        await atlas.control(run_id, "resume", changed_team=True)
+        assert (await atlas.result(run_id, wait_seconds=30))["state"] == "done"
