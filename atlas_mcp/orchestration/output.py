@@ -6,6 +6,7 @@ import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from atlas_mcp.messages import TaskType
 from atlas_mcp.orchestration.gate import UNSUPPORTED, prose, supported
 from atlas_mcp.orchestration.output_schema import is_computed
 from atlas_mcp.orchestration.report import written
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["UNSUPPORTED", "assemble"]
 
+_MEASURED = "No language model judged this: what is said of it was measured, from its words and its sources."
 _HEADING = re.compile(r"^#{1,4}\s+(.+?)\s*#*$", re.MULTILINE)
 _MARK = re.compile(r"\bf\d+\b(?=[^\[\]]*\])")
 _WORD = re.compile(r"\w[\w'\u2019-]*")
@@ -111,4 +113,5 @@ def _made_with(context: RunContext) -> dict[str, Any]:
         "models": sorted(context.made_with) or [info.model],
         "language_model": info.language_model,
     }
-    return made | ({"note": info.note} if info.note else {})
+    note = _MEASURED if context.team.task is TaskType.RATING and not info.judges else info.note
+    return made | ({"note": note} if note else {})

@@ -133,7 +133,9 @@ def rate(rubric: Rubric, measured: Measured, said: Sequence[Judgement] = (), min
         if each.about == "truth" and each.judge != MEASURED and each.score <= _DENIED
     ]
     gate, why = _gate(overall, minimum, blocked, denied)
-    absent = tuple(_absent(rubric, rated, truth, quality))
+    coverage = _part(measures, "citation_coverage")
+    cites = coverage is not None and coverage.applies
+    absent = tuple(_absent(rubric, rated, truth, quality, cites=cites))
     return Rating(
         overall=overall,
         truth=truth,
@@ -254,12 +256,14 @@ def _gate(
 
 
 def _absent(
-    rubric: Rubric, rated: Sequence[Rated], truth: float | None, quality: float | None
+    rubric: Rubric, rated: Sequence[Rated], truth: float | None, quality: float | None, *, cites: bool
 ) -> Iterable[str]:
     """What the rating is without, in words."""
     answered = {each.name for each in rated}
     if truth is None:
         yield "truth is not scored: there is nothing to measure it by"
+    elif not cites:
+        yield "it cites nothing: each sentence was held against the nearest passages by its words alone"
     open_ones = [each.name for each in rubric.asked if each.name not in answered]
     if quality is None:
         yield "quality is not scored: nobody judged it"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 
 from benchmarks.sides import teams as sides
@@ -14,6 +17,10 @@ TOOLS = [
     {"type": "function", "function": {"name": f"ask_{name}", "parameters": {"required": ["question"]}}}
     for name in WORKERS
 ]
+
+
+def written(bodies: list[dict[str, Any]]) -> list[str]:
+    return sorted(json.dumps(body, sort_keys=True) for body in bodies)
 
 
 def asked(*roles: str) -> Exchange:
@@ -39,7 +46,7 @@ async def test_atlas_and_the_plain_side_make_the_same_five_streamed_calls() -> N
         assert len(work.work) == len(WORKERS)
         async with sides.bare(work) as run:
             assert await run()
-        assert sorted(map(str, server.requests[5:])) == sorted(map(str, recorded))
+        assert written(server.requests[5:]) == written(recorded)
 
 
 @pytest.mark.parametrize("failed", [False, True])
