@@ -7,6 +7,7 @@ turn that has to be taken again does not pay for it twice. It knows no vendor.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from atlas_mcp.providers.terms import Terms
 
 __all__ = ["LentTurn"]
+
+_METADATA = re.compile(r"<memory_metadata>.*?</memory_metadata>", re.DOTALL)
 
 
 class LentTurn(ModelSession):
@@ -54,7 +57,8 @@ class LentTurn(ModelSession):
         """Ask as the turn wishes; what was answered to the same prompt before is given again."""
         self.failure = None
         prompt = self._whole(prompt)
-        digest = prompt_hash(prompt)
+        # What an agent is told of the time and of its own counts differs with each try, and asks nothing else.
+        digest = prompt_hash(replace(prompt, system=_METADATA.sub("", prompt.system)))
         if (reply := await self._record.answered(digest)) is not None:
             return Stream(_again(reply))
         outer = self._terms
