@@ -57,7 +57,7 @@ class LentTurn(ModelSession):
         """Ask as the turn wishes; what was answered to the same prompt before is given again."""
         self.failure = None
         prompt = self._whole(prompt)
-        # What an agent is told of the time and of its own counts differs with each try, and asks nothing else.
+        # What an agent is told of the time and of its own counts differs with each try and asks nothing else.
         digest = prompt_hash(replace(prompt, system=_METADATA.sub("", prompt.system)))
         if (reply := await self._record.answered(digest)) is not None:
             return Stream(_again(reply))
