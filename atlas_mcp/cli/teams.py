@@ -135,8 +135,9 @@ async def _check(which: str | None) -> Exit:
     from atlas_mcp.evaluation.check import check
 
     code = Exit.DONE
+    known = _catalogue().entries("teams", "team.toml").keys()
     for folder in _folders(which):
-        checked = check(folder)
+        checked = check(folder, known)
         lines = [
             *(Text.assemble(("✗ ", "red"), (folder.name, "bold"), f"  {each}") for each in checked.mistakes),
             *(

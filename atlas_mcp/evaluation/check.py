@@ -22,10 +22,11 @@ from atlas_mcp.orchestration.desk import SEARCH, TOOLS
 from atlas_mcp.orchestration.output_schema import read_output_schema
 from atlas_mcp.orchestration.table_specs import CALCULATE
 from atlas_mcp.orchestration.team import check_limits, check_wiring, load_team, read_wiring
+from atlas_mcp.orchestration.team_file import TEAM_WORKER
 from atlas_mcp.orchestration.trades.known import trade_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
     from atlas_mcp.agents.card import Card
@@ -57,13 +58,22 @@ class Checked:
             return None
 
 
-def check(folder: Path) -> Checked:
-    """Look at everything in a team's folder."""
+def check(folder: Path, known: Collection[str] = ()) -> Checked:
+    """Look at everything in a team's folder; `known` are the teams that may work for it, if known."""
     checked = Checked()
     wiring = checked.tried(lambda: read_wiring(folder / "team.toml"))
     if wiring is not None:
         checked.tried(partial(check_wiring, folder, wiring))
         _check_cards(checked, folder, wiring)
+        for worker in wiring.workers if known else ():
+            name = worker.removeprefix(TEAM_WORKER)
+            if name != worker and name not in known:
+                checked.mistakes.append(
+                    InvalidConfiguration(
+                        f"{folder / 'team.toml'}: workers: {worker!r}: there is no such team.",
+                        remedy=f"Teams: {', '.join(sorted(known))}.",
+                    )
+                )
     checked.tried(lambda: read_output_schema(folder / "output.schema.json"))
     checked.team = team = checked.tried(lambda: load_team(folder))
     if team is not None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.app import open_atlas
 from atlas_mcp.errors import AtlasError
+from atlas_mcp.orchestration.asking import QuestionKind
 from atlas_mcp.orchestration.team import CASES
 from atlas_mcp.providers.extractive import ExtractiveProvider
 from atlas_mcp.providers.scripted import ScriptedProvider
@@ -62,6 +63,11 @@ async def _tried(team: Team, case: Case, home: Path) -> tuple[str, ...]:
         async with open_atlas(settings, roots=[team.folder], provider=provider) as atlas:
             run = await atlas.start(team.name, documents=case.documents, **case.input)
             await run.envelope(wait_seconds=LONGEST_SECONDS)
+            while asked := await atlas.questions(run.id):
+                # Nobody is there to be asked: a plan is approved, and what cannot go on is given up.
+                answer = "approve" if asked[0].kind is QuestionKind.APPROVE_PLAN else "give_up"
+                await atlas.answer(run.id, {"decision": answer}, question_id=asked[0].id)
+                await run.envelope(wait_seconds=LONGEST_SECONDS)
             row = await atlas.get(run.id)
     finally:
         await provider.aclose()

@@ -60,17 +60,26 @@ def statements_of(draft: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Everything in a draft that rests on findings by name, as claims `{text, finding_ids}`."""
     return [
         {"text": each[text], "finding_ids": each[ids]}
-        for name, (text, ids) in _LISTS.items()
+        for name, (text, ids) in _lists(draft)
         for each in resting(draft, name)
     ]
 
 
 def resting(draft: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
     """The items of a list that rest on findings; a team may have a list of that name for something else."""
-    text, ids = _LISTS[name]
+    text, ids = _LISTS.get(name, _LISTS["claims"])
     listed: Any = draft.get(name)
     items = cast("list[Any]", listed) if isinstance(listed, list) else []
     return [each for each in items if isinstance(each, dict) and {text, ids} <= each.keys()]
+
+
+def _lists(draft: Mapping[str, Any]) -> list[tuple[str, tuple[str, str]]]:
+    """The lists whose items rest on findings: the known ones, and any of a team's own whose items say so."""
+    own = [
+        name for name in draft
+        if name not in _LISTS and name not in _POINTERS and resting(draft, name)
+    ]  # fmt: skip
+    return [*_LISTS.items(), *((name, _LISTS["claims"]) for name in own)]
 
 
 def said(draft: Mapping[str, Any]) -> str:
@@ -90,7 +99,7 @@ def faults(draft: Mapping[str, Any], quotes: Mapping[str, str]) -> list[str]:
 
 
 def _verdicts(draft: Mapping[str, Any], quotes: Mapping[str, str]) -> Iterator[tuple[str, Verdict]]:
-    for name, (text, ids) in _LISTS.items():
+    for name, (text, ids) in _lists(draft):
         claims = [{"text": each[text], "finding_ids": each[ids]} for each in resting(draft, name)]
         yield from ((f"$.{name}[{n}]", verdict) for n, verdict in enumerate(judge_claims(claims, quotes)))
     for name in ANSWERS:
@@ -127,7 +136,7 @@ def supported(
     kept = dict(draft)
     unsupported: list[dict[str, str]] = []
     stated = carried = 0
-    for name, (text, ids) in _LISTS.items():
+    for name, (text, ids) in _lists(draft):
         items = resting(draft, name)
         verdicts = judge_claims([{"text": each[text], "finding_ids": each[ids]} for each in items], quotes)
         gone = [each for each, verdict in zip(items, verdicts, strict=True) if not verdict.supported]

@@ -51,6 +51,7 @@ def written(
     body = [
         _claims(output),
         _statements(output),
+        *_own_lists(output),
         _disagreements(output),
         _numbers(output),
         _criteria(output),
@@ -107,6 +108,23 @@ def _statements(output: Mapping[str, Any]) -> str:
         kind = f"**{_line(str(each['kind']))}**: " if each.get("kind") else ""
         lines.append(f"{kind}{_line(each['statement'])} {_marks(each['evidence'])}{sure}")
     return _listed("Findings", lines)
+
+
+def _own_lists(output: Mapping[str, Any]) -> list[str]:
+    """The lists of a team's own whose items rest on findings, each with whatever else its items say."""
+    known = {"claims", "findings", "disagreements", "contradictions"}
+    parts: list[str] = []
+    for name in output:
+        if name in known or not (items := resting(output, name)):
+            continue
+        lines: list[str] = []
+        for each in items:
+            told = ((key, value) for key, value in each.items() if key not in {"text", "finding_ids", "id"})
+            more = [f"{key}: {value}" for key, value in told if isinstance(value, str | int | float)]
+            beside = f" ({', '.join(more)})" if more else ""
+            lines.append(f"{each['text']}{beside} {_marks(each['finding_ids'])}")
+        parts.append(_listed(name.replace("_", " ").capitalize(), lines))
+    return parts
 
 
 def _numbers(output: Mapping[str, Any]) -> str:

@@ -192,3 +192,34 @@ def test_a_team_may_have_a_report_and_nothing_else(tmp_path: Path) -> None:
     assert sorted(output) == ["answer", "report"]
     assert "Partial" in output["report"]
     assert "Run `r_1`" in output["report"]
+
+
+def test_a_list_of_a_teams_own_is_judged_where_its_items_name_findings_and_stands_in_the_report(
+    tmp_path: Path,
+) -> None:
+    item = {
+        "type": "object",
+        "required": ["text", "finding_ids", "owner"],
+        "properties": {
+            "text": {"type": "string"},
+            "owner": {"type": "string"},
+            "finding_ids": {"type": "array", "items": {"type": "string"}},
+        },
+    }
+    computed = {"x-atlas-computed": True}
+    properties = {
+        "decisions": {"type": "array", "items": item},
+        "unsupported": {"type": "array", **computed},
+        "report": {"type": "string", **computed},
+    }
+    team = team_of(tmp_path, properties)
+    decisions = [
+        {"text": MOON, "finding_ids": ["f1"], "owner": "Ana"},
+        {"text": "The Moon raises 77 tides a day.", "finding_ids": ["f1"], "owner": "Bob"},
+        {"text": FUNDY, "finding_ids": ["f9"], "owner": "Eve"},
+    ]
+    output = made({"decisions": decisions}, team=team)
+    assert [each["owner"] for each in output["decisions"]] == ["Ana"]
+    assert len([each for each in output["unsupported"] if "Moon pushes" not in each["text"]]) == 2
+    assert "## Decisions" in output["report"]
+    assert "owner: Ana" in output["report"]

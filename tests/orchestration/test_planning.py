@@ -15,7 +15,7 @@ from atlas_mcp.orchestration.team import Team
 from tests.orchestration.folders import SCHEMA
 
 
-def team_of(most: int = 6, **tasks: TaskType) -> Team:
+def team_of(most: int = 6, /, **tasks: TaskType) -> Team:
     """A team whose workers are of those kinds."""
     cards = {
         name: Card(name=name, description="Works.", persona="You work.", task=task)
