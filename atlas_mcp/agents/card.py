@@ -56,7 +56,7 @@ class Card(BaseModel):
     `task` is the kind of work the agent is for, `needs` what its model must be able to do, `skills` those of
     the team's skills it is to master; `abilities` is what it is told of them. `role` is for who reads the
     file. `memory` are the blocks the agent keeps, `archive` gives it a long-term memory beside them; who has
-    either is `resident`. `model`, `group` and `strategy` say who is to answer it, where that is not who
+    either is `resident`. `model` (`vendor:model`) or `group` is who is to answer it, where that is not who
     answers the team.
     """
 
@@ -71,7 +71,6 @@ class Card(BaseModel):
     skills: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
     model: str | None = None
     group: str | None = None
-    strategy: str | None = None
     max_turns: int = Field(default=6, ge=1, le=50, alias="maxTurns")
     max_output_tokens: int | None = Field(default=None, ge=1)
     sampling: dict[str, Any] = {}

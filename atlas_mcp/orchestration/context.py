@@ -172,7 +172,7 @@ class RunContext:
 
     async def _asked(self, card: Card) -> ProviderGroup:
         """Who answers a card: the model or group it names, else whoever answers the run."""
-        named = card.model or self.team.group
+        named = card.model or (f"group:{card.group}" if card.group else self.team.group)
         if self.homes is None or not named or ":" not in named:
             return self.provider
         return await self.homes.provider(named)

@@ -95,7 +95,7 @@ def delete_agent(connection: sqlite3.Connection, agent_id: str, *, blocks: bool)
         # In this order: messages point at summaries, and summaries at one another.
         if table == "summary":
             connection.execute("UPDATE summary SET within = NULL WHERE agent = ?", (agent_id,))
-        connection.execute(f"DELETE FROM {table} WHERE agent = ?", (agent_id,))  # noqa: S608 - one of these
+        connection.execute(f"DELETE FROM {table} WHERE agent = ?", (agent_id,))  # noqa: S608 - our tables
     connection.execute("DELETE FROM agent WHERE id = ?", (agent_id,))
     if blocks:
         connection.executemany(

@@ -73,7 +73,7 @@ def choose(items: Sequence[Item], room: int, summary: int = SUMMARY_TOKENS) -> l
         gone += group
         left -= sum(_tokens(item) for item in group)
     # A lone summary that gives way to another of the same says nothing new.
-    return [] if all(item.summary for item in gone) and len(gone) < 2 else gone  # noqa: PLR2004 - one
+    return [] if all(item.summary for item in gone) and len(gone) < 2 else gone  # noqa: PLR2004 - a lone summary
 
 
 def size_of_summary(items: Sequence[Item], window: int) -> int:
