@@ -11,6 +11,7 @@ AtlasError
 ├── InvalidConfiguration      a file of settings, a team folder or a card is wrong
 ├── MissingExtra              an optional dependency is not installed
 ├── IncompatibleStore         a database, or the vectors in it, do not fit this version or model
+├── IndexUnavailable          an index derived from the record is down, damaged, or not ours
 ├── InvalidOutput             a model's answer does not fit its schema, after repairs
 ├── RunError
 │   ├── LeaseLost             another process owns the run
@@ -41,6 +42,7 @@ from atlas_mcp.errors.general import (
     AtlasError,
     BudgetSpent,
     IncompatibleStore,
+    IndexUnavailable,
     InvalidConfiguration,
     InvalidField,
     InvalidInput,
@@ -93,6 +95,7 @@ __all__ = [
     "ContentRefused",
     "ContextTooLong",
     "IncompatibleStore",
+    "IndexUnavailable",
     "InvalidConfiguration",
     "InvalidField",
     "InvalidInput",

@@ -9,6 +9,7 @@ __all__ = [
     "AtlasError",
     "BudgetSpent",
     "IncompatibleStore",
+    "IndexUnavailable",
     "InvalidConfiguration",
     "InvalidField",
     "InvalidInput",
@@ -90,6 +91,15 @@ class UnreadableDocument(InvalidInput):
     """A document is missing, empty, binary, too large or damaged."""
 
     code = "unreadable_document"
+
+
+class IndexUnavailable(AtlasError):
+    """An index that is derived from the record cannot be reached, is damaged, or is not ours.
+
+    The record answers without it; what it missed is fed to it when it is back.
+    """
+
+    code = "index_unavailable"
 
 
 class InvalidConfiguration(AtlasError):

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from atlas_mcp.errors import InvalidInput, UnreadableDocument
-from atlas_mcp.memory import record
+from atlas_mcp.memory import documents as tables
+from atlas_mcp.memory.documents import KnownDocument, NewDocument
 from atlas_mcp.memory.folders import find_files
-from atlas_mcp.memory.record import KnownDocument, NewDocument
 from atlas_mcp.memory.snapshots import text_hash
 from atlas_mcp.roots import is_text
 from atlas_mcp.text.passages import Span, passages
@@ -102,8 +102,8 @@ class Knowledge:
         """
         if self._embedder is not None:
             model = self._embedder.name
-            await self._database.read(lambda c: record.check_model(c, model))
-        known = await self._database.read(lambda connection: record.contents(connection, scope))
+            await self._database.read(lambda c: tables.check_model(c, model))
+        known = await self._database.read(lambda connection: tables.contents(connection, scope))
         work = await asyncio.to_thread(_gather, sources)
         done = Ingested(skipped=work.skipped)
         for number, (uri, item) in enumerate(work.items.items(), start=1):
@@ -116,14 +116,14 @@ class Knowledge:
 
     async def documents(self, scope: str) -> list[KnownDocument]:
         """The documents of a scope, by uri."""
-        return await self._database.read(lambda connection: record.documents(connection, scope))
+        return await self._database.read(lambda connection: tables.documents(connection, scope))
 
     async def snapshot(self, sha256: str, *, scope: str | None = None) -> str:
         """The text of a snapshot; with `scope`, only if that scope has read it.
 
         :raises InvalidInput: there is no such snapshot.
         """
-        if scope is not None and not await self._database.read(lambda c: record.is_kept(c, sha256, scope)):
+        if scope is not None and not await self._database.read(lambda c: tables.is_kept(c, sha256, scope)):
             raise InvalidInput(
                 f"There is no snapshot {sha256[:80]!r} here.", remedy="Take a source's sha256."
             )
@@ -134,7 +134,7 @@ class Knowledge:
 
         def write(connection: sqlite3.Connection) -> str:
             sha256 = self._snapshots.put(text)
-            record.keep_snapshot(connection, scope, sha256, uri)
+            tables.keep_snapshot(connection, scope, sha256, uri)
             return sha256
 
         return await self._database.write(write)
@@ -144,7 +144,7 @@ class Knowledge:
 
         So nothing is given that the scope has not read already, wherever the path leads by now.
         """
-        known = await self._database.read(lambda c: record.contents(c, scope).get(uri))
+        known = await self._database.read(lambda c: tables.contents(c, scope).get(uri))
         if known is None or not uri.startswith("file:"):
             return None
         from urllib.request import url2pathname
@@ -160,10 +160,10 @@ class Knowledge:
         """Forget a document and its versions that no other document shares; False if there was none."""
 
         def write(connection: sqlite3.Connection) -> bool:
-            known = record.contents(connection, scope).get(uri)
+            known = tables.contents(connection, scope).get(uri)
             if known:
-                record.remove_documents(connection, scope, [known[0]])
-            alone = record.versions(connection, scope, uri)
+                tables.remove_documents(connection, scope, [known[0]])
+            alone = tables.versions(connection, scope, uri)
             # Within the transaction, so that no one can take the same text in between.
             for sha256 in alone:
                 self._snapshots.remove(sha256)
@@ -181,13 +181,13 @@ class Knowledge:
         if self._embedder is None:
             return 0
         embedder, model = self._embedder, self._embedder.name
-        missing = await self._database.read(lambda c: record.passages_without_vector(c, model, documents))
+        missing = await self._database.read(lambda c: tables.passages_without_vector(c, model, documents))
         for start in range(0, len(missing), BATCH):
             batch = missing[start : start + BATCH]
             vectors = await embedder.embed([text for _, text in batch])
             blobs = [vector.astype("<f4").tobytes() for vector in vectors]
             rows = list(zip((passage_id for passage_id, _ in batch), blobs, strict=True))
-            await self._database.write(lambda c, rows=rows: record.put_vectors(c, model, rows))
+            await self._database.write(lambda c, rows=rows: tables.put_vectors(c, model, rows))
             if on_progress is not None:
                 on_progress(Progress("embedding", start + len(batch), len(missing)))
         return len(missing)
@@ -197,7 +197,7 @@ class Knowledge:
         if self._embedder is None:
             return 0
         model = self._embedder.name
-        await self._database.write(lambda connection: record.record_model(connection, model))
+        await self._database.write(lambda connection: tables.record_model(connection, model))
         return await self.embed(on_progress=on_progress)
 
     async def _take(
@@ -220,7 +220,7 @@ class Knowledge:
     def _keep(self, connection: sqlite3.Connection, scope: str, new: NewDocument, spans: list[Span]) -> int:
         # Within the transaction, so that no one can forget the same text in between.
         self._snapshots.put(new.text)
-        return record.put_document(connection, scope, new, spans)
+        return tables.put_document(connection, scope, new, spans)
 
     async def _remove_vanished(
         self, work: _Work, scope: str, known: dict[str, tuple[int, str]], done: Ingested
@@ -238,7 +238,7 @@ class Knowledge:
         }
         if gone:
             ids = list(gone.values())
-            await self._database.write(lambda c: record.remove_documents(c, scope, ids))
+            await self._database.write(lambda c: tables.remove_documents(c, scope, ids))
             done.removed.extend(gone)
 
 

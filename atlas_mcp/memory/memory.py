@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from atlas_mcp.database import open_database
-from atlas_mcp.memory import record
+from atlas_mcp.memory import documents as tables
 from atlas_mcp.memory.knowledge import Knowledge
 from atlas_mcp.memory.schema import MIGRATIONS
 from atlas_mcp.memory.search import Search
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from atlas_mcp.database import Database
+    from atlas_mcp.memory.documents import KnownDocument
     from atlas_mcp.memory.knowledge import Ingested, Inline, OnProgress
-    from atlas_mcp.memory.record import KnownDocument
     from atlas_mcp.messages import Passage
     from atlas_mcp.text.embedding import Embedder
 
@@ -93,7 +93,7 @@ class Memory:
                 " (SELECT count(*) FROM vector) AS vectors, (SELECT count(*) FROM memory) AS memories,"
                 " (SELECT page_count * page_size FROM pragma_page_count, pragma_page_size) AS size"
             ).fetchone()
-            return MemoryStats(**counts, model=record.model_of(connection))
+            return MemoryStats(**counts, model=tables.model_of(connection))
 
         return await self.database.read(read)
 

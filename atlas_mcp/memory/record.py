@@ -1,275 +1,243 @@
-"""Documents, passages and vectors in the record: plain SQL, each function a step of one transaction.
+"""The boundary to the record: what every store of memories does, whichever database it is.
 
-Everything belongs to a scope (a user, a project), and nothing here crosses it. This module does not know
-files, embedding models or ranking.
+The record is the truth: it holds each memory with its text, vector, names and evidence, and everything else
+(a vector index, a knowledge graph) can be made anew from it. A method is one transaction; what it wrote is
+seen by every process at once. It does not know ranking, embedding models or who asks.
 """
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-from atlas_mcp.errors import IncompatibleStore
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
 
-    from atlas_mcp.text.passages import Span
+    from atlas_mcp.learning import Evidence, Learning, LearningKind
+    from atlas_mcp.memory.scope import Scope
+    from atlas_mcp.text.entities import Entity
+    from atlas_mcp.text.ranking import FloatArray
 
-__all__ = [
-    "KnownDocument",
-    "NewDocument",
-    "change_number",
-    "check_model",
-    "contents",
-    "documents",
-    "is_kept",
-    "keep_snapshot",
-    "model_of",
-    "passages_without_vector",
-    "put_document",
-    "put_vectors",
-    "record_model",
-    "remove_documents",
-    "versions",
-]
-
-# How much of a passage's neighbours is searched with it, in characters.
-NEIGHBOUR = 400
+__all__ = ["Added", "Change", "Filters", "Indexed", "Mention", "NewEntry", "Record", "Stored"]
 
 
 @dataclass(frozen=True, slots=True)
-class NewDocument:
-    """A document as it was just read; `content` tells whether it changed, `sha256` names its snapshot."""
+class NewEntry:
+    """A learning about to be written, with its vector (unit length, of `model`) and the names in it.
 
-    uri: str
-    content: str
-    sha256: str
-    title: str
-    media_type: str
+    `closes` are ids of memories that it contradicts: they are closed in the same transaction, as of when it
+    holds, and say by whom.
+    """
+
+    learning: Learning
+    vector: FloatArray | None = None
+    model: str | None = None
+    entities: tuple[Entity, ...] = ()
+    closes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What became of a learning: its id; whether it is `new`, or was there already by its words."""
+
+    id: str
+    new: bool
+    closed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A memory as the record holds it.
+
+    `valid_from` and `valid_to` say when it is so, `recorded_at` and `closed_at` when ATLAS came to hold it
+    and stopped; `superseded_by` is the memory that closed it. `owner` is `user:NAME` or `project:NAME`.
+    `number` orders memories of one record; nobody outside a record's own machine relies on it.
+    """
+
+    number: int
+    id: str
+    owner: str
+    kind: LearningKind
     text: str
-    retrieved_at: str
-    modified: str | None = None
+    score: float
+    evidence: tuple[Evidence, ...]
+    origin: str
+    recorded_at: str
+    valid_from: str
+    valid_to: str | None = None
+    closed_at: str | None = None
+    superseded_by: str | None = None
+    team: str | None = None
+    run_id: str | None = None
+    used_at: str | None = None
+    uses: int = 0
+    sha256: str = ""
+    model: str | None = None
+
+    def holds(self, at: str) -> bool:
+        """Whether it is so, and held to be so, at a time (ISO 8601 UTC)."""
+        return self.closed_at is None and self.valid_from <= at and (not self.valid_to or at < self.valid_to)
 
 
 @dataclass(frozen=True, slots=True)
-class KnownDocument:
-    """A document in the record, with the number of its passages; `characters` is its snapshot's length."""
+class Filters:
+    """Which memories are meant: of some kinds, so `at` a time (None: whenever), recorded since and until.
 
-    id: int
-    uri: str
-    sha256: str
-    title: str
-    media_type: str
-    characters: int
-    passages: int
-    modified: str | None
-    retrieved_at: str
-
-
-def contents(connection: sqlite3.Connection, scope: str) -> dict[str, tuple[int, str]]:
-    """The id and `content` of every document of a scope, by uri."""
-    rows = connection.execute("SELECT uri, id, content FROM document WHERE scope = ?", (scope,))
-    return {row["uri"]: (row["id"], row["content"]) for row in rows}
-
-
-def documents(connection: sqlite3.Connection, scope: str) -> list[KnownDocument]:
-    """Every document of a scope, by uri."""
-    rows = connection.execute(
-        "SELECT id, uri, sha256, title, media_type, characters, modified, retrieved_at,"
-        " (SELECT count(*) FROM passage WHERE document_id = document.id) AS passages"
-        " FROM document WHERE scope = ? ORDER BY uri",
-        (scope,),
-    )
-    return [KnownDocument(**row) for row in rows]
-
-
-def put_document(connection: sqlite3.Connection, scope: str, new: NewDocument, spans: Sequence[Span]) -> int:
-    """Write a document with its passages, give its id; vectors of unchanged passages stay."""
-    known = (scope, new.uri)
-    old = connection.execute("SELECT id, content FROM document WHERE scope = ? AND uri = ?", known).fetchone()
-    if old and old["content"] == new.content:
-        return old["id"]  # another process was faster
-    vectors = _vectors_by_text(connection, old["id"]) if old else {}
-    if old:
-        _remove_passages(connection, old["id"])
-    document_id = connection.execute(
-        "INSERT INTO document"
-        " (scope, uri, content, sha256, title, media_type, characters, modified, retrieved_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (scope, uri) DO UPDATE SET content = excluded.content, sha256 = excluded.sha256,"
-        " title = excluded.title, media_type = excluded.media_type, characters = excluded.characters,"
-        " modified = excluded.modified, retrieved_at = excluded.retrieved_at RETURNING id",
-        (
-            *known,
-            new.content,
-            new.sha256,
-            new.title,
-            new.media_type,
-            len(new.text),
-            new.modified,
-            new.retrieved_at,
-        ),
-    ).fetchone()["id"]
-    keep_snapshot(connection, scope, new.sha256, new.uri)
-    for position, span in enumerate(spans):
-        text = new.text[span.start : span.end]
-        values = (document_id, position, span.start, span.end, span.page, span.heading, text)
-        row = connection.execute(
-            'INSERT INTO passage (document_id, position, start, "end", page, heading, text)'
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            values,
-        )
-        if kept := vectors.get((new.title, span.heading, text)):
-            connection.execute("INSERT INTO vector VALUES (?, ?, ?)", (row.lastrowid, *kept))
-    connection.executemany(
-        "INSERT INTO passage_text (rowid, text, before, after, heading) VALUES (?, ?, ?, ?, ?)",
-        list(_indexed(connection, document_id)),
-    )
-    _count_change(connection, scope)
-    return document_id
-
-
-def keep_snapshot(connection: sqlite3.Connection, scope: str, sha256: str, uri: str) -> None:
-    """Note that a scope has read a snapshot, or computed it, under a uri."""
-    connection.execute("INSERT OR IGNORE INTO snapshot VALUES (?, ?, ?)", (sha256, scope, uri))
-
-
-def remove_documents(connection: sqlite3.Connection, scope: str, ids: Iterable[int]) -> None:
-    """Remove documents of a scope with all that was made of them; their snapshots stay."""
-    for document_id in ids:
-        if connection.execute(
-            "SELECT 1 FROM document WHERE id = ? AND scope = ?", (document_id, scope)
-        ).fetchone():
-            _remove_passages(connection, document_id)
-            connection.execute("DELETE FROM document WHERE id = ?", (document_id,))
-    _count_change(connection, scope)
-
-
-def versions(connection: sqlite3.Connection, scope: str, uri: str) -> list[str]:
-    """Strike the versions of a document from the list of snapshots; give those that no one else has read."""
-    rows = connection.execute(
-        "DELETE FROM snapshot WHERE scope = ? AND uri = ? RETURNING sha256", (scope, uri)
-    ).fetchall()
-    return [row["sha256"] for row in rows if not is_kept(connection, row["sha256"])]
-
-
-def is_kept(connection: sqlite3.Connection, sha256: str, scope: str | None = None) -> bool:
-    """Whether a snapshot was read by anyone, or by `scope`."""
-    return (
-        connection.execute(
-            "SELECT 1 FROM snapshot WHERE sha256 = ? AND (? IS NULL OR scope = ?)", (sha256, scope, scope)
-        ).fetchone()
-        is not None
-    )
-
-
-def change_number(connection: sqlite3.Connection, scope: str) -> int:
-    """A number that grows with every change to a scope, by whatever process."""
-    row = connection.execute("SELECT number FROM change WHERE scope = ?", (scope,)).fetchone()
-    return row["number"] if row else 0
-
-
-def model_of(connection: sqlite3.Connection) -> str | None:
-    """The embedding model of the stored vectors."""
-    row = connection.execute("SELECT value FROM meta WHERE key = 'embedding'").fetchone()
-    return row["value"] if row else None
-
-
-def check_model(connection: sqlite3.Connection, model: str) -> None:
-    """Make sure that `model` is the recorded embedding model, if there is one.
-
-    :raises IncompatibleStore: the stored vectors were made by another model.
+    Times are ISO 8601 UTC. `closed` also gives those that were superseded. `source` is what they rest on.
     """
-    known = model_of(connection)
-    if known is not None and known != model:
-        raise IncompatibleStore(
-            f"The stored vectors were made by {known}, the embedding model in use is {model}.",
-            remedy="Run `atlas-mcp setup embeddings` to embed everything anew (it may be interrupted and goes"
-            f" on), or go back to {known}.",
-        )
+
+    at: str | None = None
+    kinds: frozenset[LearningKind] = frozenset()
+    since: str | None = None
+    until: str | None = None
+    source: str | None = None
+    closed: bool = False
 
 
-def record_model(connection: sqlite3.Connection, model: str) -> None:
-    """Record the embedding model that makes the vectors from now on; others do not count any more."""
-    connection.execute("INSERT OR REPLACE INTO meta VALUES ('embedding', ?)", (model,))
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A name and the memories that hold it, by id."""
+
+    entity: Entity
+    memories: tuple[str, ...]
 
 
-def passages_without_vector(
-    connection: sqlite3.Connection, model: str, documents: Sequence[int] | None = None
-) -> list[tuple[int, str]]:
-    """Passages, of some documents or of all, that have no vector of `model`: id and what to embed."""
-    rows = connection.execute(
-        "SELECT passage.id, title, heading, passage.text"
-        " FROM passage JOIN document ON document.id = document_id"
-        " LEFT JOIN vector ON passage_id = passage.id AND model = ?"
-        " WHERE passage_id IS NULL AND (? IS NULL OR document_id IN (SELECT value FROM json_each(?)))"
-        " ORDER BY passage.id",
-        (model, *[None if documents is None else json.dumps(list(documents))] * 2),
-    )
-    return [(row["id"], "\n".join(filter(None, (row["title"], row["heading"], row["text"])))) for row in rows]
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One entry of the outbox: an item to put into an index as it is now, or to take out of it."""
+
+    number: int
+    action: Literal["put", "remove"]
+    item: str
+    owner: str
 
 
-def put_vectors(connection: sqlite3.Connection, model: str, vectors: Iterable[tuple[int, bytes]]) -> None:
-    """Write vectors by passage id; those whose passage went away meanwhile are dropped.
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """A memory as a derived index is given it: all that it may keep."""
 
-    :raises IncompatibleStore: another process has moved on to another model.
-    """
-    check_model(connection, model)
-    record_model(connection, model)
-    written = [(model, data, passage_id) for passage_id, data in vectors]
-    connection.executemany(
-        "INSERT OR REPLACE INTO vector (model, data, passage_id) SELECT ?, ?, id FROM passage WHERE id = ?",
-        written,
-    )
-    scopes = connection.execute(
-        "SELECT DISTINCT scope FROM document JOIN passage ON document_id = document.id"
-        " WHERE passage.id IN (SELECT value FROM json_each(?))",
-        (json.dumps([passage_id for _, _, passage_id in written]),),
-    ).fetchall()
-    for row in scopes:
-        _count_change(connection, row["scope"])
+    stored: Stored
+    vector: FloatArray | None = None
+    entities: tuple[Entity, ...] = field(default_factory=tuple)
 
 
-def _count_change(connection: sqlite3.Connection, scope: str) -> None:
-    connection.execute(
-        "INSERT INTO change VALUES (?, 1) ON CONFLICT (scope) DO UPDATE SET number = number + 1", (scope,)
-    )
+class Record(Protocol):
+    """A store of memories; every method that reads or writes for somebody takes their `Scope`."""
 
+    async def add(self, entries: Sequence[NewEntry], scope: Scope) -> list[Added]:
+        """Write learnings, in one transaction; one whose words are there and hold already is not new.
 
-def _vectors_by_text(
-    connection: sqlite3.Connection, document_id: int
-) -> dict[tuple[str, str | None, str], tuple[str, bytes]]:
-    rows = connection.execute(
-        "SELECT title, heading, passage.text, model, data"
-        " FROM passage JOIN document ON document.id = document_id"
-        " JOIN vector ON passage_id = passage.id WHERE document_id = ?",
-        (document_id,),
-    )
-    return {(row["title"], row["heading"], row["text"]): (row["model"], row["data"]) for row in rows}
+        :raises IncompatibleStore: a vector is of another model than the stored ones.
+        :raises InvalidInput: a learning is shared and the scope names no project.
+        """
+        ...
 
+    async def get(self, ids: Sequence[str], scope: Scope) -> list[Stored]:
+        """The memories of these ids that the scope may read, in the order asked for."""
+        ...
 
-def _remove_passages(connection: sqlite3.Connection, document_id: int) -> None:
-    """Remove a document's passages; the index without contents is told the words it must unlearn."""
-    connection.executemany(
-        "INSERT INTO passage_text (passage_text, rowid, text, before, after, heading)"
-        " VALUES ('delete', ?, ?, ?, ?, ?)",
-        list(_indexed(connection, document_id)),
-    )
-    connection.execute("DELETE FROM passage WHERE document_id = ?", (document_id,))
+    async def listing(
+        self, scope: Scope, filters: Filters, *, after: int = 0, most: int = 100
+    ) -> list[Stored]:
+        """Memories in the order they were recorded, those behind number `after`."""
+        ...
 
+    async def close(self, ids: Sequence[str], scope: Scope, *, at: str, by: str | None = None) -> list[str]:
+        """End the validity of memories, as of `at`; nothing is deleted. Gives those that were open."""
+        ...
 
-def _indexed(connection: sqlite3.Connection, document_id: int) -> Iterator[tuple[int, str, str, str, str]]:
-    """What is indexed of each passage: id, text, the neighbours' nearest words, title and heading."""
-    rows = connection.execute(
-        "SELECT passage.id, title, heading, passage.text"
-        " FROM passage JOIN document ON document.id = document_id"
-        " WHERE document_id = ? ORDER BY position",
-        (document_id,),
-    ).fetchall()
-    texts = ["", *(row["text"] for row in rows), ""]
-    for row, before, after in zip(rows, texts, texts[2:], strict=False):
-        heading = f"{row['title']} {row['heading'] or ''}"
-        yield row["id"], row["text"], before[-NEIGHBOUR:], after[:NEIGHBOUR], heading
+    async def remove(self, ids: Sequence[str], scope: Scope) -> list[Stored]:
+        """Delete memories with text, vector and names, and tell the indexes; gives what was deleted."""
+        ...
+
+    async def resting_on(self, uris: Collection[str], scope: Scope) -> list[str]:
+        """Ids of the memories whose evidence stands in any of these sources."""
+        ...
+
+    async def used(self, ids: Sequence[str], scope: Scope, *, at: str) -> None:
+        """Note that memories were given to somebody."""
+        ...
+
+    async def matching(
+        self, query: str, scope: Scope, filters: Filters, *, most: int = 200
+    ) -> dict[int, float]:
+        """By words: number and BM25 score of the memories that share words with a query, the best first."""
+        ...
+
+    async def nearest(
+        self, vector: FloatArray, scope: Scope, filters: Filters, *, most: int = 200
+    ) -> dict[int, float]:
+        """By meaning: number and exact cosine of the memories nearest to a vector, the nearest first."""
+        ...
+
+    async def cosines(self, vector: FloatArray, numbers: Sequence[int]) -> dict[int, float]:
+        """Exact cosines of memories that were found otherwise; those without a vector are left out."""
+        ...
+
+    async def mentioning(
+        self, entities: Sequence[Entity], scope: Scope, filters: Filters, *, depth: int = 1, most: int = 200
+    ) -> dict[int, float]:
+        """By names: memories that hold them (weight 1), or names that stand beside them (less each step)."""
+        ...
+
+    async def rows(self, numbers: Sequence[int], scope: Scope) -> dict[int, Stored]:
+        """Memories by number, as far as the scope may read them."""
+        ...
+
+    async def names(self, scope: Scope, *, most: int = 50) -> list[Mention]:
+        """The names that most memories of a scope hold."""
+        ...
+
+    # What follows serves the derived indexes, which hold every scope.
+
+    async def begin_feed(self, target: str) -> bool:
+        """Note that an index of this name reads the outbox from now on; False if it does so already."""
+        ...
+
+    async def end_feed(self, target: str) -> None:
+        """Forget an index; what only it had to hear goes."""
+        ...
+
+    def feeding(self, target: str) -> AbstractAsyncContextManager[bool]:
+        """Be the only one, of all processes, to feed an index; gives False where another does."""
+        ...
+
+    async def pending(self, target: str, *, most: int = 500) -> list[Change]:
+        """What an index has not heard yet, oldest first."""
+        ...
+
+    async def fed(self, target: str, number: int) -> None:
+        """Note that an index has taken in everything up to a number."""
+        ...
+
+    async def indexed(self, ids: Sequence[str]) -> list[Indexed]:
+        """Memories as an index is given them, of any scope; those that are gone are left out."""
+        ...
+
+    def every(self, *, size: int = 500) -> AsyncIterator[list[Indexed]]:
+        """All memories of all scopes, in portions, for a rebuild or a check."""
+        ...
+
+    async def without_vector(self, model: str, *, most: int = 64) -> list[tuple[int, str]]:
+        """Number and text of memories that have no vector of a model."""
+        ...
+
+    async def put_vectors(self, model: str, vectors: Mapping[int, FloatArray]) -> None:
+        """Write vectors by number.
+
+        :raises IncompatibleStore: the stored vectors are of another model.
+        """
+        ...
+
+    async def check(self) -> list[str]:
+        """What is wrong within the record itself: text index, vectors, names, integrity; empty if nothing."""
+        ...
+
+    async def mend(self) -> int:
+        """Make anew what `check` finds wrong and the record's own text can give; gives how many items."""
+        ...
+
+    async def counts(self) -> dict[str, Any]:
+        """How much is kept, over all scopes."""
+        ...

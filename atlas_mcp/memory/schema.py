@@ -12,8 +12,8 @@ __all__ = ["MIGRATIONS"]
 # `document.content` is the hash of the bytes that were read and of how they are read; equal means unchanged.
 # `snapshot` names every version of a document that was ever read, so that forgetting finds them all.
 # `passage_text` holds no copy of the text: its rows are removed with the words they were made of.
-# Times are ISO 8601 UTC. `valid_from` and `valid_to` say when a thing was so, `created_at` and `closed_at`
-# when ATLAS came to know it and stopped holding it.
+# Times are ISO 8601 UTC. `valid_from` and `valid_to` say when a thing was so, `recorded_at` (`created_at` in
+# the first) and `closed_at` when ATLAS came to know it and stopped holding it.
 _FIRST = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE change (scope TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID;
@@ -116,4 +116,84 @@ CREATE TABLE outbox (
 CREATE INDEX outbox_open ON outbox (target, number) WHERE done_at IS NULL;
 """
 
-MIGRATIONS = (_FIRST,)
+# The tables of memories and their graph, which nothing had written to, made anew: `changed` is the scope's
+# change number at a memory's last change, so that whoever caches a scope reads what is new alone, and
+# `removed` says what is gone. `source` is what a memory rests on: a document's uri, a run, another memory.
+# `mention` links names to the memories and passages that hold them. `feed` is how far each derived index has
+# read the outbox; with no index there is no outbox.
+_SECOND = """
+DROP TABLE edge;
+DROP TABLE node;
+DROP TABLE memory_text;
+DROP TABLE memory;
+DROP TABLE outbox;
+
+ALTER TABLE passage ADD COLUMN at TEXT;
+ALTER TABLE passage ADD COLUMN by TEXT;
+
+CREATE TABLE memory (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    scope TEXT NOT NULL,
+    team TEXT,
+    kind TEXT NOT NULL CHECK (kind IN ('fact', 'procedure', 'preference', 'outcome')),
+    text TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    score REAL NOT NULL CHECK (score BETWEEN 0 AND 5),
+    evidence TEXT NOT NULL,
+    origin TEXT NOT NULL,
+    run_id TEXT,
+    valid_from TEXT NOT NULL,
+    valid_to TEXT,
+    recorded_at TEXT NOT NULL,
+    closed_at TEXT,
+    superseded_by TEXT,
+    used_at TEXT,
+    uses INTEGER NOT NULL DEFAULT 0,
+    changed INTEGER NOT NULL,
+    model TEXT,
+    vector BLOB
+);
+CREATE UNIQUE INDEX memory_once ON memory (scope, ifnull(team, ''), sha256) WHERE closed_at IS NULL;
+CREATE INDEX memory_changed ON memory (scope, changed);
+CREATE INDEX memory_of_run ON memory (run_id) WHERE run_id IS NOT NULL;
+CREATE INDEX memory_bare ON memory (number) WHERE vector IS NULL;
+CREATE VIRTUAL TABLE memory_text USING fts5 (text, content = '', tokenize = 'porter unicode61');
+CREATE VIRTUAL TABLE memory_word USING fts5vocab (memory_text, row);
+CREATE TABLE removed (scope TEXT NOT NULL, changed INTEGER NOT NULL, number INTEGER NOT NULL);
+CREATE INDEX removed_since ON removed (scope, changed);
+CREATE TABLE source (
+    number INTEGER NOT NULL REFERENCES memory (number) ON DELETE CASCADE,
+    uri TEXT NOT NULL,
+    PRIMARY KEY (uri, number)
+) WITHOUT ROWID;
+CREATE INDEX source_of ON source (number);
+
+CREATE TABLE node (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    scope TEXT NOT NULL,
+    label TEXT NOT NULL,
+    key TEXT NOT NULL,
+    name TEXT NOT NULL,
+    UNIQUE (scope, key, label)
+);
+CREATE TABLE mention (
+    node_id INTEGER NOT NULL REFERENCES node (id) ON DELETE CASCADE,
+    item_kind TEXT NOT NULL CHECK (item_kind IN ('memory', 'passage')),
+    item_id INTEGER NOT NULL,
+    weight REAL NOT NULL DEFAULT 1,
+    PRIMARY KEY (node_id, item_kind, item_id)
+) WITHOUT ROWID;
+CREATE INDEX mention_of ON mention (item_kind, item_id);
+
+CREATE TABLE feed (target TEXT PRIMARY KEY, number INTEGER NOT NULL, fed_at TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE outbox (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    action TEXT NOT NULL CHECK (action IN ('put', 'remove')),
+    item TEXT NOT NULL,
+    scope TEXT NOT NULL,
+    written_at TEXT NOT NULL
+);
+"""
+
+MIGRATIONS = (_FIRST, _SECOND)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from atlas_mcp.memory import record
+from atlas_mcp.memory import documents as tables
 from atlas_mcp.messages import Passage, Source
 from atlas_mcp.text.ranking import FloatArray, diversify, fuse, lexical_scores, smooth
 from atlas_mcp.text.verbatim import fold
@@ -127,11 +127,11 @@ class Search:
 
     def _current(self, connection: sqlite3.Connection, scope: str) -> _Scope:
         """The scope's passages and vectors, read again when anyone changed them."""
-        change = record.change_number(connection, scope)
+        change = tables.change_number(connection, scope)
         known = self._scopes.pop(scope, None)
         if known is None or known.change != change:
             if self._embedder is not None:
-                record.check_model(connection, self._embedder.name)
+                tables.check_model(connection, self._embedder.name)
             known = _load(connection, scope, change, self._embedder)
         self._scopes[scope] = known
         if len(self._scopes) > MOST_SCOPES:
