@@ -24,6 +24,7 @@ __all__ = [
     "change_number",
     "check_model",
     "contents",
+    "count_change",
     "documents",
     "is_kept",
     "keep_snapshot",
@@ -128,7 +129,7 @@ def put_document(connection: sqlite3.Connection, scope: str, new: NewDocument, s
         "INSERT INTO passage_text (rowid, text, before, after, heading) VALUES (?, ?, ?, ?, ?)",
         list(_indexed(connection, document_id)),
     )
-    _count_change(connection, scope)
+    count_change(connection, scope)
     return document_id
 
 
@@ -145,7 +146,7 @@ def remove_documents(connection: sqlite3.Connection, scope: str, ids: Iterable[i
         ).fetchone():
             _remove_passages(connection, document_id)
             connection.execute("DELETE FROM document WHERE id = ?", (document_id,))
-    _count_change(connection, scope)
+    count_change(connection, scope)
 
 
 def versions(connection: sqlite3.Connection, scope: str, uri: str) -> list[str]:
@@ -230,13 +231,16 @@ def put_vectors(connection: sqlite3.Connection, model: str, vectors: Iterable[tu
         (json.dumps([passage_id for _, _, passage_id in written]),),
     ).fetchall()
     for row in scopes:
-        _count_change(connection, row["scope"])
+        count_change(connection, row["scope"])
 
 
-def _count_change(connection: sqlite3.Connection, scope: str) -> None:
-    connection.execute(
-        "INSERT INTO change VALUES (?, 1) ON CONFLICT (scope) DO UPDATE SET number = number + 1", (scope,)
-    )
+def count_change(connection: sqlite3.Connection, scope: str) -> int:
+    """Note that a scope is about to change; gives the number of the change."""
+    return connection.execute(
+        "INSERT INTO change VALUES (?, 1) ON CONFLICT (scope) DO UPDATE SET number = number + 1"
+        " RETURNING number",
+        (scope,),
+    ).fetchone()["number"]
 
 
 def _vectors_by_text(

@@ -20,7 +20,7 @@ from atlas_mcp.memory.documents import KnownDocument, NewDocument
 from atlas_mcp.memory.folders import find_files
 from atlas_mcp.memory.snapshots import text_hash
 from atlas_mcp.roots import is_text
-from atlas_mcp.text.passages import Span, passages
+from atlas_mcp.text.passages import Span, passages, said_passages
 from atlas_mcp.text.readers import SOURCE_CODE, load, read_bytes
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Ingested", "Inline", "Knowledge", "OnProgress", "Progress", "as_source"]
 
 # Part of what decides whether a document is unchanged: raise it when reading or splitting changes.
-READING = 2
+READING = 3
 BATCH = 64
 
 
@@ -289,6 +289,8 @@ def _read(uri: str, item: Path | Inline, known: str) -> tuple[NewDocument, list[
         retrieved_at=_iso(datetime.now(UTC).timestamp()),
         modified=modified,
     )
+    if document.messages:
+        return new, said_passages(document.text, document.messages)
     return new, passages(document.text, code=document.media_type == SOURCE_CODE)
 
 

@@ -1,30 +1,46 @@
-"""One door to what ATLAS keeps: the record in `memory.db`, the snapshots beside it, search over both."""
+"""One door to what ATLAS keeps: documents and memories in `memory.db`, snapshots beside it, and search."""
 
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.database import open_database
+from atlas_mcp.errors import InvalidInput
+from atlas_mcp.learning import MOST_TEXT
 from atlas_mcp.memory import documents as tables
+from atlas_mcp.memory import lifecycle
 from atlas_mcp.memory.knowledge import Knowledge
+from atlas_mcp.memory.moments import now
+from atlas_mcp.memory.recall import Recall
+from atlas_mcp.memory.record import Filters, NewEntry
 from atlas_mcp.memory.schema import MIGRATIONS
 from atlas_mcp.memory.search import Search
 from atlas_mcp.memory.snapshots import Snapshots
+from atlas_mcp.memory.sqlite_record import SqliteRecord
+from atlas_mcp.text.entities import entities
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import AsyncGenerator, Collection, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from atlas_mcp.database import Database
+    from atlas_mcp.learning import Learning
     from atlas_mcp.memory.documents import KnownDocument
+    from atlas_mcp.memory.index import Index
     from atlas_mcp.memory.knowledge import Ingested, Inline, OnProgress
+    from atlas_mcp.memory.lifecycle import Imported, Receipt
+    from atlas_mcp.memory.recall import Recalled
+    from atlas_mcp.memory.record import Added, Record, Stored
+    from atlas_mcp.memory.scope import Scope
     from atlas_mcp.messages import Passage
     from atlas_mcp.text.embedding import Embedder
 
 __all__ = ["Memory", "MemoryStats", "open_memory"]
+
+PORTION = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +56,17 @@ class MemoryStats:
 
 
 class Memory:
-    """Documents in, passages out; every call names the scope it speaks for."""
+    """Documents and memories in, passages and memories out; every call names the scope it speaks for."""
 
-    def __init__(self, database: Database, snapshots: Snapshots, embedder: Embedder | None) -> None:
+    def __init__(
+        self, database: Database, snapshots: Snapshots, embedder: Embedder | None,
+        indexes: Sequence[Index] = (),
+    ) -> None:  # fmt: skip
         self.database = database
+        self.embedder = embedder
+        self.indexes = tuple(indexes)
+        self.record: Record = SqliteRecord(database, embedder)
+        self._recall = Recall(self.record, embedder)
         self._knowledge = Knowledge(database, snapshots, embedder)
         self._search = Search(database, embedder)
 
@@ -82,6 +105,119 @@ class Memory:
     async def embed_again(self, *, on_progress: OnProgress | None = None) -> int:
         """Embed everything with the model in use; gives how many passages that took."""
         return await self._knowledge.embed_again(on_progress=on_progress)
+
+    async def recall(
+        self, query: str, *, scope: Scope, k: int = 8, filters: Filters | None = None
+    ) -> list[Recalled]:
+        """The `k` best memories for a query, as `Recall.recall` says; by default of those that hold now."""
+        return await self._recall.recall(query, scope=scope, k=k, filters=filters)
+
+    async def remember(
+        self, learnings: Sequence[Learning], *, scope: Scope,
+        closes: Mapping[int, Sequence[str]] | None = None,
+    ) -> list[Added]:  # fmt: skip
+        """Keep learnings, whatever their score; `closes` are the ids that the learning at a place closes.
+
+        :raises InvalidInput: a text is empty or longer than 2,000 characters, or a time is none.
+        :raises IncompatibleStore: the stored vectors were made by another embedding model.
+        """
+        for learning in learnings:
+            if not 0 < len(learning.text.strip()) <= MOST_TEXT:
+                raise InvalidInput(
+                    f"A memory of {len(learning.text)} characters cannot be kept.",
+                    remedy=f"Give 1 to {MOST_TEXT:,} characters, or ingest it as a document.",
+                )
+        vectors: Sequence[Any] = [None] * len(learnings)
+        if self.embedder is not None and learnings:
+            vectors = list(await self.embedder.embed([learning.text for learning in learnings]))
+        model = self.embedder.name if self.embedder else None
+        entries = [
+            NewEntry(
+                learning, vector, model, tuple(entities(learning.text)), tuple((closes or {}).get(at, ()))
+            )
+            for at, (learning, vector) in enumerate(zip(learnings, vectors, strict=True))
+        ]
+        return await self.record.add(entries, scope)
+
+    async def get_memories(self, ids: Sequence[str], *, scope: Scope) -> list[Stored]:
+        """The memories of these ids that the scope may read; others are left out."""
+        return await self.record.get(ids, scope)
+
+    async def memories(
+        self, scope: Scope, filters: Filters | None = None, *, after: int = 0, most: int = 100
+    ) -> list[Stored]:
+        """Memories in the order they were recorded, those behind `after`; by default what is not closed."""
+        return await self.record.listing(scope, filters or Filters(), after=after, most=most)
+
+    async def used(self, ids: Sequence[str], *, scope: Scope) -> None:
+        """Note that memories were given to somebody; what is never used sinks in rank."""
+        await self.record.used(ids, scope, at=now())
+
+    async def forget_memories(self, ids: Sequence[str], *, scope: Scope, derived: bool = False) -> Receipt:
+        """Delete memories, and with `derived` all learnings that rest on them; says what went."""
+        return await self._forget(ids, "", scope, derived=derived)
+
+    async def forget_document(self, uri: str, *, scope: Scope, derived: bool = False) -> Receipt:
+        """Delete a document of the user's with its snapshots, and with `derived` what was learned from it."""
+        return await self._forget((), uri, scope, derived=derived)
+
+    async def _forget(self, ids: Sequence[str], uri: str, scope: Scope, *, derived: bool) -> Receipt:
+        known = {each.id for each in await self.record.get(ids, scope)}
+        resting = await lifecycle.closure(self.record, sorted(known), [uri] if uri else [], scope)
+        document = uri if uri and await self.forget(uri, scope=scope.own) else ""
+        gone = await self.record.remove([*known, *(resting if derived else ())], scope)
+        removed = {each.id for each in gone}
+        return lifecycle.Receipt(
+            memories=tuple(sorted(known & removed)), document=document, derived=tuple(resting),
+            derived_forgotten=derived, unknown=tuple(each for each in ids if each not in known),
+        )  # fmt: skip
+
+    def export(self, scope: Scope) -> AsyncIterator[dict[str, Any]]:
+        """Every memory of a scope as JSON objects, as `lifecycle.exported` says."""
+        return lifecycle.exported(self.record, scope)
+
+    async def import_memories(self, lines: Iterable[str], *, scope: Scope) -> Imported:
+        """Take in the lines of an export; what is known stays, what cannot be read is named and left out."""
+        done = lifecycle.Imported()
+        portion: list[lifecycle.Line] = []
+        ids: dict[str, str] = {}
+        for number, line in lifecycle.read_lines(lines):
+            if isinstance(line, str):
+                done.skipped.append((number, line))
+                continue
+            portion.append(line)
+            if len(portion) == PORTION:
+                await self._take_in(portion, ids, scope, done)
+                portion = []
+        await self._take_in(portion, ids, scope, done)
+        return done
+
+    async def _take_in(
+        self, portion: Sequence[lifecycle.Line], ids: dict[str, str], scope: Scope, done: Imported
+    ) -> None:
+        added = await self.remember([line.learning for line in portion], scope=scope)
+        ids.update((line.id, each.id) for line, each in zip(portion, added, strict=True))
+        for line, each in zip(portion, added, strict=True):
+            if not each.new:
+                done.known += 1
+                continue
+            done.added.append(each.id)
+            if line.closed_at:
+                at = line.learning.valid_to or line.closed_at
+                by = ids.get(line.superseded_by or "", line.superseded_by)
+                await self.record.close([each.id], scope, at=at, by=by)
+
+    async def embed_memories(self) -> int:
+        """Embed memories that have no vector of the model in use; interrupted, the next call goes on."""
+        if self.embedder is None:
+            return 0
+        done = 0
+        while missing := await self.record.without_vector(self.embedder.name, most=PORTION):
+            vectors = await self.embedder.embed([text for _, text in missing])
+            numbers = [number for number, _ in missing]
+            await self.record.put_vectors(self.embedder.name, dict(zip(numbers, vectors, strict=True)))
+            done += len(missing)
+        return done
 
     async def stats(self) -> MemoryStats:
         """How much is kept, and by which model the vectors were made."""

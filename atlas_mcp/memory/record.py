@@ -76,15 +76,16 @@ class Stored:
     model: str | None = None
 
     def holds(self, at: str) -> bool:
-        """Whether it is so, and held to be so, at a time (ISO 8601 UTC)."""
-        return self.closed_at is None and self.valid_from <= at and (not self.valid_to or at < self.valid_to)
+        """Whether it is so at a time (ISO 8601 UTC), as far as is known now."""
+        return self.valid_from <= at and (self.valid_to is None or at < self.valid_to)
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
     """Which memories are meant: of some kinds, so `at` a time (None: whenever), recorded since and until.
 
-    Times are ISO 8601 UTC. `closed` also gives those that were superseded. `source` is what they rest on.
+    Times are ISO 8601 UTC. Without `at`, those that were superseded are left out unless `closed` is set.
+    `source` is what they rest on.
     """
 
     at: str | None = None
@@ -138,9 +139,10 @@ class Record(Protocol):
         ...
 
     async def listing(
-        self, scope: Scope, filters: Filters, *, after: int = 0, most: int = 100
-    ) -> list[Stored]:
-        """Memories in the order they were recorded, those behind number `after`."""
+        self, scope: Scope, filters: Filters, *, after: int = 0, most: int = 100,
+        ids: Sequence[str] | None = None,
+    ) -> list[Stored]:  # fmt: skip
+        """Memories in the order they were recorded, those behind number `after`; of some ids, if given."""
         ...
 
     async def close(self, ids: Sequence[str], scope: Scope, *, at: str, by: str | None = None) -> list[str]:
@@ -160,9 +162,12 @@ class Record(Protocol):
         ...
 
     async def matching(
-        self, query: str, scope: Scope, filters: Filters, *, most: int = 200
+        self, query: str, scope: Scope, filters: Filters, *, most: int = 200, also: Sequence[int] = ()
     ) -> dict[int, float]:
-        """By words: number and BM25 score of the memories that share words with a query, the best first."""
+        """By words: number and BM25 score of the memories that share words with a query, the best first.
+
+        `also` are memories found otherwise, whose scores are wanted too.
+        """
         ...
 
     async def nearest(
@@ -171,7 +176,7 @@ class Record(Protocol):
         """By meaning: number and exact cosine of the memories nearest to a vector, the nearest first."""
         ...
 
-    async def cosines(self, vector: FloatArray, numbers: Sequence[int]) -> dict[int, float]:
+    async def cosines(self, vector: FloatArray, numbers: Sequence[int], scope: Scope) -> dict[int, float]:
         """Exact cosines of memories that were found otherwise; those without a vector are left out."""
         ...
 
@@ -183,6 +188,10 @@ class Record(Protocol):
 
     async def rows(self, numbers: Sequence[int], scope: Scope) -> dict[int, Stored]:
         """Memories by number, as far as the scope may read them."""
+        ...
+
+    async def size(self, scope: Scope) -> int:
+        """How many memories the owners of a scope have."""
         ...
 
     async def names(self, scope: Scope, *, most: int = 50) -> list[Mention]:

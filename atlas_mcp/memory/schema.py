@@ -116,11 +116,12 @@ CREATE TABLE outbox (
 CREATE INDEX outbox_open ON outbox (target, number) WHERE done_at IS NULL;
 """
 
-# The tables of memories and their graph, which nothing had written to, made anew: `changed` is the scope's
+# The tables of memories and their graph, which nothing had written to, made anew. `changed` is the scope's
 # change number at a memory's last change, so that whoever caches a scope reads what is new alone, and
-# `removed` says what is gone. `source` is what a memory rests on: a document's uri, a run, another memory.
-# `mention` links names to the memories and passages that hold them. `feed` is how far each derived index has
-# read the outbox; with no index there is no outbox.
+# `removed` says what is gone. `words` are the stems of the text as they are indexed, kept so that they can be
+# taken out of the index again though another version stems otherwise. `source` is what a memory rests on: a
+# document's uri, a run, another memory. `mention` links names to the memories and passages that hold them.
+# `feed` is how far each derived index has read the outbox; with no index there is no outbox.
 _SECOND = """
 DROP TABLE edge;
 DROP TABLE node;
@@ -138,6 +139,7 @@ CREATE TABLE memory (
     team TEXT,
     kind TEXT NOT NULL CHECK (kind IN ('fact', 'procedure', 'preference', 'outcome')),
     text TEXT NOT NULL,
+    words TEXT NOT NULL,
     sha256 TEXT NOT NULL,
     score REAL NOT NULL CHECK (score BETWEEN 0 AND 5),
     evidence TEXT NOT NULL,
@@ -158,13 +160,15 @@ CREATE UNIQUE INDEX memory_once ON memory (scope, ifnull(team, ''), sha256) WHER
 CREATE INDEX memory_changed ON memory (scope, changed);
 CREATE INDEX memory_of_run ON memory (run_id) WHERE run_id IS NOT NULL;
 CREATE INDEX memory_bare ON memory (number) WHERE vector IS NULL;
-CREATE VIRTUAL TABLE memory_text USING fts5 (text, content = '', tokenize = 'porter unicode61');
+CREATE VIRTUAL TABLE memory_text USING fts5 (
+    words, owner, content = '', tokenize = "unicode61 remove_diacritics 0 tokenchars '.,''_'"
+);
 CREATE VIRTUAL TABLE memory_word USING fts5vocab (memory_text, row);
 CREATE TABLE removed (scope TEXT NOT NULL, changed INTEGER NOT NULL, number INTEGER NOT NULL);
 CREATE INDEX removed_since ON removed (scope, changed);
 CREATE TABLE source (
-    number INTEGER NOT NULL REFERENCES memory (number) ON DELETE CASCADE,
     uri TEXT NOT NULL,
+    number INTEGER NOT NULL REFERENCES memory (number) ON DELETE CASCADE,
     PRIMARY KEY (uri, number)
 ) WITHOUT ROWID;
 CREATE INDEX source_of ON source (number);

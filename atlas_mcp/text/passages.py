@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from atlas_mcp.text.blocks import Block, blocks
+from atlas_mcp.text.blocks import Block, blocks, outline
 from atlas_mcp.text.sentences import sentences
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-__all__ = ["Span", "passages"]
+    from atlas_mcp.text.readers.document import Said
+
+__all__ = ["LONGEST", "Span", "passages", "said_passages"]
+
+LONGEST = 1_200
+"""Characters of a passage at most."""
 
 PAGE_BREAK = re.compile("\f")
 LINE_END = re.compile("\n")
@@ -22,12 +27,17 @@ GROUPED = ("item", "row", "code")
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A passage: characters `start` to `end`, its heading, its 1-based page if there are pages."""
+    """A passage: characters `start` to `end`, its heading, its 1-based page if there are pages.
+
+    `at` and `by` say when (ISO 8601) and by whom it was said, where it is of a message.
+    """
 
     start: int
     end: int
     heading: str | None
     page: int | None
+    at: str | None = None
+    by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +51,7 @@ class _Piece:
     page: int
 
 
-def passages(text: str, *, aim: int = 700, most: int = 1_200, code: bool = False) -> list[Span]:
+def passages(text: str, *, aim: int = 700, most: int = LONGEST, code: bool = False) -> list[Span]:
     """Passages of about `aim` and at most `most` characters, in order, that hold all there is to read.
 
     A section's heading stays with what follows it; lists, tables and code stay whole where they fit; cuts are
@@ -49,6 +59,24 @@ def passages(text: str, *, aim: int = 700, most: int = 1_200, code: bool = False
     new passage. With `code` the text is source code, cut between lines.
     """
     return _Cutter(text, aim, most).spans(code=code)
+
+
+def said_passages(text: str, messages: Sequence[Said], *, most: int = LONGEST) -> list[Span]:
+    """One passage a message, under the last heading between messages; a longer one is cut like any text."""
+    spans: list[Span] = []
+    heading: str | None = None
+    behind = 0
+    for said in messages:
+        for found in outline(text[behind : said.start]):
+            heading = found.title
+        behind = said.end
+        whole = Span(said.start, said.end, heading, None, said.at, said.by or None)
+        if said.end - said.start <= most:
+            spans.append(whole)
+            continue
+        for part in passages(text[said.start : said.end], most=most):
+            spans.append(replace(whole, start=said.start + part.start, end=said.start + part.end))
+    return spans
 
 
 class _Cutter:

@@ -4,7 +4,7 @@ Every format is one file here. What is read is text with Markdown's marks for st
 count; nothing here knows where documents come from or where snapshots are kept.
 """
 
-from atlas_mcp.text.readers.document import Document
+from atlas_mcp.text.readers.document import Document, Said
 from atlas_mcp.text.readers.formats import LIMIT, SOURCE_CODE, TABLE, load, read_bytes, read_document
 
-__all__ = ["LIMIT", "SOURCE_CODE", "TABLE", "Document", "load", "read_bytes", "read_document"]
+__all__ = ["LIMIT", "SOURCE_CODE", "TABLE", "Document", "Said", "load", "read_bytes", "read_document"]

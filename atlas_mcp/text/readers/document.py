@@ -1,4 +1,4 @@
-"""The noun `Document`, and how bytes become characters."""
+"""The nouns `Document` and `Said`, and how bytes become characters."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from atlas_mcp.errors import UnreadableDocument
 
-__all__ = ["BOMS", "Document", "binary", "decoded"]
+__all__ = ["BOMS", "Document", "Said", "binary", "decoded"]
 
 BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -19,13 +19,31 @@ BOMS = (
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """A message of an archive: characters `start` to `end` of its text, as in "Caroline: I went home."
+
+    `by` is who said it, "" for a notice of the program's; `at` is ISO 8601, with its zone where that is known,
+    else as the clock showed it.
+    """
+
+    start: int
+    end: int
+    by: str
+    at: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
-    """What a document says: `text` is its snapshot, `pages` the offsets at which its pages begin, if any."""
+    """What a document says: `text` is its snapshot, `pages` the offsets at which its pages begin, if any.
+
+    `messages` are those of an archive of mail or chat, in order; a heading may stand between them.
+    """
 
     text: str
     title: str
     media_type: str
     pages: tuple[int, ...] | None = None
+    messages: tuple[Said, ...] = ()
 
 
 def decoded(data: bytes, name: str) -> str:

@@ -42,11 +42,12 @@ SUFFIXES: dict[Format, str] = {
     "text": "txt text rst adoc org log srt vtt",
     "code": """py pyi js mjs cjs ts tsx jsx java kt kts scala groovy c h cc cpp cxx hpp hh cs go rs rb php pl
     pm lua r jl swift m mm dart ex exs erl hs ml fs clj lisp el vim sh bash zsh fish ps1 bat cmd sql graphql
-    proto tf nix css less scss vue svelte json jsonl yaml yml toml ini cfg conf xml xsl tex bib cmake""",
+    proto tf nix css less scss vue svelte json jsonl ndjson yaml yml toml ini cfg conf xml xsl tex bib cmake""",
     "html": "html htm xhtml",
     "pdf": "pdf",
     "table": "csv tsv tab xlsx xlsm ods xls",
 }
+CHAT_SUFFIXES = frozenset(["", ".json", ".jsonl", ".ndjson", ".txt"])
 FORMATS: dict[str, Format] = {
     f".{suffix}": kind for kind, suffixes in SUFFIXES.items() for suffix in suffixes.split()
 }
@@ -101,6 +102,12 @@ def read_bytes(data: bytes, name: str, *, media_type: str | None = None, limit: 
         from atlas_mcp.text.readers.table import read_table
 
         return read_table(data, name, MEDIA_TYPES[kind])
+    if _may_be_chat(name, media_type):
+        from atlas_mcp.text.readers.chat import read_chat
+        from atlas_mcp.text.readers.document import decoded
+
+        if chat := read_chat(decoded(data, name), name):
+            return chat
     from atlas_mcp.text.readers.plain import read_plain
 
     return read_plain(data, name, MEDIA_TYPES[kind])
@@ -121,6 +128,10 @@ def _format(data: bytes, name: str, media_type: str | None) -> Format:
     if by_name is not None:
         return by_name
     return "html" if start.startswith((b"<!doctype html", b"<html")) else "text"
+
+
+def _may_be_chat(name: str, media_type: str | None) -> bool:
+    return media_type is None and PurePath(name).suffix.lower() in CHAT_SUFFIXES
 
 
 def _is_table(name: str) -> bool:

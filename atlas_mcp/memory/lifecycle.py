@@ -1,0 +1,155 @@
+"""Memories leave and come in: forgetting with a receipt, export and import as JSON Lines, retention.
+
+An export holds everything of a memory but its vector, which whoever imports makes with the model in use.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+from atlas_mcp.errors import AtlasError, InvalidInput
+from atlas_mcp.learning import MOST_TEXT, Evidence, Learning, LearningKind
+from atlas_mcp.memory.moments import moment
+from atlas_mcp.memory.record import Filters
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+
+    from atlas_mcp.memory.record import Record, Stored
+    from atlas_mcp.memory.scope import Scope
+
+__all__ = ["VERSION", "Imported", "Line", "Receipt", "closure", "exported", "read_lines", "uri_of"]
+
+VERSION = 1
+"""Version of an exported line, its field `v`."""
+
+PORTION = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What was forgotten: the memories, the document if it was one, and what else rested on them.
+
+    `derived` are ids of learnings that rest on what went: forgotten too if that was asked for
+    (`derived_forgotten`), else still there. `indexes` says of each index whether it has heard: `done`, or
+    `pending` where it is down and will hear when it is back. `unknown` are ids that there were none of.
+    """
+
+    memories: tuple[str, ...] = ()
+    document: str = ""
+    snapshots: int = 0
+    derived: tuple[str, ...] = ()
+    derived_forgotten: bool = False
+    indexes: Mapping[str, str] = field(default_factory=dict[str, str])
+    unknown: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of an export: a learning, and what the record knew of it."""
+
+    learning: Learning
+    closed_at: str | None = None
+    superseded_by: str | None = None
+    id: str = ""
+
+
+@dataclass(slots=True)
+class Imported:
+    """What an import did: ids that are new, how many were known, which lines could not be read and why."""
+
+    added: list[str] = field(default_factory=list[str])
+    known: int = 0
+    skipped: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
+
+
+def uri_of(memory_id: str) -> str:
+    """How a memory is named as a source."""
+    return f"atlas://memory/{memory_id}"
+
+
+async def closure(record: Record, ids: Sequence[str], uris: Iterable[str], scope: Scope) -> list[str]:
+    """Ids of everything that rests on these memories and sources, over any number of steps."""
+    seen = set(ids)
+    found: list[str] = []
+    asked = {*uris, *(uri_of(each) for each in ids)}
+    while asked:
+        new = [each for each in await record.resting_on(asked, scope) if each not in seen]
+        seen.update(new)
+        found += new
+        asked = {uri_of(each) for each in new}
+    return found
+
+
+async def exported(record: Record, scope: Scope) -> AsyncIterator[dict[str, Any]]:
+    """Every memory of a scope, those that were superseded too, as JSON objects in the order of recording."""
+    after = 0
+    while portion := await record.listing(scope, Filters(closed=True), after=after, most=PORTION):
+        for each in portion:
+            yield _line(each)
+        after = portion[-1].number
+
+
+def read_lines(lines: Iterable[str]) -> Iterator[tuple[int, Line | str]]:
+    """Each line that is not empty with its number: what it says, or what is wrong with it."""
+    for number, text in enumerate(lines, start=1):
+        if not text.strip():
+            continue
+        try:
+            yield number, _read(text)
+        except AtlasError as error:
+            yield number, str(error)
+
+
+def _line(each: Stored) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "v": VERSION, "id": each.id, "kind": each.kind, "text": each.text, "score": each.score,
+        "evidence": [evidence.to_dict() for evidence in each.evidence], "origin": each.origin,
+        "run_id": each.run_id, "team": each.team, "shared": each.owner.startswith("project:"),
+        "valid_from": each.valid_from, "valid_to": each.valid_to, "recorded_at": each.recorded_at,
+        "closed_at": each.closed_at, "superseded_by": each.superseded_by,
+    }  # fmt: skip
+    return {key: value for key, value in values.items() if value not in (None, [], False)}
+
+
+def _read(text: str) -> Line:
+    try:
+        given = json.loads(text)
+    except ValueError as error:
+        raise InvalidInput(f"It is no JSON: {error}.", remedy="Write one JSON object a line.") from None
+    if not isinstance(given, dict):
+        raise InvalidInput("It is no JSON object.", remedy="Write one JSON object a line.")
+    values = cast("dict[str, Any]", given)
+    version = values.get("v", VERSION)
+    if not isinstance(version, int) or version > VERSION:
+        raise InvalidInput(
+            f"It has version {version!r}; this version of ATLAS reads up to {VERSION}.",
+            remedy="Update atlas-mcp.",
+        )
+    said = values.get("text")
+    if not isinstance(said, str) or not 0 < len(said.strip()) <= MOST_TEXT:
+        raise InvalidInput(
+            "Its `text` is missing, empty or too long.", remedy=f"Give 1 to {MOST_TEXT} characters."
+        )
+    try:
+        learning = Learning(
+            LearningKind(values.get("kind", LearningKind.FACT)), said.strip(),
+            tuple(Evidence(**each) for each in values.get("evidence", ())),
+            min(max(float(values.get("score", 4.0)), 0.0), 5.0), values.get("run_id"), values.get("team"),
+            _moment(values, "valid_from") or _moment(values, "recorded_at"), _moment(values, "valid_to"),
+            "import", bool(values.get("shared", False)),
+        )  # fmt: skip
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(
+            f"It is no memory: {error}.", remedy="Compare it with a line of `memory export`."
+        ) from None
+    return Line(
+        learning, _moment(values, "closed_at"), values.get("superseded_by"), str(values.get("id", ""))
+    )
+
+
+def _moment(values: Mapping[str, Any], name: str) -> str | None:
+    said = values.get(name)
+    return moment(str(said), name) if said is not None else None
