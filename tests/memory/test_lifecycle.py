@@ -1,0 +1,112 @@
+"""Memories are forgotten with a receipt, exported, imported."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from atlas_mcp.learning import Evidence, Learning, LearningKind
+from atlas_mcp.memory.knowledge import Inline
+from atlas_mcp.memory.lifecycle import Line, read_lines, uri_of
+from atlas_mcp.memory.memory import Memory, open_memory
+from atlas_mcp.memory.record import Filters
+from atlas_mcp.memory.scope import Scope
+from tests.memory.word_embedder import WordEmbedder
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+    from pathlib import Path
+
+ANNA, BOB = Scope("anna"), Scope("bob")
+
+
+@pytest.fixture
+async def memory(tmp_path: Path) -> AsyncGenerator[Memory]:
+    async with open_memory(tmp_path, WordEmbedder()) as memory:
+        yield memory
+
+
+async def keep(memory: Memory, text: str, *sources: str, scope: Scope = ANNA) -> str:
+    evidence = tuple(Evidence("quote", "x", source) for source in sources)
+    (added,) = await memory.remember([Learning(LearningKind.FACT, text, evidence)], scope=scope)
+    return added.id
+
+
+async def test_a_receipt_names_what_went_and_what_rests_on_it(memory: Memory) -> None:
+    first = await keep(memory, "The Danube is long.")
+    second = await keep(memory, "Long rivers carry ships.", uri_of(first))
+    third = await keep(memory, "Ships need pilots.", uri_of(second))
+    receipt = await memory.forget_memories([first, "m_none"], scope=ANNA)
+    assert receipt.memories == (first,)
+    assert receipt.derived == (second, third)
+    assert receipt.unknown == ("m_none",)
+    assert not receipt.derived_forgotten
+    assert len(await memory.memories(ANNA)) == 2
+
+
+async def test_what_was_derived_goes_along_if_asked(memory: Memory) -> None:
+    first = await keep(memory, "The Danube is long.")
+    second = await keep(memory, "Long rivers carry ships.", uri_of(first))
+    await keep(memory, "Ships are loud.")
+    receipt = await memory.forget_memories([first], scope=ANNA, derived=True)
+    assert receipt.derived == (second,)
+    assert receipt.derived_forgotten
+    assert [each.text for each in await memory.memories(ANNA)] == ["Ships are loud."]
+
+
+async def test_a_document_is_forgotten_with_what_was_learned_from_it(memory: Memory) -> None:
+    await memory.ingest([Inline("Rivers are long.", uri="note:rivers")], scope=ANNA.own)
+    learned = await keep(memory, "Rivers are long.", "note:rivers")
+    kept = await memory.forget_document("note:rivers", scope=BOB, derived=True)
+    assert (kept.document, kept.derived) == ("", ())
+    receipt = await memory.forget_document("note:rivers", scope=ANNA, derived=True)
+    assert (receipt.document, receipt.derived) == ("note:rivers", (learned,))
+    assert await memory.memories(ANNA) == []
+    assert await memory.search("rivers", scope=ANNA.own) == []
+
+
+async def test_another_user_forgets_nothing(memory: Memory) -> None:
+    first = await keep(memory, "The Danube is long.")
+    receipt = await memory.forget_memories([first], scope=BOB)
+    assert (receipt.memories, receipt.unknown) == ((), (first,))
+    assert len(await memory.memories(ANNA)) == 1
+
+
+async def test_an_export_taken_in_elsewhere_is_the_same_memory(memory: Memory, tmp_path: Path) -> None:
+    old = await keep(memory, "The limit is 45 s.", "file:///a.md")
+    await memory.remember(
+        [Learning(LearningKind.FACT, "The limit is 60 s.", score=4.4)], scope=ANNA, closes={0: [old]}
+    )
+    lines = [json.dumps(line) async for line in memory.export(ANNA)]
+    async with open_memory(tmp_path / "other", None) as other:
+        done = await other.import_memories(lines, scope=BOB)
+        assert (len(done.added), done.known, done.skipped) == (2, 0, [])
+        closed, held = await other.memories(BOB, Filters(closed=True))
+        assert (closed.superseded_by, held.score, held.origin) == (held.id, 4.4, "import")
+        again = await other.import_memories(lines, scope=BOB)
+        assert len(await other.memories(BOB)) == 1
+        assert again.known >= 1
+
+
+async def test_a_line_that_is_none_is_named_and_the_rest_taken_in(memory: Memory) -> None:
+    lines = [
+        '{"text": "One."}', "", "no json", "[]", '{"v": 9, "text": "x"}', '{"text": ""}',
+        '{"text": "x", "kind": "rumour"}', '{"text": "x", "valid_from": "soon"}', '{"text": "Two."}',
+    ]  # fmt: skip
+    done = await memory.import_memories(lines, scope=ANNA)
+    assert [number for number, _ in done.skipped] == [3, 4, 5, 6, 7, 8]
+    assert "version 9" in done.skipped[2][1]
+    assert [each.text for each in await memory.memories(ANNA)] == ["One.", "Two."]
+
+
+VALUES = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.lists(st.text()))
+KEYS = st.sampled_from(["v", "id", "kind", "text", "score", "evidence", "valid_from", "closed_at", "team"])
+
+
+@given(st.one_of(st.text(), st.dictionaries(KEYS, VALUES).map(json.dumps)))
+def test_any_line_is_read_or_refused(line: str) -> None:
+    assert all(isinstance(said, str | Line) for _, said in read_lines([line]))
