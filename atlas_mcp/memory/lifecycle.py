@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from atlas_mcp.errors import AtlasError, InvalidInput
-from atlas_mcp.learning import MOST_TEXT, Evidence, Learning, LearningKind
+from atlas_mcp.learning import EVIDENCE, KEEP, MOST_TEXT, Evidence, Learning, LearningKind
 from atlas_mcp.memory.moments import moment
 from atlas_mcp.memory.record import Filters
 
@@ -26,6 +26,7 @@ VERSION = 1
 """Version of an exported line, its field `v`."""
 
 PORTION = 200
+BEST = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,17 +135,23 @@ def _read(text: str) -> Line:
             "Its `text` is missing, empty or too long.", remedy=f"Give 1 to {MOST_TEXT} characters."
         )
     try:
-        learning = Learning(
-            LearningKind(values.get("kind", LearningKind.FACT)), said.strip(),
-            tuple(Evidence(**each) for each in values.get("evidence", ())),
-            min(max(float(values.get("score", 4.0)), 0.0), 5.0), values.get("run_id"), values.get("team"),
-            _moment(values, "valid_from") or _moment(values, "recorded_at"), _moment(values, "valid_to"),
-            "import", bool(values.get("shared", False)),
-        )  # fmt: skip
+        score = float(values.get("score", KEEP))
+        evidence = tuple(Evidence(**each) for each in values.get("evidence", ()))
+        kind = LearningKind(values.get("kind", LearningKind.FACT))
     except (TypeError, ValueError) as error:
         raise InvalidInput(
             f"It is no memory: {error}.", remedy="Compare it with a line of `memory export`."
         ) from None
+    if not 0 <= score <= BEST or any(each.kind not in EVIDENCE for each in evidence):
+        raise InvalidInput(
+            "Its `score` is not from 0 to 5, or a kind of its `evidence` is none.",
+            remedy=f"Kinds of evidence are {', '.join(EVIDENCE)}.",
+        )
+    learning = Learning(
+        kind, said.strip(), evidence, score, values.get("run_id"), values.get("team"),
+        _moment(values, "valid_from") or _moment(values, "recorded_at"), _moment(values, "valid_to"),
+        "import", bool(values.get("shared", False)),
+    )  # fmt: skip
     return Line(
         learning, _moment(values, "closed_at"), values.get("superseded_by"), str(values.get("id", ""))
     )
