@@ -12,6 +12,7 @@ from atlas_mcp.learning import MOST_TEXT
 from atlas_mcp.memory import documents as tables
 from atlas_mcp.memory import lifecycle
 from atlas_mcp.memory.knowledge import Knowledge
+from atlas_mcp.memory.metrics import Meter
 from atlas_mcp.memory.moments import now
 from atlas_mcp.memory.recall import Recall
 from atlas_mcp.memory.record import Filters, NewEntry
@@ -65,6 +66,7 @@ class Memory:
         self.database = database
         self.embedder = embedder
         self.indexes = tuple(indexes)
+        self.meter = Meter()
         self.record: Record = SqliteRecord(database, embedder)
         self._recall = Recall(self.record, embedder)
         self._knowledge = Knowledge(database, snapshots, embedder)
@@ -74,13 +76,19 @@ class Memory:
         self, sources: Sequence[Path | Inline], *, scope: str, on_progress: OnProgress | None = None
     ) -> Ingested:
         """Take in files, folders and texts, as `Knowledge.ingest` says."""
-        return await self._knowledge.ingest(sources, scope=scope, on_progress=on_progress)
+        with self.meter.timed("ingest") as operation:
+            done = await self._knowledge.ingest(sources, scope=scope, on_progress=on_progress)
+            operation.items = len(done.document_ids)
+            return done
 
     async def search(
         self, query: str, *, scope: str, documents: Collection[int] | None = None, k: int = 12
     ) -> list[Passage]:
         """The `k` best passages, as `Search.search` says."""
-        return await self._search.search(query, scope=scope, documents=documents, k=k)
+        with self.meter.timed("search") as operation:
+            found = await self._search.search(query, scope=scope, documents=documents, k=k)
+            operation.items = len(found)
+            return found
 
     async def documents(self, scope: str) -> list[KnownDocument]:
         """The documents of a scope, by uri."""
@@ -110,7 +118,10 @@ class Memory:
         self, query: str, *, scope: Scope, k: int = 8, filters: Filters | None = None
     ) -> list[Recalled]:
         """The `k` best memories for a query, as `Recall.recall` says; by default of those that hold now."""
-        return await self._recall.recall(query, scope=scope, k=k, filters=filters)
+        with self.meter.timed("recall") as operation:
+            found = await self._recall.recall(query, scope=scope, k=k, filters=filters)
+            operation.items = len(found)
+            return found
 
     async def remember(
         self, learnings: Sequence[Learning], *, scope: Scope,
@@ -127,14 +138,19 @@ class Memory:
                     f"A memory of {len(learning.text)} characters cannot be kept.",
                     remedy=f"Give 1 to {MOST_TEXT:,} characters, or ingest it as a document.",
                 )
+        with self.meter.timed("remember") as operation:
+            operation.items = len(learnings)
+            return await self._remember(learnings, scope, closes or {})
+
+    async def _remember(
+        self, learnings: Sequence[Learning], scope: Scope, closes: Mapping[int, Sequence[str]]
+    ) -> list[Added]:
         vectors: Sequence[Any] = [None] * len(learnings)
         if self.embedder is not None and learnings:
             vectors = list(await self.embedder.embed([learning.text for learning in learnings]))
         model = self.embedder.name if self.embedder else None
         entries = [
-            NewEntry(
-                learning, vector, model, tuple(entities(learning.text)), tuple((closes or {}).get(at, ()))
-            )
+            NewEntry(learning, vector, model, tuple(entities(learning.text)), tuple(closes.get(at, ())))
             for at, (learning, vector) in enumerate(zip(learnings, vectors, strict=True))
         ]
         return await self.record.add(entries, scope)
@@ -162,6 +178,12 @@ class Memory:
         return await self._forget((), uri, scope, derived=derived)
 
     async def _forget(self, ids: Sequence[str], uri: str, scope: Scope, *, derived: bool) -> Receipt:
+        with self.meter.timed("forget") as operation:
+            receipt = await self._forgotten(ids, uri, scope, derived=derived)
+            operation.items = len(receipt.memories)
+            return receipt
+
+    async def _forgotten(self, ids: Sequence[str], uri: str, scope: Scope, *, derived: bool) -> Receipt:
         known = {each.id for each in await self.record.get(ids, scope)}
         resting = await lifecycle.closure(self.record, sorted(known), [uri] if uri else [], scope)
         document = uri if uri and await self.forget(uri, scope=scope.own) else ""
