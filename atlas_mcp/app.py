@@ -18,6 +18,7 @@ from atlas_mcp.agents.housing import letta_server, open_agents
 from atlas_mcp.catalogue import Catalogue
 from atlas_mcp.database import open_database
 from atlas_mcp.events import Kind
+from atlas_mcp.memory.person import PersonMemory
 from atlas_mcp.observe.journal import Journal
 from atlas_mcp.orchestration.context import Homes
 from atlas_mcp.orchestration.envelope import envelope
@@ -107,18 +108,19 @@ class Atlas:
             database, self.journal, leases, at_once=settings.runs.at_once, answers=self._answers,
             memory=self.memory, checkpoints=self.checkpoints, provider=self.provider,
             homes=Homes(self.agents, self.provider, everybody=letta_server(settings) is not None),
-            day=accounts.day.budget,
+            memories=settings.memory, day=accounts.day.budget,
         )  # fmt: skip
         self._runs = Runs(workshop, teams, user)
+        self.memories = PersonMemory(self.memory, user, settings.memory.project)
 
     async def start(
         self, team: str, *, documents: Sequence[str] = (), budget: Mapping[str, Any] | None = None,
-        priority: Priority = "normal", fresh: bool = False, **given: Any,
+        priority: Priority = "normal", fresh: bool = False, memory: bool = True, **given: Any,
     ) -> Run:  # fmt: skip
         """Start a run that goes on without the caller, or attach to the one alive that asks the same.
 
-        `documents` are paths of files or folders, or texts; `budget` overrides the team's; `given` is the
-        team's input.
+        `documents` are paths of files or folders, or texts; `budget` overrides the team's; without `memory`
+        nothing is recalled and nothing kept of it; `given` is the team's input.
 
         Raises:
             UnknownTeam: there is no such team.
@@ -128,14 +130,14 @@ class Atlas:
         """
         chosen = pick_team(self.teams, team)
         checked = chosen.check_input(given)
-        recipients = (await self.provider()).info.recipients
-        options: dict[str, Any] = {
-            "priority": priority, "provider": self._answers, "recipients": list(recipients),
-        }  # fmt: skip
+        who = {"provider": self._answers, "recipients": list((await self.provider()).info.recipients)}
+        options: dict[str, Any] = {"priority": priority, **who}
         if documents:
             options["documents"] = readable(documents, self.roots)
         if budget:
             options["budget"] = checked_budget(budget)
+        if not memory:
+            options["memory"] = False
         # Whole or not at all: a run that is written and owned by nobody would wait for the next start.
         row, new = await asyncio.shield(self._runs.begin(chosen, checked, options, fresh=fresh))
         return Run(row.run_id, new, self)
@@ -334,7 +336,7 @@ class Atlas:
 
         home = self.settings.home
         embedder = await asyncio.to_thread(find_embedder, home) if self.settings.memory.embeddings else None
-        return await self._stack.enter_async_context(open_memory(home, embedder))
+        return await self._stack.enter_async_context(open_memory(home, embedder, self.settings.memory))
 
     async def _open_provider(self) -> ProviderGroup:
         if self._given is not None:

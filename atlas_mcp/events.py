@@ -54,6 +54,10 @@ class Kind(StrEnum):
     TOOL_FINISHED = "tool.finished"  # tool, seconds, passages, error
     OUTPUT_REPAIRED = "output.repaired"  # attempt, problems
     CHECK_FINISHED = "check.finished"  # claims, quotes, unsupported, problems, score, parts
+    MEMORY_RECALLED = "memory.recalled"  # query, task, items, tokens, left_out, seconds; see `remembering`
+    MEMORY_FAILED = "memory.failed"  # step (recall, learn), error
+    LEARNING_KEPT = "learning.kept"  # id, kind, text, score, evidence, new, closes
+    LEARNING_DROPPED = "learning.dropped"  # kind, text, score, cause, reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ __all__ = ["LONGEST_TEXT", "MOST_DOCUMENTS", "is_text", "readable"]
 LONGEST_TEXT = 2_000_000
 MOST_DOCUMENTS = 100
 _LONGEST_PATH = 1000
+_WEB = ("http://", "https://")
 
 
 def is_text(document: str) -> bool:
@@ -26,7 +27,7 @@ def readable(documents: Sequence[str], roots: Sequence[Path]) -> list[str]:
     """The documents, paths made absolute and free of links.
 
     Raises:
-        InvalidInput: too many documents, one that is empty, or a text that is too long.
+        InvalidInput: too many documents, one that is empty, an address, or a text that is too long.
         OutsideRoots: a path leads outside every root, also by `..` or a link.
         UnreadableDocument: a path does not exist, or cannot be one.
     """
@@ -46,6 +47,11 @@ def _checked(document: str, roots: Sequence[Path]) -> str:
         raise InvalidInput(
             f"{document[:80]!a} is not Unicode.", remedy="Give a text, or the path of a folder, in UTF-8."
         ) from None
+    if document.strip().lower().startswith(_WEB) and not is_text(document):
+        raise InvalidInput(
+            f"{document.strip()[:200]} is an address; no downstream server that fetches pages is configured.",
+            remedy="Fetch the page and give its text, or save it as a file and name the file.",
+        )
     return _text(document) if is_text(document) else _path(document, roots)
 
 

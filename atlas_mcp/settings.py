@@ -188,10 +188,31 @@ class AgentSettings(_Table):
 
 
 class MemorySettings(_Table):
-    """`[memory]`: how documents are indexed."""
+    """`[memory]`: how documents and memories are indexed."""
 
     embeddings: bool = True
     """Use sentence embeddings where their weights are installed."""
+    chroma: str = ""
+    """Where Chroma indexes the vectors of memories: `embedded`, in the data folder, or a server's address.
+
+    An address is such as http://127.0.0.1:8000; empty is nowhere. A token comes from
+    CHROMA_CLIENT_AUTH_CREDENTIALS.
+    """
+    chroma_from: int = Field(default=20_000, ge=0)
+    """From how many memories of a scope on Chroma is asked; below that exact vectors are as fast."""
+    recall: bool = True
+    """Give runs what is remembered of earlier ones; a team may do without."""
+    learn: bool = True
+    """Keep what runs learn; a team may do without."""
+    project: str = ""
+    """The project whose members share memories; empty is none."""
+    neo4j: str = ""
+    """The address of a Neo4j server for the graph of memories, such as bolt://127.0.0.1:7687.
+
+    User and password come from NEO4J_USERNAME and NEO4J_PASSWORD.
+    """
+    neo4j_database: str = ""
+    """The database there; empty is the server's own choice."""
 
 
 class Settings(BaseSettings):

@@ -60,6 +60,9 @@ def run(  # noqa: PLR0917 - each is an option that a person names
     tokens: Annotated[int | None, typer.Option("--budget-tokens", help="Tokens it may use.")] = None,
     usd: Annotated[float | None, typer.Option("--budget-usd", help="Money it may cost.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start anew even if such a run is alive.")] = False,
+    no_memory: Annotated[
+        bool, typer.Option("--no-memory", help="Recall nothing of earlier runs, keep nothing of this one.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole structured result.")] = False,
     plain: Annotated[bool, typer.Option("--plain", help="Show progress as plain lines.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
@@ -78,21 +81,24 @@ def run(  # noqa: PLR0917 - each is an option that a person names
     perform(
         _ask(
             team, text, inputs or [], documents or [], provider=provider, fresh=fresh, manner=manner,
-            as_json=as_json, budget={name: value for name, value in budget.items() if value is not None},
+            as_json=as_json, memory=not no_memory,
+            budget={name: value for name, value in budget.items() if value is not None},
         )
     )  # fmt: skip
 
 
 async def _ask(
     team: str, text: str | None, inputs: Sequence[str], documents: Sequence[str], *, provider: str | None,
-    budget: Mapping[str, Any], fresh: bool, manner: Manner, as_json: bool,
+    budget: Mapping[str, Any], fresh: bool, memory: bool, manner: Manner, as_json: bool,
 ) -> Exit:  # fmt: skip
     from atlas_mcp.orchestration.team import pick_team
 
     roots = (Path.cwd(), *(Path(document) for document in documents))
     async with opened(roots=roots, provider=provider) as atlas:
         given = _read_inputs(pick_team(atlas.teams, team), text, inputs)
-        begun = await atlas.start(team, documents=documents, budget=budget, fresh=fresh, **given)
+        begun = await atlas.start(
+            team, documents=documents, budget=budget, fresh=fresh, memory=memory, **given
+        )
         if not begun.new:
             stderr().print(
                 "The same is asked already; this is the run that is at work on it.", soft_wrap=True

@@ -13,9 +13,11 @@ from atlas_mcp.observe.sentences import (
     answered,
     counted,
     escalated,
+    learned,
     outcome,
     rated,
     recovery,
+    remembered,
     review,
     revision,
     scored,
@@ -263,6 +265,23 @@ def _checked(data: Data) -> list[Part]:
     return [(f"{counted(data['claims'], 'claim')}, {quotes}{aside}{scored(data)}", "green")]
 
 
+def _remembered(data: Data) -> list[Part]:
+    told = ", ".join(each["id"] for each in data["items"])
+    return [(f"{remembered(data)} ", "cyan"), (told, "dim")]
+
+
+def _memory_failed(data: Data) -> list[Part]:
+    return [(f"memory could not {data['step']}: ", "yellow"), (data["error"]["message"], "")]
+
+
+def _kept(data: Data) -> list[Part]:
+    return [(learned(data), "green"), (f"  {data['id']}, score {data['score']:g}", "dim")]
+
+
+def _dropped(data: Data) -> list[Part]:
+    return [("not kept: ", "dim"), (shortened(data["text"]), "dim"), (f" ({data['reason']})", "dim")]
+
+
 _DETAILS: dict[Kind, Callable[[Data], list[Part]]] = {
     Kind.DOCUMENT_SKIPPED: _skipped,
     Kind.STEP_FINISHED: _step,
@@ -285,5 +304,9 @@ _DETAILS: dict[Kind, Callable[[Data], list[Part]]] = {
     Kind.WORK_FINISHED: _worked,
     Kind.WORK_FAILED: _work_failed,
     Kind.CHECK_FINISHED: _checked,
+    Kind.MEMORY_RECALLED: _remembered,
+    Kind.MEMORY_FAILED: _memory_failed,
+    Kind.LEARNING_KEPT: _kept,
+    Kind.LEARNING_DROPPED: _dropped,
 }
 """What a story tells of what happened within a step."""

@@ -6,6 +6,7 @@ AtlasError
 │   ├── InvalidField          one field of a request, which is named
 │   ├── UnknownTeam
 │   ├── UnknownRun
+│   ├── UnknownMemory
 │   ├── OutsideRoots          a path that may not be read
 │   └── UnreadableDocument
 ├── InvalidConfiguration      a file of settings, a team folder or a card is wrong
@@ -58,6 +59,7 @@ from atlas_mcp.errors.general import (
     ToolFailed,
     TurnLost,
     UnknownAgent,
+    UnknownMemory,
     UnknownRun,
     UnknownTeam,
     UnreadableDocument,
@@ -125,6 +127,7 @@ __all__ = [
     "TurnLost",
     "Unavailable",
     "UnknownAgent",
+    "UnknownMemory",
     "UnknownRun",
     "UnknownTeam",
     "UnreadableDocument",

@@ -25,6 +25,7 @@ __all__ = [
     "ToolFailed",
     "TurnLost",
     "UnknownAgent",
+    "UnknownMemory",
     "UnknownRun",
     "UnknownTeam",
     "UnreadableDocument",
@@ -79,6 +80,12 @@ class UnknownRun(InvalidInput):
     """No run has that id, or it is not this user's."""
 
     code = "unknown_run"
+
+
+class UnknownMemory(InvalidInput):
+    """No memory has that id, or it is not this user's."""
+
+    code = "unknown_memory"
 
 
 class OutsideRoots(InvalidInput):

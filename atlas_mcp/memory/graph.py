@@ -22,9 +22,7 @@ if TYPE_CHECKING:
     from atlas_mcp.text.entities import Entity
 
 __all__ = [
-    "COMMON",
-    "DEEPEST",
-    "FOLLOWED",
+    "EXACT",
     "LONGEST",
     "Name",
     "NamePath",

@@ -52,11 +52,12 @@ class Inline:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far an ingestion is; as text "reading 3 of 12"."""
+    """How far an ingestion is; as text "reading 3 of 12". `uri` is the document that is being read."""
 
     step: Literal["reading", "embedding"]
     done: int
     of: int
+    uri: str = ""
 
     def __str__(self) -> str:
         return f"{self.step} {self.done} of {self.of}"
@@ -108,7 +109,7 @@ class Knowledge:
         done = Ingested(skipped=work.skipped)
         for number, (uri, item) in enumerate(work.items.items(), start=1):
             if on_progress is not None:
-                on_progress(Progress("reading", number, len(work.items)))
+                on_progress(Progress("reading", number, len(work.items), uri))
             await self._take(uri, item, scope, known.get(uri), done)
         await self._remove_vanished(work, scope, known, done)
         await self.embed(done.document_ids, on_progress=on_progress)
@@ -182,14 +183,19 @@ class Knowledge:
             return 0
         embedder, model = self._embedder, self._embedder.name
         missing = await self._database.read(lambda c: tables.passages_without_vector(c, model, documents))
+
+        def tell(done: int) -> None:
+            if on_progress is not None:
+                on_progress(Progress("embedding", done, len(missing)))
+
         for start in range(0, len(missing), BATCH):
             batch = missing[start : start + BATCH]
-            vectors = await embedder.embed([text for _, text in batch])
+            vectors = await embedder.embed(
+                [text for _, text in batch], on_progress=lambda done, _, start=start: tell(start + done)
+            )
             blobs = [vector.astype("<f4").tobytes() for vector in vectors]
             rows = list(zip((passage_id for passage_id, _ in batch), blobs, strict=True))
             await self._database.write(lambda c, rows=rows: tables.put_vectors(c, model, rows))
-            if on_progress is not None:
-                on_progress(Progress("embedding", start + len(batch), len(missing)))
         return len(missing)
 
     async def embed_again(self, *, on_progress: OnProgress | None = None) -> int:

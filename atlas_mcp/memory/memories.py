@@ -38,8 +38,9 @@ __all__ = [
 MOST_EVIDENCE = 12
 COLUMNS = (
     "number, id, scope, team, kind, text, sha256, score, evidence, origin, run_id, valid_from, valid_to,"
-    " recorded_at, closed_at, superseded_by, used_at, uses, model"
+    " recorded_at, closed_at, superseded_by, used_at, used_before, uses, model"
 )
+_FIELDS = tuple("owner" if name == "scope" else name for name in COLUMNS.replace(",", " ").split())
 ENDLESS = "9999"
 """Sorts behind every moment: the end of what holds for good."""
 
@@ -210,18 +211,18 @@ def used(connection: sqlite3.Connection, ids: Sequence[str], scope: Scope, at: s
     """Note that memories were given to somebody."""
     where, values = mine(scope)
     connection.execute(
-        "UPDATE memory SET used_at = max(ifnull(used_at, ''), ?), uses = uses + 1"
+        "UPDATE memory SET used_at = max(ifnull(used_at, ''), ?), uses = uses + 1,"
+        " used_before = iif(substr(used_at, 1, 10) < substr(?, 1, 10), used_at, used_before)"
         f" WHERE id IN (SELECT value FROM json_each(?)) AND {where}",
-        (at, json.dumps(list(ids)), *values),
+        (at, at, json.dumps(list(ids)), *values),
     )
 
 
 def stored(row: sqlite3.Row) -> Stored:
-    """A row as the noun it is."""
-    values: dict[str, Any] = {key: value for key, value in dict(row).items() if key in Stored.__slots__}
-    values["owner"] = row["scope"]
-    values["kind"] = LearningKind(row["kind"])
-    values["evidence"] = tuple(Evidence(**each) for each in json.loads(row["evidence"]))
+    """A row that begins with `COLUMNS` as the noun it is."""
+    values: dict[str, Any] = dict(zip(_FIELDS, row, strict=False))
+    values["kind"] = LearningKind(values["kind"])
+    values["evidence"] = tuple(Evidence(**each) for each in json.loads(values["evidence"]))
     return Stored(**values)
 
 

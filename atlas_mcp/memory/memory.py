@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 from atlas_mcp.database import open_database
 from atlas_mcp.errors import InvalidInput
 from atlas_mcp.learning import MOST_TEXT
+from atlas_mcp.memory import consistency, lifecycle
 from atlas_mcp.memory import documents as tables
-from atlas_mcp.memory import lifecycle
+from atlas_mcp.memory.feeding import Feeder
+from atlas_mcp.memory.indexes import Indexes, open_indexes
 from atlas_mcp.memory.knowledge import Knowledge
 from atlas_mcp.memory.metrics import Meter
 from atlas_mcp.memory.moments import now
@@ -29,14 +31,16 @@ if TYPE_CHECKING:
 
     from atlas_mcp.database import Database
     from atlas_mcp.learning import Learning
+    from atlas_mcp.memory.consistency import Consistency, OnStep
     from atlas_mcp.memory.documents import KnownDocument
-    from atlas_mcp.memory.index import Index
+    from atlas_mcp.memory.feeding import OnItems
     from atlas_mcp.memory.knowledge import Ingested, Inline, OnProgress
     from atlas_mcp.memory.lifecycle import Imported, Receipt
     from atlas_mcp.memory.recall import Recalled
     from atlas_mcp.memory.record import Added, Record, Stored
     from atlas_mcp.memory.scope import Scope
     from atlas_mcp.messages import Passage
+    from atlas_mcp.settings import MemorySettings
     from atlas_mcp.text.embedding import Embedder
 
 __all__ = ["Memory", "MemoryStats", "open_memory"]
@@ -61,14 +65,22 @@ class Memory:
 
     def __init__(
         self, database: Database, snapshots: Snapshots, embedder: Embedder | None,
-        indexes: Sequence[Index] = (),
+        indexes: Indexes | None = None,
     ) -> None:  # fmt: skip
         self.database = database
         self.embedder = embedder
-        self.indexes = tuple(indexes)
+        beside = indexes or Indexes()
+        self.indexes = beside.all
         self.meter = Meter()
         self.record: Record = SqliteRecord(database, embedder)
-        self._recall = Recall(self.record, embedder)
+        self.feeder = Feeder(self.record, self.indexes)
+        self._recall = Recall(
+            self.record,
+            embedder,
+            vectors=beside.vectors,
+            graph=beside.graph,
+            vectors_from=beside.vectors_from,
+        )
         self._knowledge = Knowledge(database, snapshots, embedder)
         self._search = Search(database, embedder)
 
@@ -111,8 +123,9 @@ class Memory:
         return await self._knowledge.forget(uri, scope=scope)
 
     async def embed_again(self, *, on_progress: OnProgress | None = None) -> int:
-        """Embed everything with the model in use; gives how many passages that took."""
-        return await self._knowledge.embed_again(on_progress=on_progress)
+        """Embed everything with the model in use; gives how many passages and memories that took."""
+        passages = await self._knowledge.embed_again(on_progress=on_progress)
+        return passages + await self.embed_memories()
 
     async def recall(
         self, query: str, *, scope: Scope, k: int = 8, filters: Filters | None = None
@@ -153,7 +166,9 @@ class Memory:
             NewEntry(learning, vector, model, tuple(entities(learning.text)), tuple(closes.get(at, ())))
             for at, (learning, vector) in enumerate(zip(learnings, vectors, strict=True))
         ]
-        return await self.record.add(entries, scope)
+        added = await self.record.add(entries, scope)
+        self.feeder.wake()
+        return added
 
     async def get_memories(self, ids: Sequence[str], *, scope: Scope) -> list[Stored]:
         """The memories of these ids that the scope may read; others are left out."""
@@ -189,9 +204,12 @@ class Memory:
         document = uri if uri and await self.forget(uri, scope=scope.own) else ""
         gone = await self.record.remove([*known, *(resting if derived else ())], scope)
         removed = {each.id for each in gone}
+        waiting = (await self.feeder.feed()).waiting
         return lifecycle.Receipt(
             memories=tuple(sorted(known & removed)), document=document, derived=tuple(resting),
-            derived_forgotten=derived, unknown=tuple(each for each in ids if each not in known),
+            derived_forgotten=derived,
+            indexes={index.name: "pending" if index.name in waiting else "done" for index in self.indexes},
+            unknown=tuple(each for each in ids if each not in known),
         )  # fmt: skip
 
     def export(self, scope: Scope) -> AsyncIterator[dict[str, Any]]:
@@ -229,6 +247,16 @@ class Memory:
                 by = ids.get(line.superseded_by or "", line.superseded_by)
                 await self.record.close([each.id], scope, at=at, by=by)
 
+    async def check(self, *, mend: bool = False, on_progress: OnStep | None = None) -> Consistency:
+        """Whether record and indexes agree, as `consistency.check` says; with `mend` they do afterwards."""
+        with self.meter.timed("check"):
+            return await consistency.check(self.record, self.indexes, mend=mend, on_progress=on_progress)
+
+    async def rebuild(self, index: str, *, on_progress: OnItems | None = None) -> int:
+        """Empty an index and fill it from the record, as `Feeder.rebuild` says."""
+        with self.meter.timed("rebuild"):
+            return await self.feeder.rebuild(index, on_progress)
+
     async def embed_memories(self) -> int:
         """Embed memories that have no vector of the model in use; interrupted, the next call goes on."""
         if self.embedder is None:
@@ -257,10 +285,21 @@ class Memory:
 
 
 @asynccontextmanager
-async def open_memory(home: Path, embedder: Embedder | None) -> AsyncGenerator[Memory]:
+async def open_memory(
+    home: Path, embedder: Embedder | None, settings: MemorySettings | None = None
+) -> AsyncGenerator[Memory]:
     """Open the memory of a data folder; without an embedder, words alone find what is kept.
 
+    The indexes that `settings` name are fed in the background while it is open.
+
     :raises IncompatibleStore: `memory.db` was written by a newer version, or is no database.
+    :raises InvalidConfiguration: an index cannot be used as it is configured.
+    :raises MissingExtra: what an index needs is not installed.
     """
-    async with open_database(home / "memory.db", MIGRATIONS) as database:
-        yield Memory(database, Snapshots(home / "sources"), embedder)
+    async with (
+        open_database(home / "memory.db", MIGRATIONS) as database,
+        open_indexes(home, settings, embedder) as indexes,
+    ):
+        memory = Memory(database, Snapshots(home / "sources"), embedder, indexes)
+        async with memory.feeder.running():
+            yield memory

@@ -103,20 +103,42 @@ class Recall:
             filters or Filters(at=today),
         )  # fmt: skip
         arms = await self._arms(question)
-        numbers = {number for arm in arms.values() for number in arm}
-        rows = await self._record.rows(sorted(numbers), scope)
-        arms["time"] = {number: 1.0 for number, row in rows.items() if _within(row, question.times)}
-        found = [
-            Recalled(row, round(score, 4), why)
-            for number, row in rows.items()
-            for score, why in [_score(number, row, arms, today)]
-            if score > 0
-        ]
-        found.sort(key=lambda each: (-each.score, each.stored.id))
-        found = list({fold(each.stored.text).casefold(): each for each in reversed(found)}.values())[::-1]
-        found = found[: POOL * k]
+        found = await self._ranked(question, arms, today, POOL * k)
         texts = [each.stored.text for each in found]
         return [found[at] for at in diversify([each.score for each in found], None, texts, k, DIVERSITY)]
+
+    async def _ranked(
+        self, question: _Question, arms: Mapping[str, Mapping[int, float]], today: str, most: int
+    ) -> list[Recalled]:
+        """The best candidates, each text once.
+
+        What a row tells can only lower a score, but for the time it names, so that rows are read in the order
+        of the most that each could reach, and no further than to where none can come before those found.
+        """
+        bonus = WEIGHTS["time"] / sum(WEIGHTS.values()) if question.times else 0.0
+        ceilings = {
+            number: round(_fused(_parts(number, arms)) + bonus, 4)
+            for number in {number for arm in arms.values() for number in arm}
+        }
+        waiting = sorted(ceilings, key=lambda number: (-ceilings[number], number))
+        found: list[Recalled] = []
+        while waiting:
+            portion, waiting = waiting[: 2 * most], waiting[2 * most :]
+            rows = await self._record.rows(sorted(portion), question.scope)
+            for number, row in rows.items():
+                parts = _parts(number, arms)
+                if _within(row, question.times):
+                    parts["time"] = 1.0
+                if (score := _score(row, parts, today)) > 0:
+                    found.append(Recalled(row, round(score, 4), _why(parts)))
+            found.sort(key=lambda each: (-each.score, each.stored.id))
+            once: dict[str, Recalled] = {}
+            for each in found:
+                once.setdefault(fold(each.stored.text).casefold(), each)
+            found = list(once.values())[:most]
+            if waiting and len(found) == most and found[-1].score > ceilings[waiting[0]]:
+                break
+        return found
 
     async def _arms(self, question: _Question) -> dict[str, Mapping[int, float]]:
         """Every candidate's score by each arm, 0 to 1; an arm that says nothing of it leaves it out."""
@@ -173,15 +195,26 @@ def _over_largest(scores: Mapping[int, float]) -> dict[int, float]:
     return {number: score / most for number, score in scores.items() if score > 0}
 
 
-def _score(
-    number: int, row: Stored, arms: Mapping[str, Mapping[int, float]], today: str
-) -> tuple[float, str]:
-    parts = {name: arm[number] for name, arm in arms.items() if number in arm}
-    fused = sum(WEIGHTS[name] * value for name, value in parts.items()) / sum(WEIGHTS.values())
-    unused = days_between(max(row.recorded_at, row.used_at or ""), today)
+def _parts(number: int, arms: Mapping[str, Mapping[int, float]]) -> dict[str, float]:
+    """What each arm says of a candidate."""
+    return {name: arm[number] for name, arm in arms.items() if number in arm}
+
+
+def _fused(parts: Mapping[str, float]) -> float:
+    return sum(WEIGHTS[name] * value for name, value in parts.items()) / sum(WEIGHTS.values())
+
+
+def _score(row: Stored, parts: Mapping[str, float], today: str) -> float:
+    # What was used today ranks as it did before, so that the same question gets the same answer.
+    last = row.used_at if row.used_at and row.used_at[:10] < today[:10] else row.used_before
+    unused = days_between(max(row.recorded_at, last or "")[:10], today[:10])
     fresh = 1 - LOSES * (1 - 0.5 ** (unused / HALF_LIFE))
     earned = 0.8 + 0.2 * row.score / 5
-    return fused * fresh * earned, ", ".join(f"{name} {value:.2f}" for name, value in parts.items())
+    return _fused(parts) * fresh * earned
+
+
+def _why(parts: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:.2f}" for name, value in parts.items())
 
 
 def _within(row: Stored, times: Iterable[Period]) -> bool:

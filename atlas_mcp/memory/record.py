@@ -52,7 +52,8 @@ class Stored:
 
     `valid_from` and `valid_to` say when it is so, `recorded_at` and `closed_at` when ATLAS came to hold it
     and stopped; `superseded_by` is the memory that closed it. `owner` is `user:NAME` or `project:NAME`.
-    `number` orders memories of one record; nobody outside a record's own machine relies on it.
+    `used_before` is the last use on a day before that of `used_at`. `number` orders memories of one record;
+    nobody outside a record's own machine relies on it.
     """
 
     number: int
@@ -71,6 +72,7 @@ class Stored:
     team: str | None = None
     run_id: str | None = None
     used_at: str | None = None
+    used_before: str | None = None
     uses: int = 0
     sha256: str = ""
     model: str | None = None

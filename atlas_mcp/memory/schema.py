@@ -121,7 +121,8 @@ CREATE INDEX outbox_open ON outbox (target, number) WHERE done_at IS NULL;
 # `removed` says what is gone. `words` are the stems of the text as they are indexed, kept so that they can be
 # taken out of the index again though another version stems otherwise. `source` is what a memory rests on: a
 # document's uri, a run, another memory. `mention` links names to the memories and passages that hold them.
-# `feed` is how far each derived index has read the outbox; with no index there is no outbox.
+# `feed` is how far each derived index has read the outbox; with no index there is no outbox. `used_before` is
+# the last use on a day before `used_at`: what is used today ranks as it did this morning.
 _SECOND = """
 DROP TABLE edge;
 DROP TABLE node;
@@ -151,6 +152,7 @@ CREATE TABLE memory (
     closed_at TEXT,
     superseded_by TEXT,
     used_at TEXT,
+    used_before TEXT,
     uses INTEGER NOT NULL DEFAULT 0,
     changed INTEGER NOT NULL,
     model TEXT,
@@ -164,6 +166,7 @@ CREATE VIRTUAL TABLE memory_text USING fts5 (
     words, owner, content = '', tokenize = "unicode61 remove_diacritics 0 tokenchars '.,''_'"
 );
 CREATE VIRTUAL TABLE memory_word USING fts5vocab (memory_text, row);
+CREATE VIRTUAL TABLE memory_place USING fts5vocab (memory_text, instance);
 CREATE TABLE removed (scope TEXT NOT NULL, changed INTEGER NOT NULL, number INTEGER NOT NULL);
 CREATE INDEX removed_since ON removed (scope, changed);
 CREATE TABLE source (

@@ -6,6 +6,7 @@ the transaction of whoever asks. It grows in place, so that one more memory cost
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from atlas_mcp.memory import documents
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Sequence
 
     from atlas_mcp.memory.record import Filters
     from atlas_mcp.text.ranking import FloatArray
@@ -22,16 +24,20 @@ if TYPE_CHECKING:
 __all__ = ["Shelf"]
 
 FIRST_ROWS = 64
+PORTION = 2_000
 MOMENT = "S32"
-ENDLESS = b"9999"
-SINCE = """
-SELECT number, team, kind, valid_from, ifnull(valid_to, '9999') AS valid_to, closed_at IS NOT NULL AS closed,
-  recorded_at, length(words) - length(replace(words, ' ', '')) + 1 AS length, model, vector
-FROM memory WHERE scope = ? AND changed > ? ORDER BY number
+ID = "S40"
+CHANGED = "SELECT number FROM memory WHERE scope = ? AND changed > ?"
+ROWS = """
+SELECT number, memory.id, team, kind, valid_from, ifnull(valid_to, '9999') AS valid_to,
+  closed_at IS NOT NULL AS closed, recorded_at,
+  length(words) - length(replace(words, ' ', '')) + 1 AS length, model, vector
+FROM json_each(?) AS each CROSS JOIN memory ON number = each.value
 """
 COLUMNS: dict[str, Any] = {
-    "numbers": np.int64, "teams": np.int32, "kinds": np.int8, "valid_from": MOMENT, "valid_to": MOMENT,
-    "recorded": MOMENT, "closed": np.bool_, "gone": np.bool_, "lengths": np.int32, "embedded": np.bool_,
+    "numbers": np.int64, "ids": ID, "teams": np.int32, "kinds": np.int8, "valid_from": MOMENT,
+    "valid_to": MOMENT, "recorded": MOMENT, "closed": np.bool_, "gone": np.bool_, "lengths": np.int32,
+    "embedded": np.bool_,
 }  # fmt: skip
 KINDS = ("fact", "procedure", "preference", "outcome")
 NO_TEAM = 0
@@ -50,11 +56,22 @@ class Shelf:
             name: np.zeros(FIRST_ROWS, kind) for name, kind in COLUMNS.items()
         }
         self._vectors: FloatArray = np.zeros((FIRST_ROWS, dimensions), np.float32)
+        self._fits: tuple[object, npt.NDArray[np.bool_]] | None = None
 
     @property
     def numbers(self) -> npt.NDArray[np.int64]:
         """The number of each memory, ascending."""
         return self._columns["numbers"][: self.count]
+
+    @property
+    def ids(self) -> npt.NDArray[np.bytes_]:
+        """The id of each memory."""
+        return self._columns["ids"][: self.count]
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int32]:
+        """How many indexed words each memory has."""
+        return self._columns["lengths"][: self.count]
 
     @property
     def vectors(self) -> FloatArray:
@@ -69,15 +86,21 @@ class Shelf:
     @property
     def usual_length(self) -> float:
         """Indexed words a memory, on average."""
-        return float(self._columns["lengths"][: self.count].mean()) if self.count else 1.0
+        return float(self.lengths.mean()) if self.count else 1.0
 
     def refresh(self, connection: sqlite3.Connection, model: str | None) -> None:
         """Read what changed since the last time; vectors of another model than this do not count."""
         change = documents.change_number(connection, f"memory {self.owner}")
         if change == self.change:
             return
-        for row in connection.execute(SINCE, (self.owner, self.change)):
-            self._put(row, model)
+        # Numbers first, from the index, since rows with their vectors are too much to be sorted.
+        changed = [row[0] for row in connection.execute(CHANGED, (self.owner, self.change))]
+        changed.sort()
+        new = len(changed) - int(np.searchsorted(changed, self.numbers[-1:].sum(), "right"))
+        self._make_room(self.count + new)
+        for start in range(0, len(changed), PORTION):
+            portion = json.dumps(changed[start : start + PORTION])
+            self._put(connection.execute(ROWS, (portion,)).fetchall(), model)
         gone = connection.execute(
             "SELECT number FROM removed WHERE scope = ? AND changed > ?", (self.owner, self.change)
         ).fetchall()
@@ -94,13 +117,26 @@ class Shelf:
 
     def places(self, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Where those of the memories stand that are here."""
-        at = np.searchsorted(self.numbers, numbers)
-        inside = at < self.count
-        inside[inside] = self.numbers[at[inside]] == numbers[inside]
+        at, inside = self.standing(numbers)
         return at[inside]
 
+    def standing(self, numbers: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+        """The place of each memory, and whether it is here; the place of one that is not means nothing."""
+        at = np.minimum(np.searchsorted(self.numbers, numbers), max(self.count - 1, 0))
+        inside = self._columns["numbers"][at] == numbers if self.count else np.zeros(len(at), np.bool_)
+        return at, inside
+
     def fitting(self, filters: Filters, team: str | None) -> npt.NDArray[np.bool_]:
-        """Which memories a filter lets through, for a team or (None) for a person who sees all teams'."""
+        """Which memories a filter lets through, for a team or (None) for a person who sees all teams'.
+
+        Not to be written to: the arms of one search share it.
+        """
+        asked = (filters, team, self.change)
+        if self._fits is None or self._fits[0] != asked:
+            self._fits = (asked, self._fitting(filters, team))
+        return self._fits[1]
+
+    def _fitting(self, filters: Filters, team: str | None) -> npt.NDArray[np.bool_]:
         part = {name: column[: self.count] for name, column in self._columns.items()}
         fits: npt.NDArray[np.bool_] = ~part["gone"]
         if team is not None:
@@ -118,32 +154,41 @@ class Shelf:
             fits &= part["recorded"] < filters.until.encode()
         return fits
 
-    def _put(self, row: sqlite3.Row, model: str | None) -> None:
-        place = self.place(row["number"])
-        if place is None:
-            place = self._new_place(row["number"])
-        columns = self._columns
-        columns["numbers"][place] = row["number"]
-        columns["teams"][place] = self._teams.setdefault(row["team"], len(self._teams))
-        columns["kinds"][place] = KINDS.index(row["kind"])
-        columns["valid_from"][place] = row["valid_from"].encode()
-        columns["valid_to"][place] = row["valid_to"].encode()
-        columns["recorded"][place] = row["recorded_at"].encode()
-        columns["closed"][place] = row["closed"]
-        columns["lengths"][place] = row["length"]
-        blob: bytes = row["vector"] or b""
-        embedded = bool(blob) and row["model"] == model and len(blob) == 4 * self.dimensions
-        columns["embedded"][place] = embedded
-        self._vectors[place] = np.frombuffer(blob, "<f4") if embedded else 0
-
-    def _new_place(self, number: int) -> int:
-        if self.count == len(self._vectors):
-            self._columns = {
-                name: np.concatenate([column, np.zeros_like(column)])
-                for name, column in self._columns.items()
-            }
-            self._vectors = np.concatenate([self._vectors, np.zeros_like(self._vectors)])
-        self.count += 1
+    def _put(self, rows: Sequence[sqlite3.Row], model: str | None) -> None:
+        """Take rows, in the order of their numbers."""
         # Whoever writes does so alone, so that a new memory's number is above all that were ever read.
-        self._columns["numbers"][self.count - 1] = number
-        return self.count - 1
+        listed: tuple[Sequence[Any], ...] = tuple(zip(*rows, strict=True))
+        numbers, ids, teams, kinds, since, until, closed, recorded, lengths, models, blobs = listed
+        asked = np.array(numbers, np.int64)
+        places, known = self.standing(asked)
+        new = int((~known).sum())
+        places[~known] = np.arange(self.count, self.count + new)
+        self.count += new
+        size = 4 * self.dimensions
+        sound = [
+            blob is not None and len(blob) == size and of == model
+            for blob, of in zip(blobs, models, strict=True)
+        ]
+        values: dict[str, Any] = {
+            "numbers": asked, "ids": ids, "teams": [self._team(team) for team in teams],
+            "kinds": [KINDS.index(kind) for kind in kinds], "valid_from": since, "valid_to": until,
+            "recorded": recorded, "closed": closed, "lengths": lengths, "embedded": sound,
+        }  # fmt: skip
+        for name, value in values.items():
+            self._columns[name][places] = np.array(value, COLUMNS[name])
+        nothing = bytes(size)
+        data = b"".join(blob if fine else nothing for blob, fine in zip(blobs, sound, strict=True))
+        self._vectors[places] = np.frombuffer(data, "<f4").reshape(len(rows), self.dimensions)
+
+    def _team(self, name: str | None) -> int:
+        return self._teams.setdefault(name, len(self._teams))
+
+    def _make_room(self, count: int) -> None:
+        if count <= len(self._vectors):
+            return
+        more = max(count - len(self._vectors), len(self._vectors) // 4)
+        self._columns = {
+            name: np.concatenate([column, np.zeros(more, column.dtype)])
+            for name, column in self._columns.items()
+        }
+        self._vectors = np.concatenate([self._vectors, np.zeros((more, self.dimensions), np.float32)])

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 from filelock import FileLock, Timeout
 
 from atlas_mcp.memory import documents, graph, memories, outbox, soundness, wording
@@ -99,15 +100,24 @@ class SqliteRecord:
             if not terms:
                 return {}
             shelves = self._current(connection, scope)
-            found = wording.matches(connection, terms, [shelf.owner for shelf in shelves], most)
-            numbers = np.unique(np.array([*found, *also], np.int64))
-            kept: list[int] = []
-            for shelf in shelves:
-                places = shelf.places(numbers)
-                fits = self._fitting(connection, shelf, scope, filters)
-                kept += [int(each) for each in shelf.numbers[places[fits[places]]]]
             usual = max((shelf.usual_length for shelf in shelves), default=1.0)
-            return wording.scores(connection, terms, kept, usual)
+            asked = wording.wanted(connection, terms)
+            others = np.array(sorted(also), np.int64)
+            best: dict[int, float] = {}
+            wished: dict[int, float] = {}
+            for shelf in shelves:
+                fits = self._fitting(connection, shelf, scope, filters)
+                scores = np.where(fits, asked.scores(shelf, usual), 0)
+                first = _largest(scores, most)
+                best |= zip(shelf.numbers[first].tolist(), scores[first].tolist(), strict=True)
+                at = shelf.places(others)
+                at = at[fits[at]]
+                wished |= zip(shelf.numbers[at].tolist(), scores[at].tolist(), strict=True)
+            found = wished | dict(_ordered(best)[:most])
+            if common := asked.common:
+                more = wording.scores(connection, common, list(found), usual)
+                found = {number: score + more.get(number, 0.0) for number, score in found.items()}
+            return {number: score for number, score in _ordered(found) if score > 0}
 
         return await self._database.read(read)
 
@@ -266,3 +276,13 @@ class SqliteRecord:
             rows = connection.execute("SELECT number FROM source WHERE uri = ?", (filters.source,))
             fits &= np.isin(shelf.numbers, [row["number"] for row in rows])
         return fits
+
+
+def _largest(scores: npt.NDArray[np.float64], most: int) -> npt.NDArray[np.int64]:
+    """Places of the largest scores above 0; of equal ones the first."""
+    above = np.flatnonzero(scores > 0)
+    return above[np.argsort(-scores[above], kind="stable")[:most]]
+
+
+def _ordered(scores: dict[int, float]) -> list[tuple[int, float]]:
+    return sorted(scores.items(), key=lambda each: (-each[1], each[0]))

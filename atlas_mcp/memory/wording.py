@@ -1,25 +1,31 @@
 """Memories by their words: which share any with a query, and how much that says (BM25).
 
-The text index finds candidates by the rarest words of a query, as the common ones would match half of all and
-decide nothing; the score is then exact over all words. Measured: an OR over common words took 40 ms among
-100,000 memories.
+The text index tells where the rarer words of a query stand, as the common ones would match half of all and
+decide nothing; the score is then exact over all words. Measured among 100,000 memories: its own ranking of
+matches took 10 ms, an OR over common words 40 ms, the places of words alone 1 ms.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections import Counter
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
-from atlas_mcp.memory.memories import owner_token
+import numpy as np
+import numpy.typing as npt
+
 from atlas_mcp.text.words import stems
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-__all__ = ["matches", "query_terms", "scores"]
+    from atlas_mcp.memory.shelf import Shelf
+
+__all__ = ["Wanted", "query_terms", "scores", "wanted"]
+
+Numbers: TypeAlias = npt.NDArray[np.int64]
 
 QUERY_TERMS = 64
 ENOUGH = 10_000
@@ -30,59 +36,69 @@ SATURATION = 1.2
 LENGTH_SHARE = 0.75
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The words of a query: how much each says, and for the rarer ones where they stand, and how often."""
+
+    rarity: Mapping[str, float]
+    places: Mapping[str, tuple[Numbers, Numbers]]
+
+    @property
+    def common(self) -> dict[str, float]:
+        """The words too common to be looked up."""
+        return {term: weight for term, weight in self.rarity.items() if term not in self.places}
+
+    def scores(self, shelf: Shelf, usual: float) -> npt.NDArray[np.float64]:
+        """BM25 of each memory of a shelf, by the rarer words; `usual` is how many words one has."""
+        found = np.zeros(shelf.count)
+        for term, (numbers, counts) in self.places.items():
+            at, here = shelf.standing(numbers)
+            at, often = at[here], counts[here]
+            norm = _norm(shelf.lengths[at], usual)
+            found[at] += self.rarity[term] * often * (SATURATION + 1) / (often + norm)
+        return found
+
+
 def query_terms(query: str) -> list[str]:
     """The stems of a query, each once, at most 64."""
     return list(dict.fromkeys(stems(query)))[:QUERY_TERMS]
 
 
-def matches(
-    connection: sqlite3.Connection, terms: Sequence[str], owners: Sequence[str], most: int
-) -> list[int]:
-    """Numbers of the memories of these owners that match the query's rarest words best."""
-    chosen: list[str] = []
+def wanted(connection: sqlite3.Connection, terms: Sequence[str]) -> Wanted:
+    """Look up the words of a query."""
+    everyone = connection.execute("SELECT ifnull(max(number), 0) AS most FROM memory").fetchone()["most"]
+    held = _holders(connection, terms)
+    rarity = {term: math.log1p((max(everyone - many, 0) + 0.5) / (many + 0.5)) for term, many in held.items()}
+    places: dict[str, tuple[Numbers, Numbers]] = {}
     rows = 0
-    for term, held in sorted(_holders(connection, terms).items(), key=lambda each: each[1]):
-        if chosen and rows + held > ENOUGH:
+    for term, many in sorted(held.items(), key=lambda each: each[1]):
+        if places and rows + many > ENOUGH:
             break
-        chosen.append(term)
-        rows += held
-    if not chosen:
-        return []
-    whose = " OR ".join(f'"{owner_token(owner)}"' for owner in owners)
-    words = " OR ".join(f'"{term}"' for term in chosen)
-    found = connection.execute(
-        "SELECT rowid FROM memory_text WHERE memory_text MATCH ?"
-        " ORDER BY bm25(memory_text, 1.0, 0.0) LIMIT ?",
-        (f"owner : ({whose}) AND words : ({words})", most),
-    )
-    return [row["rowid"] for row in found]
+        places[term] = _places(connection, term)
+        rows += many
+    return Wanted(rarity, places)
 
 
 def scores(
-    connection: sqlite3.Connection, terms: Sequence[str], numbers: Sequence[int], usual: float
+    connection: sqlite3.Connection, common: Mapping[str, float], numbers: Sequence[int], usual: float
 ) -> dict[int, float]:
-    """BM25 of memories, best first; `usual` is how many words one has on average."""
-    everyone = connection.execute("SELECT ifnull(max(number), 0) AS most FROM memory").fetchone()["most"]
-    rarity = {
-        term: math.log1p((max(everyone - held, 0) + 0.5) / (held + 0.5))
-        for term, held in _holders(connection, terms).items()
-    }
+    """What the common words of a query add to the BM25 of some memories."""
     found: dict[int, float] = {}
     for row in connection.execute(
         "SELECT number, words FROM memory WHERE number IN (SELECT value FROM json_each(?))",
         (json.dumps(list(numbers)),),
     ):
-        words: str = row["words"]
-        bag = Counter(words.split())
-        norm = SATURATION * (1 - LENGTH_SHARE + LENGTH_SHARE * bag.total() / max(usual, 1))
-        score = sum(
-            weight * bag[term] * (SATURATION + 1) / (bag[term] + norm)
-            for term, weight in rarity.items()
-            if term in bag
+        words: list[str] = row["words"].split()
+        norm = float(_norm(len(words), usual))
+        often = {term: words.count(term) for term in common}
+        found[row["number"]] = sum(
+            common[term] * many * (SATURATION + 1) / (many + norm) for term, many in often.items()
         )
-        if score > 0:
-            found[row["number"]] = score
-    return dict(sorted(found.items(), key=lambda each: (-each[1], each[0])))
+    return found
+
+
+def _norm(length: npt.ArrayLike, usual: float) -> npt.NDArray[np.float64]:
+    return SATURATION * (1 - LENGTH_SHARE + LENGTH_SHARE * np.asarray(length, np.float64) / max(usual, 1))
 
 
 def _holders(connection: sqlite3.Connection, terms: Sequence[str]) -> dict[str, int]:
@@ -92,3 +108,13 @@ def _holders(connection: sqlite3.Connection, terms: Sequence[str]) -> dict[str, 
         (json.dumps(list(terms)),),
     )
     return {row["term"]: row["doc"] for row in rows}
+
+
+def _places(connection: sqlite3.Connection, term: str) -> tuple[Numbers, Numbers]:
+    """The memories that hold a word, in order, and how often each does."""
+    # As one text, since a row of Python for each place takes four times as long.
+    listed = connection.execute(
+        "SELECT group_concat(doc) AS docs FROM memory_place WHERE term = ? AND col = 'words'", (term,)
+    ).fetchone()["docs"]
+    places = np.fromstring(listed or "", np.int64, sep=",")
+    return np.unique(places, return_counts=True)

@@ -62,6 +62,8 @@ class _Part:
 class _Story:
     question: str = ""
     documents: int = 0
+    remembered: int = 0
+    learned: set[str] = field(default_factory=set[str])
     parts: dict[str, _Part] = field(default_factory=dict[str, _Part])
     work: dict[str, _Drawn] = field(default_factory=dict[str, _Drawn])
     revision: int = 0
@@ -97,6 +99,10 @@ def _take_in(story: _Story, event: Event) -> None:
             story.question = str(next(iter(data["input"].values()), data["team"]))
         case Kind.DOCUMENTS_READ:
             story.documents = data["total"]
+        case Kind.MEMORY_RECALLED if event.span_id == "recall":
+            story.remembered = len(data["items"])
+        case Kind.LEARNING_KEPT if data["new"]:
+            story.learned.add(data["id"])
         case Kind.PLAN_MADE:
             _take_in_plan(story, data)
         case Kind.STEP_STARTED if data["step"] == "compose":
@@ -182,13 +188,16 @@ class _Drawing:
         self._add("question", f"([{_label(story.question)}])")
         if story.documents:
             self._add("documents", f"[/{_label(counted(story.documents, 'document'))}/]")
+        if story.remembered:
+            self._add("memory", f"[({_label(counted(story.remembered, 'learning') + ' recalled')})]")
         for name, part in story.parts.items():
             kept = name == story.kept
             label = _label(*part.lines, "kept" if kept else "")
             self._add(name, f"{{{label}}}" if part.decision else f"[{label}]", "kept" if kept else "")
             if part.work:
                 self._add_work(story, name, part.work)
-        self._add("finish", f"([{_label(*story.ends)}])", story.style)
+        learned = f"{counted(len(story.learned), 'learning')} kept" if story.learned else ""
+        self._add("finish", f"([{_label(*story.ends, learned)}])", story.style)
         self.lines += [
             "  classDef failed stroke:#c0392b,stroke-width:2px",
             "  classDef partial stroke:#b9770e,stroke-width:2px",

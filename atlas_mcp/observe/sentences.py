@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from atlas_mcp.events import Event
 
 __all__ = [
-    "PASSING", "SILENT", "answered", "counted", "escalated", "outcome", "rated", "recovery", "review",
-    "revision", "scored", "sentence", "shortened", "version", "within",
+    "PASSING", "SILENT", "answered", "counted", "escalated", "learned", "outcome", "rated", "recovery",
+    "remembered", "review", "revision", "scored", "sentence", "shortened", "version", "within",
 ]  # fmt: skip
 
 LONGEST = 120
@@ -130,6 +130,19 @@ def answered(answer: Mapping[str, Any]) -> str:
     return shortened(", ".join(f"{name} {value}" for name, value in answer.items()))
 
 
+def remembered(data: Mapping[str, Any]) -> str:
+    """What was recalled for somebody: `remembers 3 learnings`."""
+    left = sum(each["reason"] == "no room" for each in data["left_out"])
+    return f"remembers {counted(len(data['items']), 'learning')}{f', {left} did not fit' if left else ''}"
+
+
+def learned(data: Mapping[str, Any]) -> str:
+    """What is kept of a run, and what it takes the place of."""
+    again = "" if data["new"] else " (known before)"
+    closes = f"; {counted(len(data['closes']), 'earlier one')} no longer holds" if data["closes"] else ""
+    return f"learned{again}: {shortened(data['text'])}{closes}"
+
+
 def _checked(event: Event) -> str:
     data = event.data
     if "gate" in data:
@@ -187,6 +200,9 @@ _SENTENCES: dict[Kind, Callable[[Event], str]] = {
     Kind.TOOL_STARTED: lambda event: f"{event.actor}: {event.data['tool'].replace('_', ' ')}",
     Kind.OUTPUT_REPAIRED: lambda event: f"{event.actor}: corrects its answer",
     Kind.CHECK_FINISHED: _checked,
+    Kind.MEMORY_RECALLED: lambda event: f"{event.actor}: {remembered(event.data)}",
+    Kind.MEMORY_FAILED: lambda event: f"memory: {event.data['error']['message']}",
+    Kind.LEARNING_KEPT: lambda event: learned(event.data),
 }
 
 _DRAFTS = {"statement": "statement", "section": "section", "work": "text"}

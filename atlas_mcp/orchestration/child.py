@@ -16,7 +16,6 @@ from atlas_mcp.errors import AtlasError, BudgetSpent, LeaseLost, NothingToShow, 
 from atlas_mcp.events import Kind
 from atlas_mcp.orchestration.chain import whole_product
 from atlas_mcp.orchestration.context import RunContext
-from atlas_mcp.orchestration.desk import Desk
 from atlas_mcp.orchestration.evidence import handed_over, numbered, remarked
 from atlas_mcp.orchestration.gate import resting
 from atlas_mcp.orchestration.lease import Lease, assert_held
@@ -30,12 +29,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from atlas_mcp.messages import Draft
+    from atlas_mcp.orchestration.desk import Desk
     from atlas_mcp.orchestration.evidence import Evidence
     from atlas_mcp.orchestration.state import Result, State, Work
     from atlas_mcp.orchestration.team import Team
     from atlas_mcp.orchestration.workshop import Workshop
 
 __all__ = ["Children", "result_of"]
+
+_INHERITED = ("documents", "memory", "priority", "provider", "recipients")
 
 _RATING = (
     "overall", "truth", "quality", "gate", "why", "absent", "agreement", "judges", "blocked", "revise",
@@ -62,8 +64,7 @@ class Children:
         assignment, parent = work["assignment"], self._parent.row
         team = self._parent.team.teams[assignment["worker"].removeprefix(TEAM_WORKER)]
         found = numbered([{"id": name} for name in work["before"]], work["before"], given)
-        inherited = {key: parent.options[key] for key in ("documents", "priority", "provider", "recipients")
-                     if key in parent.options}  # fmt: skip
+        inherited = {key: parent.options[key] for key in _INHERITED if key in parent.options}
         row = await self._workshop.store.begin_child(
             self._lease, parent, path, team=team.name, version=team.version,
             given=_input(team, assignment, self._parent, found),
@@ -127,9 +128,7 @@ class Children:
 
     async def _context(self, row: RunRow, team: Team) -> tuple[RunContext, Desk]:
         workshop, parent = self._workshop, self._parent
-        desk = Desk(
-            await workshop.memory(), row.user, row.options.get("documents", []), handbook=team.handbook
-        )
+        desk = await workshop.desk(row, team)
         ledger = Ledger(workshop.database, self._lease, run_id=row.run_id)
         replies, events = await ledger.replies(), await workshop.journal.read(row.run_id)
         # Nothing is awaited from here until the parent knows the child, so that it misses no pause and no end

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections import Counter
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from atlas_mcp.agents.runtime import AgentRuntime
     from atlas_mcp.chunks import Reply, Usage
     from atlas_mcp.downstream.toolbox import Tool, Tools
+    from atlas_mcp.events import Event
     from atlas_mcp.observe.journal import Journal
     from atlas_mcp.orchestration.asking import Part, Person, Question
     from atlas_mcp.orchestration.ledger import Ledger
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from atlas_mcp.providers.group import ProviderGroup
     from atlas_mcp.providers.provider import Provider
     from atlas_mcp.providers.stream import StreamControl
+    from atlas_mcp.settings import MemorySettings
 
 __all__ = ["ALIKE", "Homes", "RunContext"]
 
@@ -81,18 +84,20 @@ class RunContext:
         self._asked_for: dict[str, TaskType] = {}
         self.children: list[RunContext] = []
         self.homes: Homes | None = None
+        self.memories: MemorySettings | None = None
         self.person: Person | Part | None = None
 
     def follow(self, parent: RunContext) -> None:
         """Speak where the parent speaks, ask whom it asks, and begin paused if it is."""
         self.speaking, self._voices = parent.speaking, f"{self.row.run_id}/"
         self.homes = parent.homes
+        self.memories = parent.memories
         if parent.person is not None:
             self.person = parent.person.under(self.row.run_id, self.team.name, self.limits)
         if not parent._open.is_set():
             self.pause()
 
-    async def emit(self, kind: Kind, actor: str, span_id: str, **data: Any) -> None:
+    async def emit(self, kind: Kind, actor: str, span_id: str, /, **data: Any) -> None:
         """Write an event to the run's journal.
 
         Raises:
@@ -107,6 +112,23 @@ class RunContext:
             data=data,
             guard=self._guard,
         )
+
+    async def events(self) -> list[Event]:
+        """What happened in the run until now."""
+        return await self._journal.read(self.row.run_id)
+
+    async def once(self, path: str, about: str, kind: str, make: Callable[[], Awaitable[str]]) -> str:
+        """A text that is made once in the run, and is the same when its step is walked again.
+
+        Raises:
+            LeaseLost: another process owns the run.
+        """
+        digest = hashlib.sha256(about.encode()).hexdigest()
+        if (kept := await self._ledger.find(path, 1, digest)) is not None:
+            return kept
+        made = await make()
+        await self._ledger.commit(path, 1, digest, kind, made)
+        return made
 
     def toolbox(self, card: Card, path: str) -> Tools:
         """The tools a card grants, their results kept under `path`."""

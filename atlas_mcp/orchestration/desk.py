@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -10,7 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from atlas_mcp.catalogue import shipped
 from atlas_mcp.downstream.toolbox import Found, Tool
 from atlas_mcp.errors import InvalidInput, UnreadableDocument
+from atlas_mcp.memory.quoting import quoted_scope
 from atlas_mcp.messages import ToolSpec
+from atlas_mcp.orchestration.recall_tool import RECALL
 from atlas_mcp.orchestration.table_specs import NAMES
 from atlas_mcp.orchestration.table_tools import TableTools, computed_scope
 
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from atlas_mcp.memory.knowledge import Ingested, Progress
     from atlas_mcp.memory.memory import Memory
     from atlas_mcp.messages import Passage
+    from atlas_mcp.orchestration.recall_tool import RecallTool
 
 __all__ = ["SEARCH", "TABLES", "TOOLS", "Counted", "Desk"]
 
@@ -28,7 +32,7 @@ OnReading: TypeAlias = "Callable[[str, int, int], Awaitable[None]]"
 SEARCH = "search_documents"
 TABLES = frozenset(NAMES)
 """The tools that compute; whoever may use one that reads tables may begin with `opening_statistics`."""
-TOOLS = (SEARCH, *NAMES)
+TOOLS = (SEARCH, *NAMES, RECALL)
 """The tools that a card may grant."""
 
 HITS = 12
@@ -49,11 +53,16 @@ class Desk:
     """What one run may read.
 
     Documents that a call names are kept apart from what the user ingested for good. A run that names none
-    reads what was ingested, and where nothing was, the handbook, if it may.
+    reads what was ingested, and where nothing was, the handbook, if it may. `remembered` is by what its
+    workers look into memory, None where the run does without.
     """
 
-    def __init__(self, memory: Memory, user: str, documents: Sequence[str], *, handbook: bool = True) -> None:
-        self._memory = memory
+    def __init__(
+        self, memory: Memory, user: str, documents: Sequence[str], *, handbook: bool = True,
+        remembered: RecallTool | None = None,
+    ) -> None:  # fmt: skip
+        self.memory = memory
+        self._remembered = remembered
         self._user = user
         self._named = documents
         self._handbook = handbook
@@ -66,7 +75,7 @@ class Desk:
         Raises:
             UnreadableDocument: not one document could be read; says which and why.
         """
-        if not self._named and (kept := await self._memory.documents(scope=f"user:{self._user}")):
+        if not self._named and (kept := await self.memory.documents(scope=f"user:{self._user}")):
             self.library = {"scope": f"user:{self._user}", "documents": None}
             return Counted(len(kept))
         if not self._named and not self._handbook:
@@ -94,7 +103,7 @@ class Desk:
         named = [as_source(each) for each in self._named] or [shipped("handbook")]
         steps: asyncio.Queue[Progress | None] = asyncio.Queue()
         ingesting = asyncio.create_task(
-            self._memory.ingest(named, scope=scope, on_progress=steps.put_nowait), name=f"ingest {scope}"
+            self.memory.ingest(named, scope=scope, on_progress=steps.put_nowait), name=f"ingest {scope}"
         )
         ingesting.add_done_callback(lambda _: steps.put_nowait(None))
         told = 0.0
@@ -114,14 +123,14 @@ class Desk:
         return self.library.get("skipped", 0)
 
     async def snapshot(self, sha256: str) -> str:
-        """The stored text of a source: of a document that was read, or of what was computed.
+        """The stored text of a source: of a document that was read, of a memory, or of what was computed.
 
-        :raises InvalidInput: neither is here.
+        :raises InvalidInput: none of them is here.
         """
-        try:
-            return await self._memory.snapshot(sha256, scope=self.library["scope"])
-        except InvalidInput:
-            return await self._memory.snapshot(sha256, scope=computed_scope(self._user))
+        for scope in (self.library["scope"], quoted_scope(self._user)):
+            with suppress(InvalidInput):
+                return await self.memory.snapshot(sha256, scope=scope)
+        return await self.memory.snapshot(sha256, scope=computed_scope(self._user))
 
     async def opening_statistics(self, goal: str) -> tuple[Passage, ...]:
         """At most six passages with statistics of the tables at hand that bear on a goal, the best first.
@@ -131,13 +140,14 @@ class Desk:
         return await self._tables.opening_statistics(goal)
 
     def tools(self) -> tuple[Tool, ...]:
-        """The tools by which workers read and compute."""
-        return (Tool(_SEARCH_SPEC, self._search), *self._tables.tools())
+        """The tools by which workers read, compute and look into memory."""
+        memory = (self._remembered.tool(),) if self._remembered else ()
+        return (Tool(_SEARCH_SPEC, self._search), *self._tables.tools(), *memory)
 
     async def passages(self, query: str, most: int) -> list[Passage]:
         """The passages that fit a query best, at most so many."""
         scope, documents = self.library["scope"], self.library["documents"]
-        return await self._memory.search(query, scope=scope, documents=documents, k=most)
+        return await self.memory.search(query, scope=scope, documents=documents, k=most)
 
     async def _search(self, arguments: dict[str, Any]) -> Found:
         passages = await self.passages(arguments["query"], HITS)

@@ -3,8 +3,9 @@
     recall → plan → (approve) → work (parallel, in waves) → review ─┬→ work (the next wave)
                                                                     ├→ plan (another round)
                                                                     └→ compose → check
-    check → revise ─┬→ work (whoever made it makes it anew)
-                    └→ check (the supervisor composed it anew)
+    check ─┬→ revise ─┬→ work (whoever made it makes it anew)
+           │          └→ check (the supervisor composed it anew)
+           └→ learn
 
 One superstep's finished workers are kept by the checkpointer when another fails or the process dies.
 """
@@ -25,6 +26,7 @@ from langgraph.graph import END, START, StateGraph  # pyright: ignore[reportMiss
 from langgraph.runtime import Runtime  # noqa: TC002 - read when the graph is made  # pyright: ignore[reportMissingTypeStubs]
 from langgraph.types import Send  # pyright: ignore[reportMissingTypeStubs]
 
+from atlas_mcp.errors import AtlasError
 from atlas_mcp.orchestration.state import State, Work
 from atlas_mcp.orchestration.steps import Steps  # noqa: TC001 - read when the graph is made
 
@@ -117,7 +119,7 @@ async def walk(steps: Steps, checkpoints: Checkpoints, run_id: str, team: Team) 
     graph = checkpoints.graph(approves=team.approve, revises=revises(team))
     # Each round plans, then alternates work and review, at worst with every assignment after another; a
     # revision goes through work, review, compose and check again.
-    most = 12 + team.rounds * (2 * team.max_assignments + 4) + 8 * team.revisions
+    most = 13 + team.rounds * (2 * team.max_assignments + 4) + 8 * team.revisions
     if team.escalate:
         most = _WHILE_A_PERSON_WISHES
     config: Any = {
@@ -130,7 +132,13 @@ async def walk(steps: Steps, checkpoints: Checkpoints, run_id: str, team: Team) 
     if begun:
         steps.restore(cast("State", kept.values))
     start = State(round=0, assignments=[], results={})
-    state = await graph.ainvoke(None if begun else start, config, context=Walker(steps), durability="async")
+    try:
+        state = await graph.ainvoke(
+            None if begun else start, config, context=Walker(steps), durability="async"
+        )
+    except AtlasError as error:
+        await steps.memory.learn_of_failure(error)
+        raise
     return cast("State", state)
 
 
@@ -142,7 +150,7 @@ def revises(team: Team) -> bool:
 def _graph(*, approves: bool, revises: bool) -> Any:
     """The one shape; who takes the steps is the run's context, so that it is compiled once."""
     graph: Any = StateGraph(State, context_schema=Walker)
-    for name in ("recall", "plan", "review", "compose", "check"):
+    for name in ("recall", "plan", "review", "compose", "check", "learn"):
         graph.add_node(name, _step(name))
     graph.add_node("work", _work)
     graph.add_edge(START, "recall")
@@ -156,10 +164,11 @@ def _graph(*, approves: bool, revises: bool) -> Any:
     graph.add_edge("compose", "check")
     if revises:
         graph.add_node("revise", _step("revise"))
-        graph.add_conditional_edges("check", _after_check, ["revise", END])
+        graph.add_conditional_edges("check", _after_check, ["revise", "learn"])
         graph.add_conditional_edges("revise", _after_revise, ["work", "check"])
     else:
-        graph.add_edge("check", END)
+        graph.add_edge("check", "learn")
+    graph.add_edge("learn", END)
     return graph
 
 
@@ -189,7 +198,7 @@ def _after_review(state: State, runtime: Runtime[Walker]) -> list[Send] | str:
 
 
 def _after_check(state: State, runtime: Runtime[Walker]) -> str:
-    return "revise" if runtime.context.steps.wants_revision(state) else END
+    return "revise" if runtime.context.steps.wants_revision(state) else "learn"
 
 
 def _after_revise(state: State, runtime: Runtime[Walker]) -> list[Send] | str:

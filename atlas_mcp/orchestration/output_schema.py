@@ -38,6 +38,7 @@ COMPUTED = {
     "overall": "number",
     "quality": "number",
     "ratings": "array",
+    "remembered": "array",
     "report": "string",
     "revise": "array",
     "run_id": "string",

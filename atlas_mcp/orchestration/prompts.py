@@ -64,9 +64,9 @@ _INPUT: dict[str, Any] = {
 }
 
 
-def plan_schema(team: Team, *, least: int = 1) -> dict[str, Any]:
-    """The shape of a plan: assignments for this team's workers, at least so many."""
-    tasks = {name: team.task_of(name).value for name in team.workers}
+def plan_schema(team: Team, *, least: int = 1, workers: Sequence[str] = ()) -> dict[str, Any]:
+    """The shape of a plan: assignments for this team's workers, or those named; at least so many."""
+    tasks = {name: team.task_of(name).value for name in workers or team.workers}
     assignment: dict[str, Any] = {
         "type": "object",
         "required": ["id", "worker", "goal", "after"],
@@ -75,7 +75,7 @@ def plan_schema(team: Team, *, least: int = 1) -> dict[str, Any]:
             "id": {"type": "string", "pattern": "^a[0-9]+$"},
             "worker": {
                 "type": "string",
-                "enum": list(team.workers),
+                "enum": list(tasks),
                 "x-atlas-fill": "select",
                 "x-atlas-tasks": tasks,
             },
@@ -113,9 +113,15 @@ def plan_schema(team: Team, *, least: int = 1) -> dict[str, Any]:
     }
 
 
-def plan_text(team: Team, given: Mapping[str, Any], tried: Sequence[str], failed: Sequence[str] = ()) -> str:
-    """Ask for a plan; `tried` are goals of earlier rounds, which found too little, `failed` says why."""
-    lines = [_asked(given), _workers(team), _PLAN.format(most=team.max_assignments)]
+def plan_text(
+    team: Team, given: Mapping[str, Any], tried: Sequence[str], failed: Sequence[str] = (), *,
+    workers: Sequence[str] = (),
+) -> str:  # fmt: skip
+    """Ask for a plan; `tried` are goals of earlier rounds, which found too little, `failed` says why.
+
+    `workers` are those who may be sent, all of the team by default.
+    """
+    lines = [_asked(given), _workers(team, workers), _PLAN.format(most=team.max_assignments)]
     if team.teams:
         lines.append(_TEAMS)
     if tried:
@@ -126,12 +132,15 @@ def plan_text(team: Team, given: Mapping[str, Any], tried: Sequence[str], failed
     return "\n\n".join(lines)
 
 
-def review_text(team: Team, given: Mapping[str, Any], goals: Sequence[str], gaps: Sequence[str]) -> str:
+def review_text(
+    team: Team, given: Mapping[str, Any], goals: Sequence[str], gaps: Sequence[str], *,
+    workers: Sequence[str] = (),
+) -> str:  # fmt: skip
     """Ask whether what was found is enough."""
     tried = "\n".join(f"- {goal}" for goal in goals)
     lines = [
         _asked(given),
-        _workers(team),
+        _workers(team, workers),
         _REVIEW.format(most=team.max_assignments),
         f"Already tried:\n{tried}",
         "Your workers could not answer:\n" + "\n".join(f"- {gap}" for gap in gaps),
@@ -173,9 +182,9 @@ def plan_problems(team: Team, value: Mapping[str, Any]) -> list[str]:
     return problems
 
 
-def _workers(team: Team) -> str:
+def _workers(team: Team, workers: Sequence[str]) -> str:
     lines: list[str] = []
-    for name in team.workers:
+    for name in workers or team.workers:
         lines.append(f"- {name}: {team.describe(name)}")
         child = team.teams.get(name.removeprefix(TEAM_WORKER))
         fields = list(child.input.items())[1:] if child else []

@@ -68,7 +68,9 @@ class RatingSteps(Steps):
             )  # fmt: skip
         self._rubric = _rubric(context.team, given.get("rubric") or "general")
         judging = Judging(self._rated_work, self._rubric.asked, str(given.get("task") or ""))
-        self._workers = Workers(context, desk, children, self._question, trades={TaskType.RATING: judging})
+        self._workers = Workers(context, desk, children, self._question, memory=self.memory,
+            trades={TaskType.RATING: judging},
+        )  # fmt: skip
         self._writers = frozenset(context.row.options.get("writers", ()))
         self._measuring: Measured | None = None
 

@@ -58,6 +58,7 @@ def written(
         _listed("What to mend", [_mending(each) for each in output.get("revise", [])]),
         _listed("Ratings", [_rating(each) for each in output.get("ratings", [])]),
         _listed("Open questions", output.get("open_questions", [])),
+        _listed("What was remembered", [_remembered(each) for each in output.get("remembered", [])]),
         _listed("Limits", output.get("limits", [])),
         _listed(
             "Not supported", [f"{each['text']} ({each['reason']})" for each in output.get("unsupported", [])]
@@ -159,6 +160,10 @@ def _rating(each: Mapping[str, Any]) -> str:
         f"{name} {each[name]:.1f}" for name in ("overall", "truth", "quality") if each.get(name) is not None
     ]
     return f"{each.get('of') or 'the work'}: {each['gate']}, {', '.join(parts) or 'not scored'}"
+
+
+def _remembered(each: Mapping[str, Any]) -> str:
+    return f"{each['text']} ({each['kind']} `{each['id']}`, {each['about']})"
 
 
 def _joined(sections: list[str]) -> str:

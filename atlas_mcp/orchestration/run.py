@@ -19,7 +19,6 @@ from atlas_mcp.events import Kind
 from atlas_mcp.orchestration.asking import Person
 from atlas_mcp.orchestration.context import RunContext
 from atlas_mcp.orchestration.control import Verb
-from atlas_mcp.orchestration.desk import Desk
 from atlas_mcp.orchestration.lease import RENEW_SECONDS, Lease, assert_held
 from atlas_mcp.orchestration.ledger import Ledger
 from atlas_mcp.orchestration.limits import Limits
@@ -114,9 +113,7 @@ class Owner:
             self._place = place
             if not self._unpaused.is_set():
                 place.lend()
-            desk = Desk(
-                await workshop.memory(), row.user, row.options.get("documents", []), handbook=team.handbook
-            )
+            desk = await workshop.desk(row, team)
             provider = self._provider
             ledger = Ledger(workshop.database, self._lease)
             budget = Budget(**{**team.budget.model_dump(), **row.options.get("budget", {})})
@@ -128,7 +125,7 @@ class Owner:
                 row, team, provider=provider, tools=desk.tools(), journal=workshop.journal, ledger=ledger,
                 limits=Limits(budget, seconds_before=worked(events), day=workshop.day), guard=self._guard,
             )  # fmt: skip
-            context.homes = workshop.homes
+            context.homes, context.memories = workshop.homes, workshop.memories
             context.person = self._person = Person(
                 workshop.questions, row.run_id, actor=team.name, limits=context.limits, guard=self._guard,
                 on_change=self._rest_or_work,

@@ -17,10 +17,12 @@ def _joined(known: dict[str, Result], new: dict[str, Result]) -> dict[str, Resul
 class State(TypedDict):
     """A run's state between steps; JSON types only. `results` maps assignment ids to what came of them.
 
-    `best` is the best version until now, with what it was rated; `revision` counts from 0.
+    `memory` is what was recalled before the plan; see `remembering`. `best` is the best version until now,
+    with what it was rated; `revision` counts from 0.
     """
 
     library: NotRequired[dict[str, Any]]
+    memory: NotRequired[dict[str, Any]]
     round: int
     assignments: list[dict[str, Any]]
     results: Annotated[dict[str, Result], _joined]
@@ -36,6 +38,7 @@ class Update(TypedDict, total=False):
     """What one step adds to the state."""
 
     library: dict[str, Any]
+    memory: dict[str, Any]
     round: int
     assignments: list[dict[str, Any]]
     results: dict[str, Result]

@@ -1,4 +1,4 @@
-"""The steps that every team takes: recall, plan, approve, work, review, compose, check, revise.
+"""The steps that every team takes: recall, plan, approve, work, review, compose, check, revise, learn.
 
 A step reads the run's state and gives what it adds to it, in JSON types. Steps know agents and memory; they
 know neither the graph that orders them nor the process that owns the run.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from time import perf_counter
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 from atlas_mcp.agents.agent import Task
@@ -17,15 +18,16 @@ from atlas_mcp.events import Kind
 from atlas_mcp.messages import Draft, Intent, Material, TaskType
 from atlas_mcp.orchestration import chain, evidence, prompts
 from atlas_mcp.orchestration.asking import plan_question
-from atlas_mcp.orchestration.computed import computed
 from atlas_mcp.orchestration.escalating import escalated, tries_again
 from atlas_mcp.orchestration.gate import said
 from atlas_mcp.orchestration.measuring import assigned, measured, measured_draft
 from atlas_mcp.orchestration.output import assemble
 from atlas_mcp.orchestration.planning import tidy_plan
+from atlas_mcp.orchestration.remembering import Remembering, beside
 from atlas_mcp.orchestration.supervising import Supervisor
-from atlas_mcp.orchestration.versions import Version, rated_by_measures, rated_by_team, rework
+from atlas_mcp.orchestration.versions import Version, rework
 from atlas_mcp.orchestration.working import Workers
+from atlas_mcp.orchestration.worth import worth
 from atlas_mcp.shapes import misfits
 
 if TYPE_CHECKING:
@@ -52,22 +54,30 @@ class Steps:
         self._question = str(next(iter(context.row.input.values())))
         self._given: Mapping[str, Any] | None = context.row.options.get("given")
         self._supervisor = Supervisor(context, self._question)
-        self._workers = Workers(context, desk, children, self._question)
+        self.memory = Remembering(context, desk, self._question)
+        self._workers = Workers(context, desk, children, self._question, memory=self.memory)
 
     async def recall(self, _state: State) -> Update:
-        """Make the documents that the run may read ready; a child run reads those of its parent."""
+        """Make ready what the run may read (a child reads as its parent), and recall what is remembered."""
         since = await self._begin("recall", "documents: getting ready")
-        if library := self._context.row.options.get("library"):
-            self._desk.library = library
-            await self._end("recall", since)
-        else:
-            # A large folder that is read for the first time must not use up the time for the work itself.
-            with self._context.limits.held():
-                counted = await self._desk.open_documents(self._on_reading)
-            for uri, reason in counted.skipped:
-                await self._emit(Kind.DOCUMENT_SKIPPED, "recall", uri=uri, reason=reason)
-            await self._end("recall", since, documents=counted.documents, skipped=len(counted.skipped))
-        return {"library": self._desk.library, "round": 0, "assignments": [], "results": {}}
+        counted: dict[str, int] = {}
+        async with beside(self.memory.recall()) as recalling:
+            if library := self._context.row.options.get("library"):
+                self._desk.library = library
+            else:
+                counted = await self._open_documents()
+            memory = await recalling
+        await self._end("recall", since, **counted, remembered=len(memory.get("items", ())))
+        library = self._desk.library
+        return {"library": library, "memory": memory, "round": 0, "assignments": [], "results": {}}
+
+    async def _open_documents(self) -> dict[str, int]:
+        # A large folder that is read for the first time must not use up the time for the work itself.
+        with self._context.limits.held():
+            counted = await self._desk.open_documents(self._on_reading)
+        for uri, reason in counted.skipped:
+            await self._emit(Kind.DOCUMENT_SKIPPED, "recall", uri=uri, reason=reason)
+        return {"documents": counted.documents, "skipped": len(counted.skipped)}
 
     def restore(self, state: State) -> None:
         """Take up what earlier steps of a run that goes on had opened."""
@@ -80,14 +90,16 @@ class Steps:
         """Let the supervisor break the question into assignments."""
         number = state["round"] + 1
         since = await self._begin("plan", "plan: breaking the question down")
-        earlier = state["assignments"]
+        earlier, memory = state["assignments"], state.get("memory", {})
         failed = [each["error"]["message"] for each in state["results"].values() if not each["ok"]]
+        tried, workers = [each["goal"] for each in earlier], self.memory.workers(memory)
         task = Task(
             Intent.PLAN,
             self._question,
-            prompts.plan_text(self._team, self._context.row.input, [a["goal"] for a in earlier], failed),
-            prompts.plan_schema(self._team),
+            prompts.plan_text(self._team, self._context.row.input, tried, failed, workers=workers),
+            prompts.plan_schema(self._team, workers=workers),
             check=lambda value, _passages: prompts.plan_problems(self._team, value),
+            memory=memory.get("plan", ""),
         )
         try:
             answer = await self._supervisor.ask(task, f"plan/{number}")
@@ -96,14 +108,16 @@ class Steps:
                 raise
             await self._end("plan", since, assignments=0)
             return {"round": number}  # what earlier rounds found is handed back rather than lost
-        made = await self._planned(answer.value, earlier, number)
+        made = await self._planned(answer.value, earlier, number, memory)
         await self._end("plan", since, assignments=len(made))
         return {"round": number, "assignments": [*earlier, *made]}
 
     async def _planned(
-        self, value: Mapping[str, Any], earlier: list[dict[str, Any]], number: int
-    ) -> list[dict[str, Any]]:
+        self, value: Mapping[str, Any], earlier: list[dict[str, Any]], number: int,
+        memory: Mapping[str, Any] = MappingProxyType({}),
+    ) -> list[dict[str, Any]]:  # fmt: skip
         made = tidy_plan(value["assignments"], self._team, earlier, handed=self._given is not None)
+        made = self.memory.completed(made, memory, earlier)
         for assignment in made:
             assignment["round"] = number
         await self._emit(
@@ -188,16 +202,16 @@ class Steps:
         ):
             return []
         since = await self._begin("review", "review: is it enough?")
-        number = state["round"]
+        number, memory = state["round"], state.get("memory", {})
+        workers, goals = self.memory.workers(memory), [each["goal"] for each in state["assignments"]]
         task = Task(
             Intent.REVIEW,
             self._question,
-            prompts.review_text(
-                self._team, self._context.row.input, [a["goal"] for a in state["assignments"]], found.gaps
-            ),
-            prompts.plan_schema(self._team, least=0),
+            prompts.review_text(self._team, self._context.row.input, goals, found.gaps, workers=workers),
+            prompts.plan_schema(self._team, least=0, workers=workers),
             Material(findings=found.findings),
             check=lambda value, _passages: prompts.plan_problems(self._team, value),
+            memory=memory.get("plan", ""),
         )
         try:
             answer = await self._supervisor.ask(task, f"review/{number}")
@@ -242,7 +256,8 @@ class Steps:
             await self._end("compose", since, findings=0)
             return {"draft": evidence.empty_draft(self._team, self._question)}
         asked = prompts.compose_text(self._context.row.input, found.gaps, drafts=bool(found.drafts))
-        draft, whole = await self._supervisor.compose(asked, found, found.drafts, "compose")
+        memory = state.get("memory", {}).get("compose", "")
+        draft, whole = await self._supervisor.compose(asked, found, found.drafts, "compose", memory=memory)
         await self._end("compose", since, findings=len(found.findings))
         return {"draft": draft} if whole else {"draft": draft, "partial": True}
 
@@ -283,9 +298,7 @@ class Steps:
         plan = assigned(state["assignments"], state["results"], found)
         # A long brief takes a while to measure, and others are waiting for the loop.
         measures = await asyncio.to_thread(measured, draft, found, lost, snapshots, plan)
-        more, rated = await self._rated(state, found, measures.score, [
-            f"{each.where}: {each.quote!r}: {each.reason}" for part in measures.parts for each in part.reasons
-        ])  # fmt: skip
+        more, rated = worth(self._team, state, found, measures)
         output = assemble(
             self._context, draft, found, lost, measures=measures, partial=partial, skipped=self._desk.skipped,
             more=more,
@@ -316,26 +329,12 @@ class Steps:
             )
         return output
 
-    async def _rated(
-        self, state: State, found: Evidence, score: float | None, reasons: list[str]
-    ) -> tuple[dict[str, Any], Rated | None]:
-        """What a team of this kind computes beside its evidence, and what its output is worth."""
-        assignments, results, quality = state["assignments"], state["results"], self._team.quality
-        if not self._team.teams:
-            return {"numbers": computed(found)}, rated_by_measures(
-                score, quality.minimum, reasons
-            ) if quality else None
-        ratings = chain.ratings(assignments, results)
-        more = {
-            "evidence_chain": chain.evidence_chain(assignments, results, found, state.get("draft", {})),
-            "analysis_summary": chain.analysis_summary(self._team, assignments, found),
-            "ratings": ratings,
-            "numbers": computed(found),
-        }
-        rating = chain.last_rating(ratings, chain.final_product(self._team, assignments, results, found))
-        if rating:
-            return more, rated_by_team(rating)
-        return more, rated_by_measures(score, quality.minimum, reasons) if quality else None
+    async def learn(self, state: State) -> Update:
+        """Leave to later runs what this one learned."""
+        if self.memory.learns:
+            since = await self._begin("learn", "learn: keeping what was found out")
+            await self._end("learn", since, **await self.memory.learn(state))
+        return {}
 
     def wants_revision(self, state: State) -> bool:
         """Whether to revise: it was found wanting, and revisions, budget and a model that can are left."""
@@ -369,8 +368,9 @@ class Steps:
         before = Draft("work", "work", said(state.get("best", {})["draft"]), by=self._team.supervisor)
         try:
             draft, whole = await self._supervisor.compose(
-                asked, found, (*found.drafts, before), f"revise/{number}"
-            )
+                asked, found, (*found.drafts, before), f"revise/{number}",
+                memory=state.get("memory", {}).get("compose", ""),
+            )  # fmt: skip
         except (InvalidOutput, ProviderError) as error:  # the version that there is goes out
             await escalated(self._context, "supervisor", [error.to_dict()])
             return {"revision": self._team.revisions}

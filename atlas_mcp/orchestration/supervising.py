@@ -45,11 +45,12 @@ class Supervisor:
             return await ask
 
     async def compose(
-        self, asked: str, found: Evidence, drafts: tuple[Draft, ...], path: str
+        self, asked: str, found: Evidence, drafts: tuple[Draft, ...], path: str, *, memory: str = ""
     ) -> tuple[dict[str, Any], bool]:
         """The whole, of as many findings as the budget has room for; and whether that was all of them.
 
-        With nothing left to compose with it is the findings themselves.
+        `memory` is what is remembered of how it is liked and done. With nothing left to compose with, the
+        whole is the findings themselves.
         """
         left, _ = self._context.limits.budget.left(closing=True)
         room = None if left is None else left - COMPOSE_TOKENS
@@ -62,6 +63,7 @@ class Supervisor:
             self._team.composed_schema,
             Material(findings=findings, drafts=drafts),
             lambda value, _passages: faults(evidence.plainly_marked(value), quotes),
+            memory,
         )
         try:
             answer = await self.ask(task, path, last=True)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from atlas_mcp.computing.calculation import Computed
     from atlas_mcp.computing.cells import Column
     from atlas_mcp.computing.table import Table
+    from atlas_mcp.memory.documents import KnownDocument
     from atlas_mcp.memory.memory import Memory
-    from atlas_mcp.memory.record import KnownDocument
     from atlas_mcp.messages import Passage
 
 __all__ = ["TableTools", "computed_scope"]

@@ -29,7 +29,7 @@ LONGEST_INPUT = 20_000
 """Characters that one input of a team may have."""
 
 _WORKER = re.compile(r"\A(?:team:)?[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z")
-_TAKEN = frozenset({"budget", "documents", "fresh", "priority", "self", "team", "wait_seconds"})
+_TAKEN = frozenset({"budget", "documents", "fresh", "memory", "priority", "self", "team", "wait_seconds"})
 
 _FEWEST_CALLS = 3
 
@@ -103,6 +103,8 @@ class TeamFile(_Table):
     approve: bool = False
     escalate: bool = False
     handbook: bool = True
+    recall: bool = True
+    learn: bool = True
     wait_seconds: float = Field(default=45.0, ge=0, le=50)
     input: dict[str, InputField] = Field(min_length=1)
     budget: Budget = Budget()

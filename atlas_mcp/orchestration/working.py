@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ from atlas_mcp.events import Kind
 from atlas_mcp.messages import TaskType, ToolCall
 from atlas_mcp.orchestration.desk import SEARCH, TABLES
 from atlas_mcp.orchestration.evidence import numbered
+from atlas_mcp.orchestration.recall_tool import RECALL
+from atlas_mcp.orchestration.remembering import beside, memory_workers
 from atlas_mcp.orchestration.team_file import TEAM_WORKER
 from atlas_mcp.orchestration.trades.known import trade_of
 from atlas_mcp.orchestration.trades.trade import Commission
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from atlas_mcp.messages import Passage
     from atlas_mcp.orchestration.context import RunContext
     from atlas_mcp.orchestration.desk import Desk
+    from atlas_mcp.orchestration.remembering import Remembering
     from atlas_mcp.orchestration.state import Result, Work
     from atlas_mcp.orchestration.trades.trade import Delegation, Trade
     from atlas_mcp.quality.escalation import Recovery
@@ -48,7 +52,7 @@ class Workers:
 
     def __init__(
         self, context: RunContext, desk: Desk, children: Delegation, question: str, *,
-        trades: Mapping[TaskType, Trade] | None = None,
+        memory: Remembering, trades: Mapping[TaskType, Trade] | None = None,
     ) -> None:  # fmt: skip
         self._context = context
         self._desk = desk
@@ -56,6 +60,7 @@ class Workers:
         self._team = context.team
         self._question = question
         self._trades = trades or {}
+        self._memory = memory
         self._given: Mapping[str, Any] | None = context.row.options.get("given")
 
     async def do(self, work: Work) -> Result:
@@ -138,11 +143,12 @@ class Workers:
         return None
 
     def _others(self, worker: str) -> list[str]:
-        """Workers who do the same kind of work."""
-        task = self._team.task_of(worker)
+        """Workers who do the same kind of work, in documents or in memory alike."""
+        task, memory = self._team.task_of(worker), memory_workers(self._team)
         return [
             each for each in self._team.workers
             if each != worker and each in self._team.cards and self._team.task_of(each) is task
+            and (each in memory) is (worker in memory)
         ]  # fmt: skip
 
     def _refuse_the_hopeless(self, work: Work) -> None:
@@ -170,7 +176,11 @@ class Workers:
     ) -> Result:  # fmt: skip
         card, goal, before = self._team.cards[worker], work["assignment"]["goal"], work["before"]
         tools = self._context.toolbox(card, path)
-        passages = await self._opening(goal, path, actor, tools)
+        async with beside(
+            self._memory.for_work(worker, goal, f"work/{work['assignment']['id']}", actor)
+        ) as recalling:
+            passages = await self._opening(goal, path, actor, tools)
+            recalled = await recalling
         commission = Commission(
             team=self._team, question=self._question, given=self._context.row.input, goal=goal,
             before=numbered([{"id": name} for name in before], before, self._given),
@@ -179,10 +189,13 @@ class Workers:
         task = self._team.task_of(worker)
         trade = self._trades.get(task) or trade_of(task)
         async with self._context.limits.within():
+            asked = replace(trade.task(commission), memory=recalled["text"])
             answer = await self._context.ask(
-                card, trade.task(commission), path, actor=actor, tools=tools, attempts=attempts, avoid=avoid
+                card, asked, path, actor=actor, tools=tools, attempts=attempts, avoid=avoid
             )
         result = trade.result(commission, answer)
+        if recalled["items"]:
+            result["remembered"] = recalled["items"]
         self._rate(card, path, result)
         return {**result, "worker": worker, "answered_by": min(self._context.answered_by(path), default="")}
 
@@ -197,10 +210,17 @@ class Workers:
         """A worker begins with what its tools find for its goal: statistics of the tables, and passages."""
         granted = {spec.name for spec in tools.specs}
         figures = await self._desk.opening_statistics(goal) if granted & TABLES else ()
-        return (*figures, *(await self._open_search(goal, path, actor, tools) if SEARCH in granted else ()))
+        found = [
+            await self._open_search(tool, goal, path, actor, tools)
+            for tool in (SEARCH, RECALL)
+            if tool in granted
+        ]
+        return (*figures, *(passage for passages in found for passage in passages))
 
-    async def _open_search(self, goal: str, path: str, actor: str, tools: Tools) -> tuple[Passage, ...]:
-        call = ToolCall("opening", SEARCH, {"query": goal})
+    async def _open_search(
+        self, tool: str, goal: str, path: str, actor: str, tools: Tools
+    ) -> tuple[Passage, ...]:
+        call = ToolCall("opening", tool, {"query": goal})
         await self._context.emit(Kind.TOOL_STARTED, actor, path, tool=call.name, arguments=call.arguments)
         since = perf_counter()
         result = await tools.call(call)

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from atlas_mcp.orchestration.asking import Questions
 from atlas_mcp.orchestration.control import Controls
+from atlas_mcp.orchestration.desk import Desk
 from atlas_mcp.orchestration.places import Places
+from atlas_mcp.orchestration.remembering import recall_tool
 from atlas_mcp.orchestration.store import RunStore
 
 if TYPE_CHECKING:
@@ -18,8 +20,11 @@ if TYPE_CHECKING:
     from atlas_mcp.orchestration.context import Homes
     from atlas_mcp.orchestration.graph import Checkpoints
     from atlas_mcp.orchestration.lease import Leases
+    from atlas_mcp.orchestration.store import RunRow
+    from atlas_mcp.orchestration.team import Team
     from atlas_mcp.providers.budget import Budget as Spending
     from atlas_mcp.providers.group import ProviderGroup
+    from atlas_mcp.settings import MemorySettings
 
 __all__ = ["Workshop"]
 
@@ -27,13 +32,15 @@ __all__ = ["Workshop"]
 class Workshop:
     """What every owner of this process works with; heavy parts are opened when the first run needs them.
 
-    `answers` is who answers prompts here, as `vendor:model`; `homes` is where agents live that remember.
+    `answers` is who answers prompts here, as `vendor:model`; `homes` is where agents live that remember,
+    `memories` what runs may recall and learn.
     """
 
     def __init__(
         self, database: Database, journal: Journal, leases: Leases, *, at_once: int, answers: str,
         memory: Callable[[], Awaitable[Memory]], checkpoints: Callable[[], Awaitable[Checkpoints]],
-        provider: Callable[[], Awaitable[ProviderGroup]], homes: Homes, day: Spending | None = None,
+        provider: Callable[[], Awaitable[ProviderGroup]], homes: Homes, memories: MemorySettings,
+        day: Spending | None = None,
     ) -> None:  # fmt: skip
         self.database = database
         self.journal = journal
@@ -47,4 +54,13 @@ class Workshop:
         self.checkpoints = checkpoints
         self.provider = provider
         self.homes = homes
+        self.memories = memories
         self.day = day
+
+    async def desk(self, row: RunRow, team: Team) -> Desk:
+        """What a run may read, and by what its workers look into memory."""
+        memory = await self.memory()
+        return Desk(
+            memory, row.user, row.options.get("documents", []), handbook=team.handbook,
+            remembered=recall_tool(memory, row, team, self.memories),
+        )  # fmt: skip

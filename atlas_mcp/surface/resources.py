@@ -1,4 +1,4 @@
-"""What can be read: teams; runs with their events, reports, evidence and pictures; the server's health."""
+"""What can be read: teams; runs with their events, reports and pictures; memory; the server's health."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from atlas_mcp.observe.log import log_file
 from atlas_mcp.observe.picture import picture
 from atlas_mcp.orchestration.store import ALIVE
 from atlas_mcp.orchestration.team import pick_team
+from atlas_mcp.surface.memory_resources import add_memory, memory_ids
 from atlas_mcp.surface.run_tools import summary
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def add_resources(server: FastMCP, opening: Opening, teams: Mapping[str, Team]) 
     """Give a server its resources and the completions of their names."""
     _add_teams(server, teams)
     _add_runs(server, opening)
+    add_memory(server, opening, _refused)
     _add_providers(server, opening)
     _add_health(server, opening, teams)
 
@@ -51,6 +53,8 @@ def add_resources(server: FastMCP, opening: Opening, teams: Mapping[str, Team]) 
                 names = list(teams)
             case "run_id":
                 names = [row.run_id for row in await (await opening.atlas()).list(limit=NEWEST)]
+            case "memory_id":
+                names = await memory_ids(opening, argument.value, NEWEST)
             case _:
                 names = []
         return [name for name in names if name.startswith(argument.value)]

@@ -29,6 +29,7 @@ __all__ = [
     "RUN_CONTROL",
     "RUN_LIST",
     "RUN_RESULT",
+    "object_schema",
     "run_team_parameters",
     "team_parameters",
 ]
@@ -47,7 +48,8 @@ MOST_LISTED = 100
 _RUN_ID = {"type": "string", "description": "Such as r_01J…"}
 
 
-def _object(required: Sequence[str], **properties: dict[str, Any]) -> dict[str, Any]:
+def object_schema(required: Sequence[str], **properties: dict[str, Any]) -> dict[str, Any]:
+    """An object of these properties and no others."""
     return {
         "type": "object",
         "properties": properties,
@@ -93,7 +95,7 @@ def team_parameters(team: Team) -> dict[str, Any]:
     """What a team's tool takes: the team's input, then what every team takes."""
     fields = {name: _field(field) for name, field in team.input.items()}
     required = [name for name, field in team.input.items() if field.required and field.default is None]
-    return _object(required, **(fields | _options(team.wait_seconds)))
+    return object_schema(required, **(fields | _options(team.wait_seconds)))
 
 
 def _field(field: InputField) -> dict[str, Any]:
@@ -107,7 +109,7 @@ def _field(field: InputField) -> dict[str, Any]:
 
 def run_team_parameters(teams: Sequence[str]) -> dict[str, Any]:
     """What `run_team` takes."""
-    return _object(
+    return object_schema(
         ["team", "input"],
         team={"type": "string", "description": f"One of {', '.join(teams)}."},
         input={"type": "object", "description": 'The team\'s own input, such as {"question": "…"}.'},
@@ -115,9 +117,9 @@ def run_team_parameters(teams: Sequence[str]) -> dict[str, Any]:
     )
 
 
-RUN_RESULT = _object(["run_id"], run_id=_RUN_ID, wait_seconds=_wait(RESULT_WAIT))
+RUN_RESULT = object_schema(["run_id"], run_id=_RUN_ID, wait_seconds=_wait(RESULT_WAIT))
 
-RUN_LIST = _object(
+RUN_LIST = object_schema(
     [],
     limit={
         "type": "integer",
@@ -127,7 +129,7 @@ RUN_LIST = _object(
     team={"type": "string", "description": "Only this team's."},
 )
 
-RUN_CONTROL = _object(
+RUN_CONTROL = object_schema(
     ["run_id", "action"],
     run_id=_RUN_ID,
     action={"type": "string", "enum": ["pause", "resume", "cancel"]},
@@ -138,7 +140,7 @@ RUN_CONTROL = _object(
     },
 )
 
-RUN_ANSWER = _object(
+RUN_ANSWER = object_schema(
     ["run_id", "answer"],
     run_id=_RUN_ID,
     answer={"type": "object", "description": "What the person said, as the question's schema shapes it."},
@@ -146,7 +148,7 @@ RUN_ANSWER = _object(
     wait_seconds=_wait(RESULT_WAIT),
 )
 
-INGEST = _object(
+INGEST = object_schema(
     ["documents"],
     documents={
         "type": "array",
@@ -159,11 +161,11 @@ INGEST = _object(
 ANY_RUN = envelope_schema({"type": "object"})
 """The envelope of a run of any team."""
 
-RUNS = _object(
+RUNS = object_schema(
     ["runs"],
     runs={
         "type": "array",
-        "items": _object(
+        "items": object_schema(
             ["run_id", "team", "title", "state"],
             **{
                 name: {"type": "string"}
@@ -177,12 +179,12 @@ RUNS = _object(
 INGESTED_COUNTS = ("added", "updated", "unchanged", "removed")
 """What `ingest` counts of the documents it was given."""
 
-INGESTED = _object(
+INGESTED = object_schema(
     [*INGESTED_COUNTS, "skipped"],
     **{name: {"type": "integer"} for name in INGESTED_COUNTS},
     skipped={
         "type": "array",
-        "items": _object(["uri", "reason"], uri={"type": "string"}, reason={"type": "string"}),
+        "items": object_schema(["uri", "reason"], uri={"type": "string"}, reason={"type": "string"}),
     },
     skipped_in_all={"type": "integer", "description": "How many, where not all fit into `skipped`."},
 )

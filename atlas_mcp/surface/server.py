@@ -27,7 +27,8 @@ ATLAS puts teams of agents behind these tools. Ask a team a whole question; it a
 every claim cites a verbatim quote. A team that needs longer than its tool waits goes on working: \
 run_result(run_id) waits for the rest. A run that waits for a person shows its question; put it to them and \
 hand their answer in by run_answer. The same request repeated attaches to the run at work. Whole reports, \
-evidence and a picture of who did what are resources under atlas://runs/{run_id}."""
+evidence and a picture of who did what are resources under atlas://runs/{run_id}. Before a task, recall what \
+is remembered of earlier ones; remember what a person wants to be known later."""
 
 
 def build_server(settings: Settings, *, auth: AuthProvider | None = None) -> FastMCP:

@@ -1,4 +1,4 @@
-"""The tools: one a shipped team, made from its folder; those that steer runs; one that takes documents in."""
+"""The tools: one a shipped team, made from its folder; those that steer runs; those of what is kept."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from atlas_mcp.catalogue import Catalogue
 from atlas_mcp.surface.document_tools import ingest
+from atlas_mcp.surface.memory_tools import forget, recall, remember
 from atlas_mcp.surface.run_tools import run_answer, run_control, run_list, run_result
 from atlas_mcp.surface.team_tools import Asking, run_team, team_tool
 
@@ -33,5 +34,8 @@ def tools(opening: Opening, teams: Mapping[str, Team]) -> list[HandMade]:
         run_list(opening),
         run_control(opening),
         run_answer(opening),
+        recall(opening),
+        remember(opening),
+        forget(opening),
         ingest(opening),
     ]

@@ -68,7 +68,7 @@ def key_of(name: str) -> str:
 
 
 def akin(one: str, other: str) -> bool:
-    """Whether a key may be short for another: one of its words, or three letters or more of a word's start."""
+    """Whether a key may be short for another: one of its words, or how one of them begins."""
     short, long = sorted((one, other), key=len)
     if short == long:
         return True
@@ -98,7 +98,7 @@ _CODE = re.compile(
     r"(?<![\w/])(?:"
     r"[A-Za-z]\w*_\w+(?:\(\))?"  # snake_case
     r"|[a-z]+(?:[A-Z][a-z0-9]+)+"  # camelCase
-    r"|--?[a-z][\w-]{2,}"  # --option
+    r"|--[a-z][\w-]+"  # --option
     r"|[\w./~-]*/[\w.-]+\.[a-z]\w{0,4}|[\w-]+\.(?:py|md|toml|json|jsonl|yaml|yml|ts|js|rs|go|c|h|db|txt|pdf|csv|sh)"
     r"|v?\d+\.\d+(?:\.\d+)+(?:[-.]?(?:rc|a|b|dev)\d*)?"  # a version
     r"|[A-Z]+-\d+"  # a ticket
@@ -147,9 +147,9 @@ _USUAL = word_set("""
     work would wouldn't wow write wrote yay yea yeah year years yep yes yet you'd you'll you're you've
     yum zero agent agents answer answers both client customer customers data each error errors file
     files half however input meeting model most neither nor null once output part query report request
-    run section server some step task team teams the user users warning while whether within without woah woohoo yup cheers besides woo hah nah btw
-    appreciate looks y'all how'd lemme gotcha anytime anyways tough crazy bummer rock stay catch
-    tab card frame example add verify overrides permalink
+    run section server some step task team teams the user users warning while whether within without
+    woah woohoo yup cheers besides woo hah nah btw appreciate looks y'all how'd lemme gotcha anytime
+    anyways tough crazy bummer rock stay catch tab card frame example add verify overrides permalink
 """)
 _VERBAL = (
     "ing",
@@ -170,8 +170,8 @@ _VERBAL = (
 _CONTRACTED = frozenset(word for word in _USUAL if "'" in word)
 # What follows a verb that opens a sentence, and seldom a name that does.
 _AFTER_A_VERB = word_set("""
-    a about all an any at every for her his in it its me my no of on our out so some that the their them these
-    this those to up us you your
+    a about all an any at every for her his in it its me my no of on our out so some that the their them
+    these this those to up us you your
 """)
 _OPENING = word_set("New Great Old Big Saint North South East West Upper Lower Little")
 _STARTS_AFTER = frozenset('.!?:;\u2026\u2022*>|-\n\u2014"\u201c(')
@@ -191,54 +191,42 @@ def _is_said(label: Label, said: str) -> bool:
 
 def _names(text: str) -> Iterator[tuple[int, str]]:
     """Runs of capitalised words, with the small words that join them ("Bank of England")."""
-    small = {match[0] for match in re.finditer(rf"\b{_LETTER}+\b", text) if match[0].islower()}
+    small = {match[0] for match in _TOKEN.finditer(text) if match[0].islower()}
     run: list[re.Match[str]] = []
-    pending: list[re.Match[str]] = []
-    begins = True
-    last = 0
+    links = 0  # how many small words stand at the end of the run
+    begins, last = True, 0
     for token in _TOKEN.finditer(text):
-        word = token[0]
-        apart = "\n" in text[last : token.start()] or text[last : token.start()].count("\0") > 0
-        begins = begins or "\n" in text[last : token.start()]
-        if run and not apart and word.lower() in _SMALL_LINKS and not word[0].isupper():
-            pending.append(token)
-        elif _is_name(word, small, begins=begins and not (run and not apart)) or _opens(
-            word, text, token.end()
-        ):
-            if apart or (run and not _joins(text, (pending or run)[-1], token)):
-                yield from _whole(text, run)
+        word, gap = token[0], text[last : token.start()]
+        goes_on = bool(run) and gap == " " and not run[-1][0].endswith(("'s", "\u2019s"))
+        begins = begins or "\n" in gap or "\0" in gap
+        name = _is_name(token, small, begins=begins and not goes_on)
+        if goes_on and not name and (word in _SMALL_LINKS or (links and word == "the")):
+            run.append(token)
+            links += 1
+        elif not (run and word == "." and run[-1][0].lower() in _TITLES):
+            if not (goes_on and name):
+                yield from _whole(text, run[: len(run) - links])
                 run = []
-            run += [*(pending if run else []), token]
-            pending = []
-        elif not (word == "." and run and run[-1][0].lower() in _TITLES):
-            yield from _whole(text, run)
-            run, pending = [], []
-        if word.endswith(("'s", "\u2019s")) and run:
-            yield from _whole(text, run)
-            run, pending = [], []
+            run += [token] if name else []
+            links = 0
         begins = word in _STARTS_AFTER and not (word == "." and run)
         last = token.end()
-    yield from _whole(text, run)
-
-
-def _joins(text: str, one: re.Match[str], other: re.Match[str]) -> bool:
-    between = text[one.end() : other.start()]
-    return between.strip() in ("", ".") and len(between) <= len(". ")
+    yield from _whole(text, run[: len(run) - links])
 
 
 def _whole(text: str, run: list[re.Match[str]]) -> Iterator[tuple[int, str]]:
-    """The run as one name, without a title alone."""
+    """The run as one name, unless it is a title alone."""
     if run:
         name = (
             text[run[0].start() : run[-1].end()].removesuffix("'s").removesuffix("\u2019s").rstrip("'\u2019")
         )
-        if key_of(name) and name.lower() not in _TITLES and len(name) > 1:
+        if len(name) > 1 and name.lower() not in _TITLES:
             yield run[0].start(), name
 
 
 def _is_name(token: re.Match[str], small: set[str], *, begins: bool) -> bool:
     """Whether a word is written as a name; at the start of a sentence a capital says little."""
-    word, after = token[0], token.string[token.end() :]
+    word, after = token[0], token.string[token.end() : token.end() + 40]
     if not word[0].isupper() or len(word) == 1:
         return False
     folded = word.replace("\u2019", "'").casefold()

@@ -74,8 +74,10 @@ def said_passages(text: str, messages: Sequence[Said], *, most: int = LONGEST) -
         if said.end - said.start <= most:
             spans.append(whole)
             continue
-        for part in passages(text[said.start : said.end], most=most):
-            spans.append(replace(whole, start=said.start + part.start, end=said.start + part.end))
+        spans.extend(
+            replace(whole, start=said.start + part.start, end=said.start + part.end)
+            for part in passages(text[said.start : said.end], most=most)
+        )
     return spans
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from atlas_mcp.errors import IndexUnavailable
+from atlas_mcp.errors import IncompatibleStore, IndexUnavailable
 from atlas_mcp.learning import Learning, LearningKind
 from atlas_mcp.memory.memory import Memory, open_memory
 from atlas_mcp.memory.recall import Recall
@@ -106,6 +106,9 @@ async def test_what_was_not_used_for_long_ranks_lower_and_stays(memory: Memory) 
     assert old[0].stored.text == fresh[0].stored.text
     assert old[0].score < fresh[0].score
     await memory.used([old[0].stored.id], scope=ANNA)
+    today = await memory.recall("Danube", scope=ANNA, k=1)
+    assert today[0].score == old[0].score  # the same question gets the same answer for a day
+    await memory.database.write(lambda c: c.execute("UPDATE memory SET used_before = used_at"))
     assert (await memory.recall("Danube", scope=ANNA, k=1))[0].score == fresh[0].score
 
 
@@ -114,6 +117,18 @@ async def test_two_memories_that_say_the_same_are_given_once(memory: Memory) -> 
     await memory.remember([Learning(LearningKind.FACT, FACTS[0], shared=True)], scope=rivers)
     found = await memory.recall("Danube Black Sea", scope=rivers)
     assert [each.stored.text for each in found].count(FACTS[0]) == 1
+
+
+async def test_another_embedding_model_is_refused_until_all_is_embedded_anew(tmp_path: Path) -> None:
+    async with open_memory(tmp_path, WordEmbedder()) as memory:
+        await memory.remember([Learning(LearningKind.FACT, FACTS[0])], scope=ANNA)
+    async with open_memory(tmp_path, WordEmbedder("other")) as memory:
+        with pytest.raises(IncompatibleStore, match="setup embeddings"):
+            await memory.recall("Danube", scope=ANNA)
+        with pytest.raises(IncompatibleStore, match="setup embeddings"):
+            await memory.remember([Learning(LearningKind.FACT, FACTS[1])], scope=ANNA)
+        assert await memory.embed_again() == 1
+        assert "meaning" in (await memory.recall("Danube", scope=ANNA))[0].why
 
 
 class Nearest:

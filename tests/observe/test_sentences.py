@@ -94,7 +94,7 @@ def test_a_child_run_is_told_under_its_team_without_what_its_parent_tells() -> N
 def test_only_these_events_say_nothing_to_a_person() -> None:
     assert {
         Kind.RUN_STARTED, Kind.CONTROL_RECEIVED, Kind.STEP_FINISHED, Kind.MODEL_STARTED, Kind.MODEL_CHOSEN,
-        Kind.MODEL_FINISHED, Kind.MODEL_FAILED, Kind.TOOL_FINISHED,
+        Kind.MODEL_FINISHED, Kind.MODEL_FAILED, Kind.TOOL_FINISHED, Kind.LEARNING_DROPPED,
     } == SILENT  # fmt: skip
     assert PASSING.isdisjoint(SILENT)
     assert all(told(kind) is None for kind in SILENT)

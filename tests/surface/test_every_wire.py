@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 QUESTION = "When do spring tides come?"
 TEAMS = ["analysis", "atlas", "rating", "research", "writing"]
-TOOLS = [*TEAMS, "run_team", "run_result", "run_list", "run_control", "run_answer", "ingest"]
+STEERING = ["run_team", "run_result", "run_list", "run_control", "run_answer"]
+TOOLS = [*TEAMS, *STEERING, "recall", "remember", "forget", "ingest"]
 
 
 async def test_a_call_gives_the_whole_brief_in_its_envelope(served: Served, documents: Path) -> None:

@@ -5,6 +5,7 @@ count; nothing here knows where documents come from or where snapshots are kept.
 """
 
 from atlas_mcp.text.readers.document import Document, Said
-from atlas_mcp.text.readers.formats import LIMIT, SOURCE_CODE, TABLE, load, read_bytes, read_document
+from atlas_mcp.text.readers.formats import LIMIT, load, read_bytes, read_document
+from atlas_mcp.text.readers.media import SOURCE_CODE, TABLE
 
 __all__ = ["LIMIT", "SOURCE_CODE", "TABLE", "Document", "Said", "load", "read_bytes", "read_document"]

@@ -20,10 +20,10 @@ BOMS = (
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A message of an archive: characters `start` to `end` of its text, as in "Caroline: I went home."
+    """A message of an archive: characters `start` to `end` of its text, who says it ("Ann: Hello.") included.
 
-    `by` is who said it, "" for a notice of the program's; `at` is ISO 8601, with its zone where that is known,
-    else as the clock showed it.
+    `by` is who said it, "" for a notice of the program's; `at` is ISO 8601, with its zone where that is
+    known, else as the clock showed it.
     """
 
     start: int
@@ -57,7 +57,7 @@ def decoded(data: bytes, name: str) -> str:
     except UnicodeDecodeError as error:
         raise UnreadableDocument(
             f"{name} is no {encoding} text (byte {error.start}).",
-            remedy="If it is text, save it as UTF-8; else give a text, Markdown, HTML or PDF file.",
+            remedy="If it is text, save it as UTF-8; else save it as PDF.",
         ) from None
     if "\0" in text:
         raise binary(name)
@@ -69,5 +69,5 @@ def decoded(data: bytes, name: str) -> str:
 def binary(name: str) -> UnreadableDocument:
     """The refusal of a file that is no text."""
     return UnreadableDocument(
-        f"{name} is a binary file.", remedy="Give a text, Markdown, HTML, PDF or source code file."
+        f"{name} is a binary file.", remedy="Give a text, Markdown, HTML, PDF, office or source code file."
     )

@@ -2,55 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import PurePath
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
 from atlas_mcp.errors import UnreadableDocument
-from atlas_mcp.text.readers.document import BOMS, binary
+from atlas_mcp.text.readers.document import binary, decoded
+from atlas_mcp.text.readers.kinds import SNIFFED, Kind, is_archive, is_readable, kind_of, may_be_chat
+from atlas_mcp.text.readers.media import SOURCE_CODE, TABLE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from atlas_mcp.text.readers.document import Document
 
-__all__ = ["LIMIT", "SOURCE_CODE", "TABLE", "load", "read_bytes", "read_document"]
-
-Format: TypeAlias = Literal["markdown", "text", "code", "html", "pdf", "table"]
+__all__ = ["ARCHIVES", "LIMIT", "load", "read_bytes", "read_document"]
 
 LIMIT = 20_000_000
-SNIFFED = 8_192
-SOURCE_CODE = "text/x-source"
-TABLE = "text/x-table"
-MEDIA_TYPES: dict[Format, str] = {
-    "markdown": "text/markdown",
-    "text": "text/plain",
-    "code": SOURCE_CODE,
-    "html": "text/html",
-    "pdf": "application/pdf",
-    "table": TABLE,
-}
-TABLE_TYPES = frozenset({
-    "text/csv",
-    "text/tab-separated-values",
-    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    "application/vnd.ms-excel",
-    "application/vnd.oasis.opendocument.spreadsheet",
-})  # fmt: skip
-TABLE_STARTS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
-SUFFIXES: dict[Format, str] = {
-    "markdown": "md markdown mdx mdown qmd",
-    "text": "txt text rst adoc org log srt vtt",
-    "code": """py pyi js mjs cjs ts tsx jsx java kt kts scala groovy c h cc cpp cxx hpp hh cs go rs rb php pl
-    pm lua r jl swift m mm dart ex exs erl hs ml fs clj lisp el vim sh bash zsh fish ps1 bat cmd sql graphql
-    proto tf nix css less scss vue svelte json jsonl ndjson yaml yml toml ini cfg conf xml xsl tex bib cmake""",
-    "html": "html htm xhtml",
-    "pdf": "pdf",
-    "table": "csv tsv tab xlsx xlsm ods xls",
-}
-CHAT_SUFFIXES = frozenset(["", ".json", ".jsonl", ".ndjson", ".txt"])
-FORMATS: dict[str, Format] = {
-    f".{suffix}": kind for kind, suffixes in SUFFIXES.items() for suffix in suffixes.split()
-}
+"""Bytes of a file at most."""
+ARCHIVES = 10
+"""Archives of mail and office files other than tables are read in parts; they may be so much larger."""
 
 
 def load(path: Path, *, limit: int = LIMIT) -> bytes:
@@ -60,12 +29,10 @@ def load(path: Path, *, limit: int = LIMIT) -> bytes:
     """
     try:
         size = path.stat().st_size
-        if size > limit:
-            raise _too_large(str(path), size, limit)
         with path.open("rb") as file:
             start = file.read(SNIFFED)
-            read = (b"%PDF-", *(bom for bom, _ in BOMS), *(TABLE_STARTS if _is_table(path.name) else ()))
-            if b"\0" in start and not start.startswith(read):
+            _check_size(size, start, str(path), limit)
+            if b"\0" in start and not is_readable(start):
                 raise binary(str(path))
             return start + file.read()
     except OSError as error:
@@ -87,59 +54,58 @@ def read_bytes(data: bytes, name: str, *, media_type: str | None = None, limit: 
 
     :raises UnreadableDocument: as for `read_document`.
     """
-    if len(data) > limit:
-        raise _too_large(name, len(data), limit)
-    kind = _format(data, name, media_type)
-    if kind == "pdf":
-        from atlas_mcp.text.readers.pdf import read_pdf
+    _check_size(len(data), data[:SNIFFED], name, limit)
+    if not data:
+        raise UnreadableDocument(f"{name} is empty.", remedy="Give a document that holds text.")
+    kind = kind_of(data, name, media_type)
+    if kind in ("markdown", "text", "code"):
+        return _read_text(data, name, kind, may_be_chat(name, media_type))
+    return _read_special(data, name, kind)
 
-        return read_pdf(data, name)
-    if kind == "html":
-        from atlas_mcp.text.readers.html import read_html
 
-        return read_html(data, name)
-    if kind == "table":
-        from atlas_mcp.text.readers.table import read_table
-
-        return read_table(data, name, MEDIA_TYPES[kind])
-    if _may_be_chat(name, media_type):
-        from atlas_mcp.text.readers.chat import read_chat
-        from atlas_mcp.text.readers.document import decoded
-
-        if chat := read_chat(decoded(data, name), name):
-            return chat
+def _read_text(data: bytes, name: str, kind: Kind, chat: bool) -> Document:
     from atlas_mcp.text.readers.plain import read_plain
 
-    return read_plain(data, name, MEDIA_TYPES[kind])
+    if chat:
+        from atlas_mcp.text.readers.chat import read_chat
+
+        if found := read_chat(decoded(data, name), name):
+            return found
+    types = {"markdown": "text/markdown", "code": SOURCE_CODE}
+    return read_plain(data, name, types.get(kind, "text/plain"))
 
 
-def _format(data: bytes, name: str, media_type: str | None) -> Format:
-    given = (media_type or "").partition(";")[0].strip().lower()
-    for kind, known in MEDIA_TYPES.items():
-        # Servers call Markdown and code "text/plain" too: then the name knows better.
-        if given == known and given != "text/plain":
-            return kind
-    if given in TABLE_TYPES:
-        return "table"
-    start = data[:512].lstrip().lower()
-    if start.startswith(b"%pdf-"):
-        return "pdf"
-    by_name = FORMATS.get(PurePath(name).suffix.lower())
-    if by_name is not None:
-        return by_name
-    return "html" if start.startswith((b"<!doctype html", b"<html")) else "text"
+def _read_special(data: bytes, name: str, kind: Kind) -> Document:
+    match kind:
+        case "pdf":
+            from atlas_mcp.text.readers.pdf import read_pdf as read
+        case "html":
+            from atlas_mcp.text.readers.html import read_html as read
+        case "word":
+            from atlas_mcp.text.readers.word import read_word as read
+        case "slides":
+            from atlas_mcp.text.readers.slides import read_slides as read
+        case "opendocument":
+            from atlas_mcp.text.readers.open_text import read_open_text as read
+        case "ebook":
+            from atlas_mcp.text.readers.ebook import read_ebook as read
+        case "mail":
+            from atlas_mcp.text.readers.mail import read_mail as read
+        case "mbox":
+            from atlas_mcp.text.readers.mail import read_mbox as read
+        case _:
+            from atlas_mcp.text.readers.table import read_table
+
+            return read_table(data, name, TABLE)
+    return read(data, name)
 
 
-def _may_be_chat(name: str, media_type: str | None) -> bool:
-    return media_type is None and PurePath(name).suffix.lower() in CHAT_SUFFIXES
-
-
-def _is_table(name: str) -> bool:
-    return FORMATS.get(PurePath(name).suffix.lower()) == "table"
-
-
-def _too_large(name: str, size: int, limit: int) -> UnreadableDocument:
-    return UnreadableDocument(
-        f"{name} has {size / 1e6:.1f} MB; at most {limit / 1e6:.0f} MB are read.",
-        remedy="Split it, or give the part that matters.",
-    )
+def _check_size(size: int, start: bytes, name: str, limit: int) -> None:
+    if size <= limit:
+        return
+    most = limit * ARCHIVES if is_archive(start, name) else limit
+    if size > most:
+        raise UnreadableDocument(
+            f"{name} has {size / 1e6:,.1f} MB; at most {most / 1e6:,.0f} MB are read.",
+            remedy="Split it into smaller files, or give the part that matters.",
+        )

@@ -11,14 +11,29 @@ from atlas_mcp.text.readers.document import Document, Said
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Message", "told"]
+__all__ = ["Message", "line", "sound", "told", "written"]
 
-MONTHS = "January February March April May June July August September October November December".split()
+MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
+EARLIEST, LATEST = 1900, 9998
+"""Years that a message can be of; in these every zone's time can be told in every other's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message: who said what, when (ISO 8601), in which session (a thread, a subject), if that is said."""
+    """One message: who said what; if known when (ISO 8601) and in which session (a thread, a subject)."""
 
     by: str
     text: str
@@ -50,6 +65,21 @@ def told(messages: Iterable[Message], title: str, media_type: str) -> Document:
         parts.append(f"\n{shown}\n")
         length += len(parts[-1])
     return Document("".join(parts), title, media_type, messages=tuple(said))
+
+
+def written(at: datetime) -> str | None:
+    """A time of a message in ISO 8601; None where it cannot be one."""
+    return at.isoformat(timespec="seconds") if EARLIEST <= at.year <= LATEST else None
+
+
+def line(text: str) -> str:
+    """The text in one line."""
+    return " ".join(sound(text).split())
+
+
+def sound(text: str) -> str:
+    """The text without what cannot be stored: halves of characters, and nulls."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def _day(at: str | None) -> str:

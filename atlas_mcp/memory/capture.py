@@ -1,0 +1,334 @@
+"""From a run that ended to what is remembered of it: candidates, scored by their evidence, 4.0 and above kept.
+
+Nothing scores itself. How a score is put together stands in `scoring`; what is refused whatever its score, in
+`refusing`. What is not kept is given back with its score and the reason. Works without a model and without an
+embedder; with them it finds more, by the same rules.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from atlas_mcp.errors import BudgetSpent, InvalidInput, InvalidOutput, ProviderError
+from atlas_mcp.learning import KEEP, Learning, LearningKind
+from atlas_mcp.memory import proposing, scoring
+from atlas_mcp.memory.candidates import (
+    Candidate,
+    earlier_wishes,
+    facts,
+    outcome,
+    preferences,
+    procedure,
+)
+from atlas_mcp.memory.neighbours import Neighbours, Nearby
+from atlas_mcp.memory.record import Filters
+from atlas_mcp.memory.refusing import dangling, empty, orders, secret
+from atlas_mcp.memory.settling import settle
+from atlas_mcp.memory.supporting import Carried, carried, standing
+from atlas_mcp.memory.told import Course, RunTold, course_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from atlas_mcp.memory.memory import Memory
+    from atlas_mcp.memory.record import Added, Stored
+    from atlas_mcp.memory.scope import Scope
+
+    Propose: TypeAlias = Callable[[str, Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
+
+__all__ = ["Captured", "Dropped", "RunTold", "capture"]
+
+MOST_OUTCOMES = 1_000
+"""Earlier outcomes that are looked through for wishes asked for again and again."""
+
+MOST_FACTS = 60
+"""Statements of one output that are looked at; the first are those that it thought the most of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """What was not kept: why, in one word to count by and in a sentence.
+
+    `cause` is one of `unsupported`, `dangling`, `empty`, `orders`, `secret`, `known`, `contradicted`,
+    `unearned`, `weak`.
+    """
+
+    learning: Learning
+    score: float
+    reason: str
+    cause: str
+
+
+@dataclass(slots=True)
+class Captured:
+    """What was kept, with what became of it in the record, and what was dropped, with the reason.
+
+    `strengthened` are ids of memories that said the same already and got this run's evidence; `open` tells of
+    contradictions that could not be decided, so that both stay; `proposals` says what became of asking a model.
+    """
+
+    kept: list[tuple[Learning, Added]] = field(default_factory=list["tuple[Learning, Added]"])
+    dropped: list[Dropped] = field(default_factory=list[Dropped])
+    strengthened: list[str] = field(default_factory=list[str])
+    open: list[str] = field(default_factory=list[str])
+    proposals: str = ""
+
+    @property
+    def closed(self) -> list[str]:
+        """Ids of the memories that what was kept contradicts, and that hold no longer."""
+        return [each for _, added in self.kept for each in added.closed]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many were dropped, by cause."""
+        return dict(Counter(each.cause for each in self.dropped))
+
+
+@dataclass(slots=True)
+class _Weighed:
+    """A candidate on its way: its score, what it closes, and why it goes, if it does."""
+
+    candidate: Candidate
+    score: float = 0.0
+    points: str = ""
+    closes: list[str] = field(default_factory=list[str])
+    same: Stored | None = None
+    cause: str = ""
+    reason: str = ""
+
+    def drop(self, cause: str, reason: str) -> None:
+        """Let it go; the first reason counts."""
+        if not self.cause:
+            self.cause, self.reason = cause, reason
+
+
+async def capture(told: RunTold, memory: Memory, scope: Scope, *, propose: Propose | None = None) -> Captured:
+    """Remember of a run what its evidence is worth; the same run again changes nothing.
+
+    `propose`, given a text and a JSON Schema, lets a model answer; where it cannot, the run is told without it.
+    A team's procedures are for that team, everything else is for all teams of the scope.
+
+    :raises IncompatibleStore: the stored vectors were made by another embedding model.
+    """
+    return await _Capture(told, memory, scope).done(propose)
+
+
+class _Capture:
+    """The capture of one run."""
+
+    def __init__(self, told: RunTold, memory: Memory, scope: Scope) -> None:
+        self._told = told
+        self._memory = memory
+        self._scope = scope
+        self._course: Course = course_of(told.events)
+        self._captured = Captured()
+
+    async def done(self, propose: Propose | None) -> Captured:
+        weighed = [_Weighed(each) for each in await self._candidates(propose)]
+        for each in weighed:
+            self._refuse(each)
+        open_ones = [each for each in weighed if not each.cause]
+        near = Neighbours(self._memory, self._scope)
+        await near.look_up([each.candidate for each in open_ones])
+        for each in open_ones:
+            await self._weigh(each, near)
+        self._among_themselves(open_ones, near)
+        self._gate(weighed)
+        await self._write(weighed)
+        return self._captured
+
+    async def _candidates(self, propose: Propose | None) -> list[Candidate]:
+        told, course = self._told, self._course
+        before = await self._memory.record.listing(
+            self._scope, Filters(kinds=frozenset({LearningKind.OUTCOME}), closed=True), most=MOST_OUTCOMES
+        )
+        earlier = earlier_wishes([each.evidence for each in before if each.run_id != told.run_id])
+        own = procedure(told, course)
+        proposals = await self._proposed(propose)
+        phrased = [each for each in proposals if each.kind is LearningKind.PROCEDURE]
+        worded = [each for each in phrased if not proposing.phrased_wrongly(each, told, course)]
+        if own and worded:  # the same in better words; what else it says of itself, the run knows better
+            own = replace(own, text=worded[0].text, by="model")
+        return [
+            *facts(told)[:MOST_FACTS],
+            *(each for each in proposals if each.kind is LearningKind.FACT),
+            *preferences(told, course, earlier),
+            *([own] if own else []),
+            *(each for each in phrased if each not in worded[:1]),
+            outcome(told, course),
+        ]
+
+    async def _proposed(self, propose: Propose | None) -> list[Candidate]:
+        if propose is None:
+            return []
+        try:
+            answer = await propose(proposing.asked(self._told, self._course), proposing.SCHEMA)
+        except (ProviderError, InvalidOutput, BudgetSpent) as error:
+            self._captured.proposals = f"no model proposed anything: {error}"
+            return []
+        found = proposing.proposed(answer, self._told)
+        self._captured.proposals = f"a model proposed {len(found)}"
+        return found
+
+    def _refuse(self, each: _Weighed) -> None:
+        """Let go what is not kept whatever its score."""
+        candidate, told = each.candidate, self._told
+        if said := secret(candidate.text):
+            each.drop("secret", said)
+        # A person may give orders for later, but not order what they are told to be undone.
+        if said := orders(candidate.text) if candidate.by != "person" else _undoing(candidate.text):
+            each.drop("orders", said)
+        if said := scoring.unearned(told, candidate.kind):
+            each.drop("unearned", said)
+        if candidate.kind is LearningKind.FACT:
+            if said := dangling(candidate.text):
+                each.drop("dangling", said)
+            if said := empty(candidate.text):
+                each.drop("empty", said)
+            if not candidate.evidence:
+                each.drop("unsupported", "it has no evidence: it cites no finding of the run")
+        if candidate.kind is LearningKind.PROCEDURE and candidate.by == "model":
+            if said := proposing.phrased_wrongly(candidate, told, self._course):
+                each.drop("unsupported", said)
+            elif not candidate.evidence:
+                each.drop("known", "the run's way is told already")
+
+    async def _weigh(self, each: _Weighed, near: Neighbours) -> None:
+        candidate, told = each.candidate, self._told
+        around = near.of(candidate)
+        each.same = near.same(candidate, around)
+        likeness = max((one.likeness for one in around if one.stored.kind is candidate.kind), default=0.0)
+        match candidate.kind:
+            case LearningKind.FACT:
+                support = await self._carried(candidate, near)
+                if support.reason:
+                    each.drop("unsupported", support.reason)
+                    return
+                score = scoring.of_fact(told, candidate, support, likeness, against=False)
+            case LearningKind.PROCEDURE:
+                score = scoring.of_procedure(told, self._course, 0.0)
+            case LearningKind.OUTCOME:
+                score = scoring.of_outcome(told, candidate, self._course, 0.0)
+            case LearningKind.PREFERENCE:
+                score = scoring.of_preference(candidate, 0.0)
+        each.score, each.points = score.total, score.told()
+        if each.same is None:
+            self._settle(each, around, near)
+
+    async def _carried(self, candidate: Candidate, near: Neighbours) -> Carried:
+        snapshots: dict[str, str] = {}
+        for sha256 in {one.sha256 for one in candidate.cited}:
+            try:
+                snapshots[sha256] = await self._memory.snapshot(sha256)
+            except InvalidInput:  # it is gone, or was changed: what it said cannot be looked up
+                continue
+        return carried(candidate.text, standing(candidate.cited, snapshots), await near.to_quotes(candidate))
+
+    def _settle(self, each: _Weighed, around: Sequence[Nearby], near: Neighbours) -> None:
+        """Hold a candidate against what is stored: it closes it, goes itself, or both stay."""
+        candidate = each.candidate
+        for one in around:
+            if one.stored.kind is not candidate.kind:
+                continue
+            if near.replaces(candidate, one.stored):
+                each.closes.append(one.stored.id)
+                continue
+            found = near.conflict(candidate, one.stored)
+            if found is None:
+                continue
+            settled = settle(candidate, each.score, found, one.stored)
+            said = f"{one.stored.id} ({one.stored.text[:120]!r}): {found.reason}; {settled.why}"
+            if settled.holds == "new":
+                each.closes.append(one.stored.id)
+                each.candidate = replace(candidate, valid_from=found.since or candidate.valid_from)
+            elif settled.holds == "old":
+                each.drop("contradicted", f"it contradicts {said}")
+            else:
+                each.score = max(each.score + scoring.AGAINST, 0.0)
+                each.points += f", contradiction {scoring.AGAINST:+.2f}"
+                self._captured.open.append(f"{candidate.text[:120]!r} contradicts {said}; both stay")
+
+    def _among_themselves(self, weighed: Sequence[_Weighed], near: Neighbours) -> None:
+        """Let one stand for all of a run that say the same; two that contradict each other weaken each other."""
+        ordered = sorted(weighed, key=lambda each: -each.score)
+        for at, each in enumerate(ordered):
+            for better in ordered[:at]:
+                if better.cause or each.cause or better.candidate.kind is not each.candidate.kind:
+                    continue
+                if near.alike(each.candidate, better.candidate):
+                    each.drop("known", f"the run says it better: {better.candidate.text[:120]!r}")
+                elif each.candidate.kind is LearningKind.FACT and (
+                    found := near.against(each.candidate, better.candidate)
+                ):
+                    for one in (each, better):
+                        one.score = max(one.score + scoring.AGAINST, 0.0)
+                        one.points += (
+                            f", contradiction within the run ({found.reason}) {scoring.AGAINST:+.2f}"
+                        )
+
+    def _gate(self, weighed: Sequence[_Weighed]) -> None:
+        for each in weighed:
+            if not each.cause and each.score < KEEP:
+                each.drop("weak", f"its evidence is worth {each.score:.2f} of {KEEP}: {each.points}")
+            if not each.cause and each.same is not None:
+                each.drop("known", f"{each.same.id} says it already: {each.same.text[:120]!r}")
+                self._captured.strengthened.append(each.same.id)
+            if each.cause:
+                dropped = Dropped(self._learning(each), each.score, each.reason, each.cause)
+                self._captured.dropped.append(_without_secret(dropped))
+
+    async def _write(self, weighed: Sequence[_Weighed]) -> None:
+        kept = [each for each in weighed if not each.cause]
+        learnings = [self._learning(each) for each in kept]
+        closes = {at: each.closes for at, each in enumerate(kept) if each.closes}
+        added = await self._memory.remember(learnings, scope=self._scope, closes=closes)
+        self._captured.kept = list(zip(learnings, added, strict=True))
+        stronger = [_again(each) for each in weighed if each.cause == "known" and each.same is not None]
+        if stronger:
+            await self._memory.remember(stronger, scope=self._scope)
+
+    def _learning(self, each: _Weighed) -> Learning:
+        candidate = each.candidate
+        team = self._told.team if candidate.kind is LearningKind.PROCEDURE else None
+        return Learning(
+            candidate.kind, candidate.text, candidate.evidence, each.score, run_id=self._told.run_id,
+            team=team if self._scope.team in (None, team) else None,
+            valid_from=_moment(candidate.valid_from), origin="run",
+        )  # fmt: skip
+
+
+def _again(each: _Weighed) -> Learning:
+    """What is stored, with the evidence of this run: the record adds it to what it has."""
+    same = each.same
+    assert same is not None  # noqa: S101 - asked for by the caller
+    return Learning(
+        same.kind, same.text, each.candidate.evidence, each.score, team=same.team,
+        shared=same.owner.startswith("project:"),
+    )  # fmt: skip
+
+
+def _undoing(text: str) -> str:
+    """Why a person's sentence is no preference: it would undo what agents are told."""
+    said = orders(text)
+    return (
+        said
+        if any(word in said.casefold() for word in ("instruction", "prompt", "guideline", "mode"))
+        else ""
+    )
+
+
+def _without_secret(dropped: Dropped) -> Dropped:
+    """What held a secret, without its text: a reason may be shown and written down."""
+    if dropped.cause != "secret":
+        return dropped
+    learning = replace(dropped.learning, text="[left out: it holds a secret]", evidence=())
+    return replace(dropped, learning=learning)
+
+
+def _moment(said: str) -> str | None:
+    """An ISO date as precise as it was said, as a whole date; None for none."""
+    if not said[:4].isdigit() or len(said) not in (4, 7, 10):
+        return None
+    return f"{said}-01-01"[:10] if len(said) == 4 else f"{said}-01"[:10]  # noqa: PLR2004 - a year alone

@@ -1,0 +1,65 @@
+"""What became of memories: what a new one is close to, and what was forgotten, as JSON and in words.
+
+This module knows no protocol.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from atlas_mcp.observe.sentences import counted
+from atlas_mcp.surface.memory_text import in_code, numbered
+
+if TYPE_CHECKING:
+    from atlas_mcp.memory.lifecycle import Receipt
+    from atlas_mcp.memory.relatives import Relative
+
+__all__ = ["receipt_json", "receipt_text", "relative_json"]
+
+
+def relative_json(relative: Relative) -> dict[str, Any]:
+    """A memory that says the same or the opposite, as JSON."""
+    return {
+        "id": relative.stored.id,
+        "how": relative.how,
+        "reason": relative.reason,
+        "text": relative.stored.text,
+    }
+
+
+def receipt_json(receipt: Receipt, *, dry_run: bool) -> dict[str, Any]:
+    """What was forgotten, or would be, as JSON."""
+    went = [*receipt.memories, *(receipt.derived if receipt.derived_forgotten else ())]
+    told: dict[str, Any] = {
+        "forgotten": [] if dry_run else went, "derived": list(receipt.derived),
+        "derived_forgotten": receipt.derived_forgotten and not dry_run, "indexes": dict(receipt.indexes),
+        "unknown": list(receipt.unknown), "dry_run": dry_run,
+    }  # fmt: skip
+    if dry_run:
+        told["would_go"] = went
+    if receipt.document:
+        told["document"] = receipt.document
+    return told
+
+
+def receipt_text(receipt: Receipt, *, dry_run: bool) -> str:
+    """What was forgotten, or would be, in lines that a person reads."""
+    verb = "would go" if dry_run else "forgotten"
+    lines: list[str] = []
+    if receipt.document:
+        lines.append(f"The document {in_code(receipt.document)} {verb}, with what was kept of its text.")
+    if receipt.memories:
+        lines.append(f"{numbered(len(receipt.memories))} {verb}: {', '.join(receipt.memories)}.")
+    if receipt.derived:
+        named = f"{counted(len(receipt.derived), 'learning')} that rest on it: {', '.join(receipt.derived)}"
+        lines.append(
+            f"{named}; {verb} too." if receipt.derived_forgotten
+            else f"{named}; still there. Say derived to forget them too."
+        )  # fmt: skip
+    lines += [
+        f"{name}: {'gone there too' if state == 'done' else 'is down; it hears of it when it is back'}."
+        for name, state in receipt.indexes.items()
+    ]
+    if receipt.unknown:
+        lines.append(f"Not there: {', '.join(in_code(each) for each in receipt.unknown)}.")
+    return "\n".join(lines)

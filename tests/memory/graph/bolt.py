@@ -1,0 +1,91 @@
+"""A server that speaks Bolt, in a process of its own: started, killed, and started again by whoever tests."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+__all__ = ["BoltServer", "free_port"]
+
+START_SECONDS = 120.0
+_started: list[subprocess.Popen[bytes]] = []
+"""Those of this process, which may outlive the object that started them."""
+
+HANDSHAKE = bytes.fromhex("6060b017" + "00000405" + "00000000" * 3)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@dataclass(frozen=True)
+class BoltServer:
+    """What it takes to start it, and how to enter; `folder` is its own."""
+
+    command: tuple[str, ...]
+    folder: str
+    port: int
+    username: str
+    password: str
+
+    @property
+    def url(self) -> str:
+        return f"bolt://127.0.0.1:{self.port}"
+
+    @property
+    def _pid(self) -> Path:
+        return Path(self.folder, "server.pid")
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        log = Path(self.folder, "server.log")
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                self.command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=self.folder
+            )
+        _started.append(process)
+        self._pid.write_text(str(process.pid), "utf-8")
+        until = time.monotonic() + START_SECONDS
+        while not self._answers():
+            if process.poll() is not None or time.monotonic() > until:
+                raise SystemExit(f"The server did not start:\n{log.read_text('utf-8', 'replace')[-3_000:]}")
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        """End it as the operating system would."""
+        with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+            pid = int(self._pid.read_text("utf-8"))
+            os.kill(pid, signal.SIGTERM)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)  # of another process than its starter it is no child
+            while self._answers():
+                time.sleep(0.1)
+
+    def tell(self, file: Path) -> None:
+        """Let another process know of it."""
+        file.write_text(json.dumps(asdict(self)), "utf-8")
+
+    @classmethod
+    def told(cls, file: Path) -> BoltServer:
+        """The server that another process wrote of."""
+        said: Any = json.loads(file.read_text("utf-8"))
+        return cls(tuple(said["command"]), said["folder"], said["port"], said["username"], said["password"])
+
+    def _answers(self) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
+                connection.settimeout(5)
+                connection.sendall(HANDSHAKE)
+                return len(connection.recv(4)) == 4
+        except OSError:
+            return False
