@@ -14,10 +14,10 @@ SUITABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 export QUESTION ?= How does ATLAS verify the quotes and claims of a brief, and what happens to a run when its process is killed?
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lowest peers letta bench soak lock clean
+.PHONY: help run test check lowest peers letta neo4j bench soak lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 run: $(MADE)/run ## answer a question about ATLAS from its handbook (QUESTION="…" asks another)
 	@$(BIN)/atlas-mcp run research "$$QUESTION" --documents docs/handbook
@@ -46,6 +46,9 @@ peers: $(MADE)/dev ## run what needs third-party clients and servers (Node.js)
 
 letta: $(MADE)/dev ## run what needs a Letta server, which is installed and started
 	$(MAKE) --no-print-directory -C tests/letta
+
+neo4j: $(MADE)/dev ## run what needs a Neo4j server, which is fetched and started (Java 17 and Maven)
+	$(MAKE) --no-print-directory -C tests/neo4j
 
 # The peers that ATLAS is measured beside are no dependency of its own, and have environments to themselves.
 bench: $(MADE)/dev .cache/bench/made .cache/bench-crewai/made ## measure start-up, and teams and providers beside their peers

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from atlas_mcp.app import Atlas, Run, open_atlas
     from atlas_mcp.errors import AtlasError
     from atlas_mcp.events import Event, Kind
+    from atlas_mcp.memory.person import Note
     from atlas_mcp.messages import Prompt
     from atlas_mcp.orchestration.store import RunRow, RunState
     from atlas_mcp.orchestration.team import Team
@@ -39,6 +40,7 @@ __all__ = [
     "Event",
     "Kind",
     "Limit",
+    "Note",
     "Policy",
     "Prompt",
     "Provider",
@@ -70,6 +72,7 @@ _HOMES = {
     "Event": "atlas_mcp.events",
     "Kind": "atlas_mcp.events",
     "Limit": "atlas_mcp.providers.budget",
+    "Note": "atlas_mcp.memory.person",
     "Policy": "atlas_mcp.providers.terms",
     "Prompt": "atlas_mcp.messages",
     "Provider": "atlas_mcp.providers.provider",

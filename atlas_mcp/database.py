@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from filelock import FileLock, Timeout
 
-from atlas_mcp.errors import IncompatibleStore, InvalidConfiguration
+from atlas_mcp.errors import IncompatibleStore, InvalidConfiguration, StoreFull
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
@@ -27,6 +27,8 @@ T = TypeVar("T")
 
 BUSY_SECONDS = 30.0
 LOCK_SECONDS = 60.0
+PRIMARY = 0xFF
+"""The part of an error code of SQLite that says of which kind it is."""
 
 
 class Database:
@@ -42,8 +44,15 @@ class Database:
 
         What `action` raises rolls the transaction back and is raised here. A cancelled caller leaves at once;
         the transaction is finished all the same, never by halves.
+
+        :raises StoreFull: the disk is full or fails; nothing of this transaction was written.
         """
-        return await asyncio.shield(self._writer.submit(action, "BEGIN IMMEDIATE"))
+        try:
+            return await asyncio.shield(self._writer.submit(action, "BEGIN IMMEDIATE"))
+        except sqlite3.OperationalError as error:
+            if (full := _full(self.path, error)) is None:
+                raise
+            raise full from error
 
     async def read(self, action: Callable[[sqlite3.Connection], T]) -> T:
         """Run `action` on one consistent snapshot that holds every write committed before the call."""
@@ -109,6 +118,7 @@ async def open_database(path: Path, migrations: Sequence[str]) -> AsyncGenerator
 
     :raises IncompatibleStore: the file was written by a newer version, or is no SQLite database.
     :raises InvalidConfiguration: the file may not be written where it is.
+    :raises StoreFull: the disk is full, so that it cannot be made or brought up to date.
     """
     database = Database(path)
     try:
@@ -146,14 +156,31 @@ def _prepared(path: Path, migrations: Sequence[str]) -> sqlite3.Connection:
             f"{path} cannot be opened for writing: {error.strerror or error}.",
             remedy="Set ATLAS_HOME to a folder that you may write.",
         ) from error
-    except sqlite3.OperationalError:
-        raise
+    except sqlite3.OperationalError as error:
+        if getattr(error, "sqlite_errorcode", 0) & PRIMARY == sqlite3.SQLITE_READONLY:
+            raise InvalidConfiguration(
+                f"{path} cannot be opened for writing: {error}.",
+                remedy="Set ATLAS_HOME to a folder that you may write.",
+            ) from error
+        if (full := _full(path, error)) is None:
+            raise
+        raise full from error
     except sqlite3.DatabaseError as error:
         raise IncompatibleStore(
             f"{path} cannot be read as a database: {error}.",
             remedy="Restore it from a backup, or move it away and start again with an empty one.",
         ) from error
     return connection
+
+
+def _full(path: Path, error: sqlite3.OperationalError) -> StoreFull | None:
+    """What SQLite says where the disk does not take more, as an error of ours; None where it says another."""
+    if getattr(error, "sqlite_errorcode", 0) & PRIMARY not in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+        return None
+    return StoreFull(
+        f"{path} could not be written: {error}. Nothing that was stored before is lost.",
+        remedy=f"Make room on the disk that holds {path.parent}, or set ATLAS_HOME to another folder.",
+    )
 
 
 def _connected(path: Path, *, read_only: bool) -> sqlite3.Connection:

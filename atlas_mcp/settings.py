@@ -193,17 +193,15 @@ class MemorySettings(_Table):
     embeddings: bool = True
     """Use sentence embeddings where their weights are installed."""
     chroma: str = ""
-    """Where Chroma indexes the vectors of memories: `embedded`, in the data folder, or a server's address.
-
-    An address is such as http://127.0.0.1:8000; empty is nowhere. A token comes from
-    CHROMA_CLIENT_AUTH_CREDENTIALS.
-    """
+    """Chroma for vectors of memories: `embedded`, or a server's address such as http://127.0.0.1:8000."""
     chroma_from: int = Field(default=20_000, ge=0)
     """From how many memories of a scope on Chroma is asked; below that exact vectors are as fast."""
     recall: bool = True
     """Give runs what is remembered of earlier ones; a team may do without."""
     learn: bool = True
     """Keep what runs learn; a team may do without."""
+    propose: bool = False
+    """Let a model put what a run learned into words, by one more call; the same evidence decides."""
     project: str = ""
     """The project whose members share memories; empty is none."""
     neo4j: str = ""

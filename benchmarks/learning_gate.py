@@ -178,12 +178,16 @@ def _run(each: Planted, data: Mapping[str, Any], run_id: str) -> RunTold:
         output["findings"] = [_finding(quote)] if given.get("cites", True) else []
         output["claims"] = [{"text": given["text"], "finding_ids": ["f1"] if output["findings"] else []}]
     if "findings" in given:
-        output["findings"] = [_finding("Orchard encrypts pages with AES-256 in XTS mode.")] * sum(given["findings"])
+        output["findings"] = [_finding("Orchard encrypts pages with AES-256 in XTS mode.")] * sum(
+            given["findings"]
+        )
         output["findings"] = [{**one, "id": f"f{n}"} for n, one in enumerate(output["findings"], 1)]
         output["measures"] = {"score": 4.8 if sum(given["findings"]) else None}
         rating = {key: given[key] for key in ("overall", "gate") if key in given} or None
     field_name = given.get("field", "question")
-    asked = {"question": question} | ({field_name: given["said"]} if given.get("said") and not given.get("answered") else {})
+    asked = {"question": question} | (
+        {field_name: given["said"]} if given.get("said") and not given.get("answered") else {}
+    )
     return RunTold(
         run_id, "research", question, asked, output, _events(run_id, given, question), rating,
         given.get("partial", False), AT,
@@ -195,7 +199,13 @@ def _of(source: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _finding(quote: str) -> dict[str, Any]:
-    return {"id": "f1", "quote": quote, "source_id": "s1", "location": {"start": 0, "end": 1}, "worker": "documents"}
+    return {
+        "id": "f1",
+        "quote": quote,
+        "source_id": "s1",
+        "location": {"start": 0, "end": 1},
+        "worker": "documents",
+    }
 
 
 def _events(run_id: str, given: Mapping[str, Any], question: str) -> list[Event]:
@@ -208,7 +218,9 @@ def _events(run_id: str, given: Mapping[str, Any], question: str) -> list[Event]
     happened(Kind.RUN_STARTED, "", team="research", provider="scripted", language_model=True)
     found = given.get("findings", [2])
     goals = [f"{question} Part {number}: what the reports say" for number in range(1, len(found) + 1)]
-    plan = [{"id": f"a{n}", "worker": "documents", "goal": goal, "after": []} for n, goal in enumerate(goals, 1)]
+    plan = [
+        {"id": f"a{n}", "worker": "documents", "goal": goal, "after": []} for n, goal in enumerate(goals, 1)
+    ]
     happened(Kind.PLAN_MADE, "plan/1", round=1, assignments=plan, reason=None)
     if "edited" in given:
         wanted = [*plan, {"id": "a9", "worker": "documents", "goal": given["edited"], "after": []}]
@@ -230,7 +242,9 @@ def _events(run_id: str, given: Mapping[str, Any], question: str) -> list[Event]
             dropped=0, seconds=3.0,
         )  # fmt: skip
     for number in range(1, given.get("revisions", 0) + 1):
-        happened(Kind.REVISION_STARTED, f"revise/{number}", revision=number, score=3.0, minimum=3.5, reasons=[])
+        happened(
+            Kind.REVISION_STARTED, f"revise/{number}", revision=number, score=3.0, minimum=3.5, reasons=[]
+        )
     happened(Kind.RUN_FINISHED, "", state="done", partial=given.get("partial", False), seconds=41.0, usage={})
     return made
 
@@ -241,7 +255,10 @@ def table(told: Sequence[Told]) -> str:
     for name, half in (("tuned", False), ("held", True)):
         mine = [each for each in told if each.planted.held is half]
         good = [each for each in mine if each.planted.good]
-        kept, wrong = sum(each.kept for each in good), sum(each.kept for each in mine if not each.planted.good)
+        kept, wrong = (
+            sum(each.kept for each in good),
+            sum(each.kept for each in mine if not each.planted.good),
+        )
         closes = [each for each in mine if each.kept and (each.closed or each.wished)]
         right = sum(each.closed == each.wished for each in closes)
         lines.append(
@@ -251,8 +268,13 @@ def table(told: Sequence[Told]) -> str:
     lines.append("\nkept of each kind, tuned and held")
     kinds = dict.fromkeys(each.planted.what for each in told)
     for what in kinds:
-        halves = [[each for each in told if each.planted.what == what and each.planted.held is half] for half in (False, True)]
-        lines.append(f"  {what:16} " + "   ".join(f"{sum(e.kept for e in half):2} of {len(half):2}" for half in halves))
+        halves = [
+            [each for each in told if each.planted.what == what and each.planted.held is half]
+            for half in (False, True)
+        ]
+        lines.append(
+            f"  {what:16} " + "   ".join(f"{sum(e.kept for e in half):2} of {len(half):2}" for half in halves)
+        )
     return "\n".join(lines)
 
 

@@ -198,8 +198,8 @@ def public_methods(owner: ast.AST) -> Iterator[Function]:
 
 
 PUBLIC = (
-    "Atlas AtlasError Budget Event Kind Limit Policy Prompt Provider ProviderGroup ProviderInfo Registry Run "
-    "RunRow RunState Script ScriptedProvider Settings Stream Team Terms chunks complete configured_vendors "
+    "Atlas AtlasError Budget Event Kind Limit Note Policy Prompt Provider ProviderGroup ProviderInfo Registry "
+    "Run RunRow RunState Script ScriptedProvider Settings Stream Team Terms chunks complete configured_vendors "
     "errors events messages open_atlas"
 ).split()
 

@@ -77,7 +77,7 @@ def as_told(default: object) -> str:
     match default:
         case bool():
             return str(default).lower()
-        case None:
+        case None | "":
             return "none"
         case tuple():
             return ", ".join(map(str, cast("tuple[object, ...]", default))) or "empty"

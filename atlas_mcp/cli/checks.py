@@ -34,6 +34,7 @@ REACH_SECONDS = 3.0
 async def examine(settings: Settings) -> list[Check]:
     """Every check, in the order in which a person would mend things."""
     from atlas_mcp.cli.agent_checks import agent_checks
+    from atlas_mcp.cli.memory_checks import memory_checks
     from atlas_mcp.cli.provider_checks import budget_checks, provider_checks
     from atlas_mcp.providers.keeping.accounts import models_of
 
@@ -41,7 +42,7 @@ async def examine(settings: Settings) -> list[Check]:
     models = await asyncio.to_thread(models_of, settings)
     checks += [*_models(settings, models), *await provider_checks(settings, models)]
     checks += await asyncio.to_thread(lambda: list(budget_checks(settings)))
-    checks += [*await agent_checks(settings), await _embeddings(settings), await _http(settings)]
+    checks += [*await agent_checks(settings), *await memory_checks(settings), await _http(settings)]
     return [*checks, *_roots(settings), _log(settings)]
 
 
@@ -145,22 +146,6 @@ def _models(settings: Settings, models: Models) -> Iterable[Check]:
         file = models_file(settings)
         says = str(file) if file.is_file() else f"as shipped; {file} would hold what you know better"
         yield Check("Models", "ok", says)
-
-
-async def _embeddings(settings: Settings) -> Check:
-    from atlas_mcp.text.weights import verify_weights, weights_path
-
-    if not settings.memory.embeddings:
-        return Check("Embeddings", "hint", "switched off by [memory] embeddings; words alone find documents")
-    path = weights_path(settings.home)
-    if path is None:
-        says = "the weights are not installed; documents are found by words, not yet by meaning"
-        return Check("Embeddings", "hint", says, "atlas-mcp setup embeddings")
-    try:
-        await asyncio.to_thread(verify_weights, path, settings.home)
-    except AtlasError as error:
-        return Check("Embeddings", "broken", error.message, error.remedy)
-    return Check("Embeddings", "ok", f"all-MiniLM-L6-v2 at {path}")
 
 
 def _roots(settings: Settings) -> Iterable[Check]:

@@ -51,8 +51,9 @@ def ingest(
     - chat: exports of Slack (.json) and WhatsApp (.txt); or .jsonl, a message a line, as in
     {"at": "2023-05-08T13:56", "by": "Caroline", "text": "Hello.", "session": 1}
 
-    A file may have 20 MB; mail, Word, PowerPoint, OpenDocument and books 200 MB. What cannot be read is named
-    with the reason, and does not hold up the rest.
+    A file may have 20 MB; mail, Word, PowerPoint, OpenDocument and books 200 MB.
+
+    What cannot be read is named with the reason, and does not hold up the rest.
     """
     perform(_ingest(paths, as_json=as_json))
 
@@ -71,12 +72,23 @@ async def _ingest(paths: Sequence[str], *, as_json: bool) -> Exit:
     return Exit.DONE if done.document_ids else Exit.FAILED
 
 
+def _where(uri: str) -> str:
+    """A document as people call it: a file by its path."""
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname
+
+    return url2pathname(urlsplit(uri).path) if uri.startswith("file:") else uri
+
+
 def _tell(done: Ingested, kept: int, seconds: float) -> None:
     from rich.text import Text
 
     console = stdout()
     for uri, reason in done.skipped[:MOST_NAMED]:
-        console.print(Text.assemble(("skipped ", "yellow"), uri, (f"  {reason}", "dim")), soft_wrap=True)
+        where = _where(uri)
+        # Most reasons begin with the file they speak of.
+        told = (reason,) if reason.startswith(where) else (where, (f"  {reason}", "dim"))
+        console.print(Text.assemble(("skipped ", "yellow"), *told), soft_wrap=True)
     if (more := len(done.skipped) - MOST_NAMED) > 0:
         console.print(Text.assemble(("skipped ", "yellow"), f"{more:,} more; --json names them all"))
     counts = {name: len(getattr(done, name)) for name in CHANGES}

@@ -8,6 +8,7 @@ import typer
 
 from atlas_mcp.cli.doctor import doctor
 from atlas_mcp.cli.ingest import ingest
+from atlas_mcp.cli.memory import memory
 from atlas_mcp.cli.providers import providers
 from atlas_mcp.cli.run import run
 from atlas_mcp.cli.runs import runs
@@ -31,6 +32,7 @@ program.add_typer(runs, name="runs")
 program.add_typer(teams, name="teams")
 program.add_typer(providers, name="providers")
 program.command("ingest")(ingest)
+program.add_typer(memory, name="memory")
 program.add_typer(setup, name="setup")
 program.command("doctor")(doctor)
 

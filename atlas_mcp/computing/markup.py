@@ -28,6 +28,7 @@ _DAMAGE = (
     NotImplementedError,
     OSError,
     EOFError,
+    LookupError,  # an encoding that nobody knows
     RuntimeError,
     ValueError,
     lzma.LZMAError,

@@ -12,6 +12,7 @@ AtlasError
 ├── InvalidConfiguration      a file of settings, a team folder or a card is wrong
 ├── MissingExtra              an optional dependency is not installed
 ├── IncompatibleStore         a database, or the vectors in it, do not fit this version or model
+├── StoreFull                 a database cannot grow: the disk is full, or fails
 ├── IndexUnavailable          an index derived from the record is down, damaged, or not ours
 ├── InvalidOutput             a model's answer does not fit its schema, after repairs
 ├── RunError
@@ -55,6 +56,7 @@ from atlas_mcp.errors.general import (
     ProviderChanged,
     RunError,
     RuntimeUnavailable,
+    StoreFull,
     TeamChanged,
     ToolFailed,
     TurnLost,
@@ -121,6 +123,7 @@ __all__ = [
     "RuntimeUnavailable",
     "ServerFailed",
     "Stalled",
+    "StoreFull",
     "StreamBroken",
     "TeamChanged",
     "ToolFailed",

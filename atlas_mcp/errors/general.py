@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from typing import Any, ClassVar
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "ProviderChanged",
     "RunError",
     "RuntimeUnavailable",
+    "StoreFull",
     "TeamChanged",
     "ToolFailed",
     "TurnLost",
@@ -125,6 +127,15 @@ class IncompatibleStore(AtlasError):
     """Stored data does not fit this version of ATLAS or the embedding model in use."""
 
     code = "incompatible_store"
+
+
+class StoreFull(AtlasError, sqlite3.OperationalError):
+    """A database could not grow: the disk is full, or fails. What was stored before is there.
+
+    It is an error of SQLite as well: whoever goes on where a database fails goes on here.
+    """
+
+    code = "store_full"
 
 
 class InvalidOutput(AtlasError):

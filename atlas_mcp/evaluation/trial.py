@@ -61,8 +61,7 @@ async def _tried(team: Team, case: Case, home: Path) -> tuple[str, ...]:
     provider = ExtractiveProvider() if case.script is None else ScriptedProvider(case.script)
     try:
         async with open_atlas(settings, roots=[team.folder], provider=provider) as atlas:
-            # What one case leaves behind is no part of another.
-            run = await atlas.start(team.name, documents=case.documents, memory=False, **case.input)
+            run = await atlas.start(team.name, documents=case.documents, **case.input)
             await run.envelope(wait_seconds=LONGEST_SECONDS)
             while asked := await atlas.questions(run.id):
                 # Nobody is there to be asked: a plan is approved, and what cannot go on is given up.

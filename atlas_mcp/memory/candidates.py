@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from atlas_mcp.memory.told import Course, Done, RunTold
 
 __all__ = [
-    "WISHES", "Candidate", "Cited", "account", "citations", "earlier_wishes", "facts", "outcome", "preferences",
-    "procedure",
+    "WISHES", "Candidate", "Cited", "account", "citations", "earlier_wishes", "facts", "outcome",
+    "preferences", "procedure", "unasked",
 ]  # fmt: skip
 
 WISHES = ("format", "length", "tone", "audience", "language", "style")
@@ -38,6 +38,9 @@ MOST_WORDS = 4_000
 
 _MARKS = re.compile(r"\s*\[f\d+(?:\s*,\s*f\d+)*\]")
 _ID = re.compile(r"\bf\d+\b")
+_AFTER_STOP = re.compile(r"""([.!?…]+["'\u201d\u2019)]*)((?:\s*\[f\d+(?:\s*,\s*f\d+)*\])+)""")
+_PARAGRAPH = re.compile(r"\n\s*\n")
+_ITEM = re.compile(r"\A\s*(?:[-*+]|\d+[.)])\s+")
 _UNSUPPORTED = "[unsupported]"
 _PROSE = ("answer", "summary", "document", "final_output")
 _QUOTED = re.compile(
@@ -46,7 +49,8 @@ _QUOTED = re.compile(
 _STANDING = re.compile(
     r"\b(?:from now on|in (?:the )?future|going forward|henceforth|as a rule|every time|each time|by default"
     r"|unless I say otherwise)\b"
-    r"|\b(?:in|for) (?:all|every|each|any)(?: of)? (?:my |our |the |your |future )*(?:reports?|answers?|briefs?"
+    r"|\b(?:in|for) (?:all|every|each|any)(?: of)? (?:my |our |the |your |future )*(?:reports?|answers?"
+    r"|briefs?"
     r"|documents?|texts?|analys[ei]s|memos?|runs?|questions?|tables?|figures?|summar(?:y|ies))\b"
     r"|\b(?:I|we)(?:'d| would)?(?: (?:always|really|much|generally|strongly))* (?:prefer|rather|always want"
     r"|never want|hate|dislike)\b|\b(?:I|we) (?:always|never) (?:want|need|like|use|expect|read|ask)\b"
@@ -54,7 +58,7 @@ _STANDING = re.compile(
     r"|,\s*always\s*[.!]*\s*$|\bplease remember\b",
     re.IGNORECASE,
 )
-_MOST_GOALS, _MOST_GOAL, _MOST_QUESTION, _MOST_OPEN = 8, 160, 240, 4
+_MOST_GOALS, _MOST_GOAL, _MOST_QUESTION, _MOST_OPEN, _MOST_NAMED = 8, 160, 240, 4, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,17 +96,20 @@ class Candidate:
 
 
 def citations(output: Mapping[str, Any]) -> dict[str, Cited]:
-    """Every quote of an output by its finding's id."""
+    """Every quote of an output by its finding's id; a team of teams has them in its chain of evidence."""
     sources: dict[str, Any] = {each["id"]: each for each in output.get("sources") or () if "id" in each}
-    quoted = output.get("evidence") or output.get("findings") or ()
+    by_uri: dict[str, Any] = {each.get("uri", ""): each for each in sources.values()}
+    named = [output[name] for name in ("evidence", "evidence_chain", "findings") if output.get(name)]
+    quoted: list[dict[str, Any]] = named[0] if named else []
     found: dict[str, Cited] = {}
     for each in quoted:
-        source = sources.get(each.get("source_id"), {})
+        source = sources.get(each.get("source_id", "")) or by_uri.get(each.get("source", ""), {})
+        place: dict[str, Any] = each.get("location") or {}
         if not each.get("quote") or not source.get("sha256"):
             continue
         found[each["id"]] = Cited(
             each["quote"], source.get("uri", ""), source.get("title", ""), source["sha256"],
-            source.get("retrieved_at", ""), (each.get("location") or {}).get("start", 0),
+            source.get("retrieved_at", ""), place.get("start", 0),
         )  # fmt: skip
     return found
 
@@ -134,7 +141,7 @@ def facts(told: RunTold) -> list[Candidate]:
 
 
 def _listed(output: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
-    """Items of lists that rest on findings: `{text, finding_ids}`, or an analysis's `{statement, evidence}`."""
+    """List items that rest on findings, `{text, finding_ids}`, or an analysis's `{statement, evidence}`."""
     for name, listed in output.items():
         if name in {"disagreements", "contradictions", "unsupported", "evidence_chain"}:
             continue
@@ -150,19 +157,25 @@ def _listed(output: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
 
 
 def _marked(output: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
-    """Sentences of prose that cite findings."""
+    """Sentences of prose that cite findings; one without a mark rests on the next one that has it, if any."""
     for name in _PROSE:
-        for sentence in sentences(str(output.get(name) or "")):
-            ids = [each for marks in _MARKS.findall(sentence.text) for each in _ID.findall(marks)]
-            if ids and sentence.kind in ("prose", "item") and _UNSUPPORTED not in sentence.text:
-                yield re.sub(r"\A\s*(?:[-*+]|\d+[.)])\s+", "", sentence.text), ids
+        for paragraph in _PARAGRAPH.split(str(output.get(name) or "")):
+            waiting: list[str] = []
+            for sentence in sentences(_AFTER_STOP.sub(r"\2\1", paragraph)):
+                if sentence.kind not in ("prose", "item") or _UNSUPPORTED in sentence.text:
+                    continue
+                waiting.append(_ITEM.sub("", sentence.text))
+                ids = [each for marks in _MARKS.findall(sentence.text) for each in _ID.findall(marks)]
+                if ids:
+                    yield from ((each, ids) for each in waiting)
+                    waiting.clear()
 
 
 def preferences(told: RunTold, course: Course, earlier: Mapping[tuple[str, str], int]) -> list[Candidate]:
     """What a person wants beyond this run: standing words of theirs, wishes, and their changes of a plan.
 
-    Quoted and pasted text is nobody's word. `earlier` counts the runs that asked for a wish (field, value). Of
-    a run that another run started nothing is a person's.
+    Quoted and pasted text is nobody's word, nor is anything of a run that another run started. `earlier`
+    counts the runs that asked for a wish (field, value).
     """
     if not told.by_person:
         return []
@@ -220,11 +233,10 @@ def procedure(told: RunTold, course: Course) -> Candidate | None:
     """How the run went about its question, as advice; None where it planned nothing."""
     if not course.work:
         return None
-    lines = [
-        f"For a question like “{_cut(told.question, _MOST_QUESTION)}”, the {told.team} team can plan"
-        f" {_count(len(course.work), 'assignment')}: {'; '.join(map(_planned, course.work[:_MOST_GOALS]))}."
-    ]
-    lines.append(f"That gave {account(told, course)}.")
+    plan = "; ".join(map(_planned, course.work[:_MOST_GOALS]))
+    asked = f"For a question like “{_cut(told.question, _MOST_QUESTION)}”"
+    planned = f"the {told.team} team can plan {_count(len(course.work), 'assignment')}: {plan}."
+    lines = [f"{asked}, {planned}", f"That gave {account(told, course)}."]
     if idle := [each.id for each in course.work if not each.gave and not each.failure]:
         lines.append(f"Nothing came of {', '.join(idle)}; leave it out.")
     if ways := [f"{each.id} by {way}" for each in course.work if each.ways for way in each.ways[-1:]]:
@@ -251,8 +263,8 @@ def account(told: RunTold, course: Course) -> str:
     counted = len(known) or sum(each.findings for each in course.work)
     parts = [_count(counted, "finding")]
     if sources:
-        named = ", ".join(list(sources)[:3])
-        parts[0] += f" from {_count(len(sources), 'source')} ({named}{', …' if len(sources) > 3 else ''})"  # noqa: PLR2004 - as above
+        named = ", ".join(list(sources)[:_MOST_NAMED]) + (", …" if len(sources) > _MOST_NAMED else "")
+        parts[0] += f" from {_count(len(sources), 'source')} ({named})"
     parts.append(f"in {_count(max(course.rounds, 1), 'round')}")
     parts.append(f"with {_count(course.revisions, 'revision')}" if course.revisions else "without revision")
     took = [f"{course.seconds:.0f} s", _count(course.calls, "model call")]
@@ -263,16 +275,19 @@ def account(told: RunTold, course: Course) -> str:
 
 
 def outcome(told: RunTold, course: Course) -> Candidate:
-    """How a run on this question went: what it gave, its score, what stayed open, failed and was recovered."""
+    """How a run on this question went: what it gave, its score, what stayed open, failed or was recovered."""
     partial = " in part" if told.partial else ""
     went = "failed" if told.failure else f"answered{partial}"
-    lines = [
-        f"Asked “{_cut(told.question, _MOST_QUESTION)}”, the {told.team} team {went} on"
-        f" {told.at[:10]} with {account(told, course)}."
-    ]
+    asked = f"Asked “{_cut(told.question, _MOST_QUESTION)}”"
+    lines = [f"{asked}, the {told.team} team {went} on {told.at[:10]} with {account(told, course)}."]
     if told.failure:
         lines.append(f"It gave nothing: {_cut(told.failure, _MOST_QUESTION)}")
-    opened = [str(each) for key in ("open_questions", "limits") for each in told.output.get(key) or ()]
+    opened = [
+        str(each)
+        for key in ("open_questions", "limits")
+        for each in told.output.get(key) or ()
+        if _bare(str(each)) != _bare(told.question)
+    ]
     if opened:
         lines.append(f"Left open: {'; '.join(_cut(each, _MOST_GOAL) for each in opened[:_MOST_OPEN])}.")
     if failed := [f"{each.worker} ({each.failure})" for each in course.work if each.failure]:
@@ -292,8 +307,13 @@ def outcome(told: RunTold, course: Course) -> Candidate:
     )  # fmt: skip
 
 
+def unasked(text: str, told: RunTold) -> str:
+    """What a text about a run says without its question, which is the asker's and may well be an order."""
+    return text.replace(_cut(told.question, _MOST_QUESTION), "")
+
+
 def _went(told: RunTold, course: Course, what: str) -> tuple[Evidence, ...]:
-    """What a run rests on: its slot, by which a later run on the same question finds it, its figures, its rating."""
+    """The run as evidence: its slot, by which a later run on the same question finds it, figures, rating."""
     went = (
         Evidence("run", _asked(told, what), told.uri), Evidence("run", account(told, course), told.uri),
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""From a run that ended to what is remembered of it: candidates, scored by their evidence, 4.0 and above kept.
+"""From a run that ended to what is remembered of it: candidates scored by their evidence, kept from 4.0 on.
 
 Nothing scores itself. How a score is put together stands in `scoring`; what is refused whatever its score, in
 `refusing`. What is not kept is given back with its score and the reason. Works without a model and without an
@@ -9,28 +9,31 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from atlas_mcp.errors import BudgetSpent, InvalidInput, InvalidOutput, ProviderError
 from atlas_mcp.learning import KEEP, Learning, LearningKind
 from atlas_mcp.memory import proposing, scoring
 from atlas_mcp.memory.candidates import (
+    WISHES,
     Candidate,
     earlier_wishes,
     facts,
     outcome,
     preferences,
     procedure,
+    unasked,
 )
-from atlas_mcp.memory.neighbours import Neighbours, Nearby
+from atlas_mcp.memory.neighbours import Nearby, Neighbours
 from atlas_mcp.memory.record import Filters
-from atlas_mcp.memory.refusing import dangling, empty, orders, secret
+from atlas_mcp.memory.refusing import dangling, empty, orders, secret, undoing
 from atlas_mcp.memory.settling import settle
-from atlas_mcp.memory.supporting import Carried, carried, standing
+from atlas_mcp.memory.supporting import Standing, carried, standing
 from atlas_mcp.memory.told import Course, RunTold, course_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 
     from atlas_mcp.memory.memory import Memory
     from atlas_mcp.memory.record import Added, Stored
@@ -40,8 +43,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Captured", "Dropped", "RunTold", "capture"]
 
-MOST_OUTCOMES = 1_000
-"""Earlier outcomes that are looked through for wishes asked for again and again."""
+PAGE = 500
+"""Earlier outcomes that are read at a time."""
 
 MOST_FACTS = 60
 """Statements of one output that are looked at; the first are those that it thought the most of."""
@@ -66,7 +69,7 @@ class Captured:
     """What was kept, with what became of it in the record, and what was dropped, with the reason.
 
     `strengthened` are ids of memories that said the same already and got this run's evidence; `open` tells of
-    contradictions that could not be decided, so that both stay; `proposals` says what became of asking a model.
+    contradictions that could not be decided, so that both stay; `proposals` what became of asking a model.
     """
 
     kept: list[tuple[Learning, Added]] = field(default_factory=list["tuple[Learning, Added]"])
@@ -95,6 +98,7 @@ class _Weighed:
     points: str = ""
     closes: list[str] = field(default_factory=list[str])
     same: Stored | None = None
+    strengthens: bool = False
     cause: str = ""
     reason: str = ""
 
@@ -103,11 +107,16 @@ class _Weighed:
         if not self.cause:
             self.cause, self.reason = cause, reason
 
+    def weaken(self, what: str) -> None:
+        """Take the points of a contradiction that nobody can decide."""
+        self.score = round(max(self.score + scoring.AGAINST, 0.0), 2)
+        self.points += f", {what} {scoring.AGAINST:+.2f}"
+
 
 async def capture(told: RunTold, memory: Memory, scope: Scope, *, propose: Propose | None = None) -> Captured:
     """Remember of a run what its evidence is worth; the same run again changes nothing.
 
-    `propose`, given a text and a JSON Schema, lets a model answer; where it cannot, the run is told without it.
+    `propose`, given a text and a JSON Schema, lets a model answer; where it cannot, it goes without.
     A team's procedures are for that team, everything else is for all teams of the scope.
 
     :raises IncompatibleStore: the stored vectors were made by another embedding model.
@@ -141,10 +150,7 @@ class _Capture:
 
     async def _candidates(self, propose: Propose | None) -> list[Candidate]:
         told, course = self._told, self._course
-        before = await self._memory.record.listing(
-            self._scope, Filters(kinds=frozenset({LearningKind.OUTCOME}), closed=True), most=MOST_OUTCOMES
-        )
-        earlier = earlier_wishes([each.evidence for each in before if each.run_id != told.run_id])
+        earlier = earlier_wishes([each.evidence async for each in self._outcomes()])
         own = procedure(told, course)
         proposals = await self._proposed(propose)
         phrased = [each for each in proposals if each.kind is LearningKind.PROCEDURE]
@@ -160,6 +166,19 @@ class _Capture:
             outcome(told, course),
         ]
 
+    async def _outcomes(self) -> AsyncIterator[Stored]:
+        """How earlier runs went, as far as this one has a wish that they may have had too."""
+        filters = Filters(kinds=frozenset({LearningKind.OUTCOME}), closed=True)
+        after = 0
+        while any(self._told.input.get(name) for name in WISHES):
+            page = await self._memory.record.listing(self._scope, filters, after=after, most=PAGE)
+            for each in page:
+                if each.run_id != self._told.run_id:
+                    yield each
+            if len(page) < PAGE:
+                break
+            after = page[-1].number
+
     async def _proposed(self, propose: Propose | None) -> list[Candidate]:
         if propose is None:
             return []
@@ -174,57 +193,63 @@ class _Capture:
 
     def _refuse(self, each: _Weighed) -> None:
         """Let go what is not kept whatever its score."""
-        candidate, told = each.candidate, self._told
-        if said := secret(candidate.text):
-            each.drop("secret", said)
-        # A person may give orders for later, but not order what they are told to be undone.
-        if said := orders(candidate.text) if candidate.by != "person" else _undoing(candidate.text):
-            each.drop("orders", said)
-        if said := scoring.unearned(told, candidate.kind):
-            each.drop("unearned", said)
+        for cause, reason in self._refusals(each.candidate):
+            if reason:
+                each.drop(cause, reason)
+
+    def _refusals(self, candidate: Candidate) -> Iterator[tuple[str, str]]:
+        text = candidate.text
+        yield "secret", secret("\n".join([text, *(each.text for each in candidate.evidence)]))
+        # A person may say what is to be done from now on, but not undo what agents are told.
+        whole = candidate.by == "person" or candidate.kind is LearningKind.FACT
+        yield (
+            "orders",
+            undoing(text)
+            if candidate.by == "person"
+            else orders(text if whole else unasked(text, self._told)),
+        )
+        yield "unearned", scoring.unearned(self._told, candidate.kind)
         if candidate.kind is LearningKind.FACT:
-            if said := dangling(candidate.text):
-                each.drop("dangling", said)
-            if said := empty(candidate.text):
-                each.drop("empty", said)
-            if not candidate.evidence:
-                each.drop("unsupported", "it has no evidence: it cites no finding of the run")
+            yield "dangling", dangling(text)
+            yield "empty", empty(text)
+            yield "unsupported", "" if candidate.evidence else "it has no evidence: it cites no finding"
         if candidate.kind is LearningKind.PROCEDURE and candidate.by == "model":
-            if said := proposing.phrased_wrongly(candidate, told, self._course):
-                each.drop("unsupported", said)
-            elif not candidate.evidence:
-                each.drop("known", "the run's way is told already")
+            yield "unsupported", proposing.phrased_wrongly(candidate, self._told, self._course)
+            yield "known", "" if candidate.evidence else "the run's way is told already"
 
     async def _weigh(self, each: _Weighed, near: Neighbours) -> None:
         candidate, told = each.candidate, self._told
         around = near.of(candidate)
         each.same = near.same(candidate, around)
-        likeness = max((one.likeness for one in around if one.stored.kind is candidate.kind), default=0.0)
         match candidate.kind:
             case LearningKind.FACT:
-                support = await self._carried(candidate, near)
+                quotes = await self._standing(candidate)
+                support = carried(candidate.text, quotes, near.to_quotes(candidate))
                 if support.reason:
                     each.drop("unsupported", support.reason)
                     return
-                score = scoring.of_fact(told, candidate, support, likeness, against=False)
+                score = scoring.of_fact(told, candidate, support, near.likeness(candidate, around))
+                each.strengthens = each.same is not None and not carried(each.same.text, quotes).reason
             case LearningKind.PROCEDURE:
-                score = scoring.of_procedure(told, self._course, 0.0)
+                score = scoring.of_procedure(told, self._course)
             case LearningKind.OUTCOME:
-                score = scoring.of_outcome(told, candidate, self._course, 0.0)
+                score = scoring.of_outcome(told, candidate, self._course)
             case LearningKind.PREFERENCE:
-                score = scoring.of_preference(candidate, 0.0)
+                score = scoring.of_preference(candidate)
+                each.strengthens = each.same is not None
         each.score, each.points = score.total, score.told()
         if each.same is None:
             self._settle(each, around, near)
 
-    async def _carried(self, candidate: Candidate, near: Neighbours) -> Carried:
+    async def _standing(self, candidate: Candidate) -> list[Standing]:
+        """The quotes of a candidate that stand in their sources."""
         snapshots: dict[str, str] = {}
         for sha256 in {one.sha256 for one in candidate.cited}:
             try:
                 snapshots[sha256] = await self._memory.snapshot(sha256)
             except InvalidInput:  # it is gone, or was changed: what it said cannot be looked up
                 continue
-        return carried(candidate.text, standing(candidate.cited, snapshots), await near.to_quotes(candidate))
+        return standing(candidate.cited, snapshots)
 
     def _settle(self, each: _Weighed, around: Sequence[Nearby], near: Neighbours) -> None:
         """Hold a candidate against what is stored: it closes it, goes itself, or both stay."""
@@ -233,6 +258,8 @@ class _Capture:
             if one.stored.kind is not candidate.kind:
                 continue
             if near.replaces(candidate, one.stored):
+                if candidate.kind is LearningKind.PROCEDURE and one.stored.score > each.score:
+                    each.drop("known", f"a better way is known: {one.stored.id}")
                 each.closes.append(one.stored.id)
                 continue
             found = near.conflict(candidate, one.stored)
@@ -246,12 +273,11 @@ class _Capture:
             elif settled.holds == "old":
                 each.drop("contradicted", f"it contradicts {said}")
             else:
-                each.score = max(each.score + scoring.AGAINST, 0.0)
-                each.points += f", contradiction {scoring.AGAINST:+.2f}"
+                each.weaken("contradiction")
                 self._captured.open.append(f"{candidate.text[:120]!r} contradicts {said}; both stay")
 
     def _among_themselves(self, weighed: Sequence[_Weighed], near: Neighbours) -> None:
-        """Let one stand for all of a run that say the same; two that contradict each other weaken each other."""
+        """Let one stand for all of a run that say the same; two that contradict one another weaken both."""
         ordered = sorted(weighed, key=lambda each: -each.score)
         for at, each in enumerate(ordered):
             for better in ordered[:at]:
@@ -259,14 +285,9 @@ class _Capture:
                     continue
                 if near.alike(each.candidate, better.candidate):
                     each.drop("known", f"the run says it better: {better.candidate.text[:120]!r}")
-                elif each.candidate.kind is LearningKind.FACT and (
-                    found := near.against(each.candidate, better.candidate)
-                ):
-                    for one in (each, better):
-                        one.score = max(one.score + scoring.AGAINST, 0.0)
-                        one.points += (
-                            f", contradiction within the run ({found.reason}) {scoring.AGAINST:+.2f}"
-                        )
+                elif found := near.against(each.candidate, better.candidate):
+                    each.weaken(f"contradiction within the run ({found.reason})")
+                    better.weaken(f"contradiction within the run ({found.reason})")
 
     def _gate(self, weighed: Sequence[_Weighed]) -> None:
         for each in weighed:
@@ -274,7 +295,8 @@ class _Capture:
                 each.drop("weak", f"its evidence is worth {each.score:.2f} of {KEEP}: {each.points}")
             if not each.cause and each.same is not None:
                 each.drop("known", f"{each.same.id} says it already: {each.same.text[:120]!r}")
-                self._captured.strengthened.append(each.same.id)
+                if each.strengthens:
+                    self._captured.strengthened.append(each.same.id)
             if each.cause:
                 dropped = Dropped(self._learning(each), each.score, each.reason, each.cause)
                 self._captured.dropped.append(_without_secret(dropped))
@@ -285,9 +307,13 @@ class _Capture:
         closes = {at: each.closes for at, each in enumerate(kept) if each.closes}
         added = await self._memory.remember(learnings, scope=self._scope, closes=closes)
         self._captured.kept = list(zip(learnings, added, strict=True))
-        stronger = [_again(each) for each in weighed if each.cause == "known" and each.same is not None]
-        if stronger:
-            await self._memory.remember(stronger, scope=self._scope)
+        again = [
+            _again(each, each.same)
+            for each in weighed
+            if each.same is not None and each.same.id in self._captured.strengthened
+        ]
+        if again:
+            await self._memory.remember(again, scope=self._scope)
 
     def _learning(self, each: _Weighed) -> Learning:
         candidate = each.candidate
@@ -299,24 +325,12 @@ class _Capture:
         )  # fmt: skip
 
 
-def _again(each: _Weighed) -> Learning:
+def _again(each: _Weighed, same: Stored) -> Learning:
     """What is stored, with the evidence of this run: the record adds it to what it has."""
-    same = each.same
-    assert same is not None  # noqa: S101 - asked for by the caller
     return Learning(
         same.kind, same.text, each.candidate.evidence, each.score, team=same.team,
         shared=same.owner.startswith("project:"),
     )  # fmt: skip
-
-
-def _undoing(text: str) -> str:
-    """Why a person's sentence is no preference: it would undo what agents are told."""
-    said = orders(text)
-    return (
-        said
-        if any(word in said.casefold() for word in ("instruction", "prompt", "guideline", "mode"))
-        else ""
-    )
 
 
 def _without_secret(dropped: Dropped) -> Dropped:
@@ -329,6 +343,8 @@ def _without_secret(dropped: Dropped) -> Dropped:
 
 def _moment(said: str) -> str | None:
     """An ISO date as precise as it was said, as a whole date; None for none."""
-    if not said[:4].isdigit() or len(said) not in (4, 7, 10):
+    whole = f"{said}{'-01-01'[len(said) - 4 :]}" if said else ""
+    try:
+        return date.fromisoformat(whole).isoformat()
+    except ValueError:
         return None
-    return f"{said}-01-01"[:10] if len(said) == 4 else f"{said}-01"[:10]  # noqa: PLR2004 - a year alone

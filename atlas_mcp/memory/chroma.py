@@ -17,7 +17,13 @@ import numpy as np
 from atlas_mcp.errors import IndexUnavailable
 from atlas_mcp.memory.chroma_folder import ChromaFolder
 from atlas_mcp.memory.chroma_server import ChromaServer
-from atlas_mcp.memory.chroma_store import MOST_ROWS, READY_SECONDS, REST_SECONDS, NoCollection
+from atlas_mcp.memory.chroma_store import (
+    CHANGE_SECONDS,
+    MOST_ROWS,
+    QUERY_SECONDS,
+    REST_SECONDS,
+    NoCollection,
+)
 from atlas_mcp.memory.index import digest
 from atlas_mcp.memory.moments import now
 from atlas_mcp.memory.naming import record_name
@@ -48,11 +54,17 @@ REBUILD = "Run `atlas-mcp memory rebuild chroma`; until then the record answers.
 
 
 class ChromaIndex:
-    """A `VectorIndex` in a store; `record` names whose it is, `model` is the one whose vectors it takes."""
+    """A `VectorIndex` in a store; `record` names whose it is, `model` is the one whose vectors it takes.
+
+    `patience` is for how many seconds `nearest` may wait for an answer.
+    """
 
     name = "chroma"
 
-    def __init__(self, store: Store, *, record: str, model: str | None) -> None:
+    def __init__(
+        self, store: Store, *, record: str, model: str | None, patience: float = QUERY_SECONDS
+    ) -> None:
+        self._patience = patience
         self._store = store
         self._record = record
         self._model = model
@@ -90,9 +102,11 @@ class ChromaIndex:
     async def filled(self) -> bool:
         """Whether it was filled since it was made: a store that was wiped or moved aside was not."""
         mark = await self._store.find(self._root)
-        if mark is not None:
+        if mark is None:
+            self._forget()
+        else:
             self._check_ours(mark)
-        self._is_filled = mark is not None
+            self._is_filled = True
         return self._is_filled
 
     async def note_filled(self) -> None:
@@ -133,7 +147,7 @@ class ChromaIndex:
 
         :raises IndexUnavailable: it cannot be used, was not filled yet, or is of another embedding model.
         """
-        await self._store.open(READY_SECONDS)
+        await self._store.open(self._patience / 4)
         if not self._is_filled and not await self.filled():
             raise IndexUnavailable(
                 f"Chroma at {self._store.place} is not filled yet.",
@@ -175,13 +189,13 @@ class ChromaIndex:
         """The nearest that hold and may be read; Chroma filters only where too few of the near ones do."""
         self._check_model(collection, self._model, len(vector))
         more = most + most // 2
-        (hits,) = await self._query(collection, vector[None], more)
+        (hits,) = await self._query(collection, vector[None], more, seconds=self._patience)
         readable = _readable(hits, scope)
         if len(readable) < most and len(hits) == more:
             where: dict[str, Any] = {"open": True}
             if scope.team is not None:
                 where = {"$and": [where, {"team": {"$in": ["", scope.team]}}]}
-            (hits,) = await self._query(collection, vector[None], more, where)
+            (hits,) = await self._query(collection, vector[None], more, where, seconds=self._patience)
             readable = _readable(hits, scope)
         return {hit.id: 1 - hit.distance for hit in readable[:most]}
 
@@ -191,9 +205,16 @@ class ChromaIndex:
         return _among(hits, item)
 
     async def _query(
-        self, collection: Collection, vectors: FloatArray, most: int, where: dict[str, Any] | None = None
+        self,
+        collection: Collection,
+        vectors: FloatArray,
+        most: int,
+        where: dict[str, Any] | None = None,
+        *,
+        seconds: float = CHANGE_SECONDS,
     ) -> list[list[Hit]]:
-        return await self._on(self._store.query(collection.key, vectors, most, where=where))
+        asked = self._store.query(collection.key, vectors, most, where=where, seconds=seconds)
+        return await self._on(asked)
 
     async def _on(self, asked: Awaitable[T]) -> T:
         """What is answered of a collection, unless it was taken away meanwhile."""

@@ -21,7 +21,6 @@ import numpy as np
 from atlas_mcp.errors import IndexUnavailable, MissingExtra
 from atlas_mcp.memory.chroma_store import (
     CHANGE_SECONDS,
-    QUERY_SECONDS,
     REST_SECONDS,
     Collection,
     Hit,
@@ -97,10 +96,9 @@ class ChromaFolder:
         await self._ask("delete", CHANGE_SECONDS, key=key, ids=list(ids))
 
     async def query(
-        self, key: str, vectors: FloatArray, most: int, *, where: dict[str, Any] | None = None
+        self, key: str, vectors: FloatArray, most: int, *, where: dict[str, Any] | None, seconds: float
     ) -> list[list[Hit]]:
         """The nearest items of each vector."""
-        seconds = QUERY_SECONDS if len(vectors) == 1 else CHANGE_SECONDS
         found = await self._ask("query", seconds, vectors, key=key, rows=len(vectors), most=most, where=where)
         return [[Hit(*hit) for hit in each] for each in found]
 
@@ -126,7 +124,7 @@ class ChromaFolder:
             ) from None
         except ConnectionError:
             self._deaths += 1
-            if self._deaths > DEATHS:  # who opens it whole and dies of it all the same, dies of something in it
+            if self._deaths > DEATHS:  # it can be opened, and whoever keeps it dies of it all the same
                 self._deaths, self._broken = 0, identity(self._folder)
             raise self._opening.failed(self._died(), lost=True) from None
         if answer.get("gone"):

@@ -15,7 +15,6 @@ from atlas_mcp.errors import IndexUnavailable, InvalidConfiguration
 from atlas_mcp.memory.chroma_store import (
     CHANGE_SECONDS,
     HNSW,
-    QUERY_SECONDS,
     REST_SECONDS,
     Collection,
     Hit,
@@ -149,7 +148,7 @@ class ChromaServer:
         await self._ask(ask, CHANGE_SECONDS)
 
     async def query(
-        self, key: str, vectors: FloatArray, most: int, *, where: dict[str, Any] | None = None
+        self, key: str, vectors: FloatArray, most: int, *, where: dict[str, Any] | None, seconds: float
     ) -> list[list[Hit]]:
         """The nearest items of each vector."""
         found = await self._ask(
@@ -157,7 +156,7 @@ class ChromaServer:
                 query_embeddings=np.ascontiguousarray(vectors, np.float32), n_results=most, where=where,
                 include=["distances", "metadatas"],
             ),
-            QUERY_SECONDS if len(vectors) == 1 else CHANGE_SECONDS,
+            seconds,
         )  # fmt: skip
         every: Any = zip(found["ids"], found["distances"] or [], found["metadatas"] or [], strict=True)
         return [[Hit(*hit) for hit in zip(*each, strict=True)] for each in every]

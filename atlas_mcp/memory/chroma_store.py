@@ -23,7 +23,6 @@ __all__ = [
     "HNSW",
     "MOST_ROWS",
     "QUERY_SECONDS",
-    "READY_SECONDS",
     "REST_SECONDS",
     "Collection",
     "Hit",
@@ -46,9 +45,7 @@ MOST_ROWS = 5_000
 """Rows that one call may carry; Chroma takes 5,461 at most."""
 
 QUERY_SECONDS = 1.0
-"""A question that takes longer is better answered by the record."""
-READY_SECONDS = 0.25
-"""And one that would wait longer for Chroma to be opened."""
+"""A question that takes longer is better answered by the record; a quarter of it may go into opening."""
 CHANGE_SECONDS = 60.0
 REST_SECONDS = 5.0
 """A place that failed is not asked again for so long."""
@@ -116,7 +113,7 @@ class Store(Protocol):
         ...
 
     async def query(
-        self, key: str, vectors: FloatArray, most: int, *, where: dict[str, Any] | None = None
+        self, key: str, vectors: FloatArray, most: int, *, where: dict[str, Any] | None, seconds: float
     ) -> list[list[Hit]]:
         """The nearest items of each vector (n x d), the nearest first, of those that `where` allows."""
         ...

@@ -254,9 +254,11 @@ def _keep(folder: Path, broken: str) -> dict[str, Any] | None:
     """Open a folder and serve it; gives what is wrong, if something is."""
     if broken and identity(folder) == broken:
         _say({"moved": str(_move_aside(folder))})
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         from chromadb.errors import ChromaError
+    except OSError as error:
+        return {"failed": f"{error.strerror}"}
     except ImportError as error:
         return {"missing": str(error)}
     try:

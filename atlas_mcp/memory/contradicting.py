@@ -17,7 +17,7 @@ from atlas_mcp.text.denial import denied_otherwise
 from atlas_mcp.text.support import negated
 from atlas_mcp.text.words import content_words, stem, stems, word_set
 
-__all__ = ["Conflict", "conflict", "same_meaning", "says_since", "wish_conflict"]
+__all__ = ["Conflict", "conflict", "same_figures", "same_meaning", "says_since", "wish_conflict"]
 
 _LEAST = 2
 """Content words that two statements share before one can contradict the other."""
@@ -29,7 +29,8 @@ _SOFT = frozenset(stem(word) for word in word_set("""
 """Words that one of two statements may have more than the other."""
 
 _OPEN = re.compile(
-    r"\b(?:might|could|perhaps|possibly|for example|for instance|e\.g\.|such as|suppose|plans? to|planned|expects?"
+    r"\b(?:might|could|perhaps|possibly|for example|for instance|e\.g\.|such as|suppose|plans? to"
+    r"|planned|expects?"
     r"|expected|propos(?:es?|ed|al)|probably|likely|if)\b",
     re.IGNORECASE,
 )
@@ -37,7 +38,8 @@ _OPEN = re.compile(
 
 _NO_LONGER = re.compile(r"\b(?:no longer|not any ?more|not any longer)\b", re.IGNORECASE)
 _ENDED = re.compile(
-    r"\A(?P<what>.+?)\b(?:was|were|has been|have been|is|are|got)\s+(?:now\s+)?(?P<how>removed|dropped|withdrawn"
+    r"\A(?P<what>.+?)\b(?:was|were|has been|have been|is|are|got)\s+(?:now\s+)?(?P<how>removed|dropped"
+    r"|withdrawn"
     r"|discontinued|retired|abolished|shut down|superseded|replaced(?= by\b))\b",
     re.IGNORECASE,
 )
@@ -48,14 +50,15 @@ _THERE = frozenset(stem(word) for word in word_set("""
 """Verbs by which a thing is said to be there."""
 
 _SAID_ANYHOW = _SOFT | frozenset(stem(word) for word in word_set("""
-    always never please future every all want wants prefer prefers like rather remember rule default going forward
+    always never please future every all want wants prefer prefers like rather remember rule default going
+    forward
     henceforth time unless otherwise
 """))  # fmt: skip
 """Words with which a wish is said, and that wish nothing."""
 
 _CHOICES = tuple(frozenset(stem(word) for word in word_set(each)) for each in (
-    "british american canadian australian english german french italian spanish portuguese dutch swedish polish"
-    " japanese chinese korean russian language",
+    """british american canadian australian english german french italian spanish portuguese dutch swedish
+    polish japanese chinese korean russian language""",
     "metric imperial", "formal informal casual plain friendly", "short long brief detailed",
     "markdown html plain latex word pdf", "bullet bullets list lists prose paragraph paragraphs table tables",
     "first last", "celsius fahrenheit", "euro euros dollar dollars franc francs pound pounds swiss",
@@ -63,26 +66,34 @@ _CHOICES = tuple(frozenset(stem(word) for word in word_set(each)) for each in (
 """Of each of these a person wants one."""
 
 _GENERIC = _SOFT | _THERE | frozenset(stem(word) for word in word_set("""
-    put puts send sends place give gives take takes make makes keep keeps store stores need needs let lets permit
-    enable whole big small run runs work works show shows sit sits lie lies stand stands occur occurs get happen
+    put puts send sends place give gives take takes make makes keep keeps store stores need needs let lets
+    permit
+    enable whole big small run runs work works show shows sit sits lie lies stand stands occur occurs get
+    happen
     happens most common frequent different another other specific certain within
 """))  # fmt: skip
 """Words that may stand for one another, and tell no two things apart."""
+
+_NEGATING = frozenset({"not", "no", "never", "none", "cannot", "without", "neither", "nor"})
 
 _HAS = re.compile(r"\b(?:has|have|there (?:is|are))\b", re.IGNORECASE)
 
 _OPPOSED = (
     ("required", "optional"), ("mandatory", "optional"), ("enabled", "disabled"), ("allowed", "forbidden"),
-    ("allowed", "prohibited"), ("permitted", "forbidden"), ("supported", "unsupported"), ("possible", "impossible"),
+    ("allowed", "prohibited"), ("permitted", "forbidden"), ("supported", "unsupported"),
+    ("possible", "impossible"),
     ("public", "private"), ("stateful", "stateless"), ("synchronous", "asynchronous"), ("open", "closed"),
-    ("free", "paid"), ("mutable", "immutable"), ("increased", "decreased"), ("rose", "fell"), ("valid", "invalid"),
-    ("safe", "unsafe"), ("always", "never"), ("first", "last"), ("before", "after"), ("minimum", "maximum"),
+    ("free", "paid"), ("mutable", "immutable"), ("increased", "decreased"), ("rose", "fell"),
+    ("valid", "invalid"),
+    ("safe", "unsafe"), ("always", "never"), ("before", "after"),
 )  # fmt: skip
 
 _ONE_VALUE = frozenset(stem(word) for word in word_set("""
-    default maximum minimum limit name version status owner maintainer author chair chairman chairwoman director
+    default maximum minimum limit name version status owner maintainer author chair chairman chairwoman
+    director
     head capital licence license language currency unit format address location date deadline price cost dose
-    size length height width depth colour color successor predecessor founder ceo president lead leader main only
+    size length height width depth colour color successor predecessor founder ceo president lead leader
+    main only
     primary latest current official preferred standard headquarters editor publisher region timezone encoding
     database backend transport algorithm designer architect manager inventor winner
 """))  # fmt: skip
@@ -90,8 +101,10 @@ _ONE_VALUE = frozenset(stem(word) for word in word_set("""
 
 _SAYS_IS = re.compile(r"\A(?P<left>.+?)\s+(?:is|are|was|were)\s+(?P<right>.+)\Z", re.IGNORECASE | re.DOTALL)
 _MADE_SO = re.compile(
-    r"\A(?P<left>.+?)\s+(?:is|are|was|were)\s+(?P<how>(?:first |originally )?(?:maintained|owned|led|chaired|written"
-    r"|licensed|released|published|designed|founded|hosted|based|located|named|called|headed|developed|built|created"
+    r"\A(?P<left>.+?)\s+(?:is|are|was|were)\s+(?P<how>(?:first |originally )?(?:maintained|owned|led"
+    r"|chaired|written"
+    r"|licensed|released|published|designed|founded|hosted|based|located|named|called|headed|developed"
+    r"|built|created"
     r"|invented|directed|edited|implemented)(?: (?:by|in|under|at|on|as))?)\s+(?P<right>.+)\Z",
     re.IGNORECASE | re.DOTALL,
 )
@@ -99,6 +112,14 @@ _STARTS_WITH_NUMBER = re.compile(r"\A\W*(?:(?:at|up|about|around|only|exactly)\W
 _MOST_VALUE = 5
 _PARTICIPLE = re.compile(r"\A\w+(?:ed|ing)\b", re.IGNORECASE)
 _ABOUT = 0.1
+
+_NEAR, _NEAR_UNNAMED = 0.86, 0.9
+"""Cosines from which two statements say the same; the second where only one of them gives a name.
+
+Among 200 planted statements those that say the same had 0.92 and more, those that do not 0.77 and less."""
+
+_NEAR_WORDS, _LEAST_SHARED = 0.6, 0.3
+"""Shares of all their words that say the same without vectors, and that vectors cannot do without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,29 +146,12 @@ def conflict(new: str, old: str) -> Conflict | None:
         return None
     since = now.since if now.since != then.since else ""
     changed = bool(since or _NO_LONGER.search(new))
-    if said := _other_value(new, old):
-        return Conflict("value", said, changed, since)
-    if now.named != then.named:
-        return None
-    ours, theirs = _bag(now.plain), _bag(then.plain)
-    same = _same_subject(ours, theirs)
-    if same and (word := _denied(new, old, now, then)):
+    if now.named == then.named and (word := _denied(new, old, now, then)):
         return Conflict("denied", f"one denies {word!r} and the other does not", changed, since)
-    if same and (said := _other_quantity(now, then)):
-        return Conflict("value", said, changed, since)
-    if (
-        same
-        and not now.quantities
-        and not then.quantities
-        and len(now.dates) == len(then.dates) == 1
-        and (now.dates != then.dates)
-    ):
-        return Conflict("value", f"{min(now.dates)} against {min(then.dates)}", changed, since)
-    if sorted(map(_key, now.quantities)) != sorted(map(_key, then.quantities)):
-        return None
-    if said := _opposed(ours, theirs):
-        return Conflict("value", said, changed, since)
-    return None
+    said = _other_value(new, old)
+    if not said and now.named == then.named:
+        said = _other_quantity(now, then) or _other_date(now, then) or _opposite(now, then)
+    return Conflict("value", said, changed, since) if said else None
 
 
 def same_meaning(new: str, old: str, cosine: float | None = None) -> bool:
@@ -155,28 +159,40 @@ def same_meaning(new: str, old: str, cosine: float | None = None) -> bool:
 
     `cosine` is of their vectors, None where there is no embedder.
     """
-    now, then = read(_plain(new)), read(_plain(old))
-    if (
-        sorted(map(_key, now.quantities)) != sorted(map(_key, then.quantities))
-        or now.named != then.named or now.scopes | now.dates != then.scopes | then.dates
-        or negated(new) != negated(old)
-    ):  # fmt: skip
+    if _plain(new).casefold() == _plain(old).casefold():
+        return True
+    if not same_figures(new, old) or negated(new) != negated(old):
         return False
+    now, then = read(_plain(new)), read(_plain(old))
     ours, theirs = _bag(now.plain), _bag(then.plain)
     if len(ours & theirs) < _LEAST or _opposed(ours, theirs) or _other_value(new, old):
         return False
     named = (_names_shared(now.plain, theirs), _names_shared(then.plain, ours))
-    if not all(named) and not (any(named) and (cosine or 0.0) >= NEAR_UNNAMED):
+    if not all(named) and not (any(named) and (cosine or 0.0) >= _NEAR_UNNAMED):
         return False
+    return _near(ours, theirs, cosine)
+
+
+def same_figures(new: str, old: str) -> bool:
+    """Whether two statements have the same quantities, dates and numbers that are names."""
+    now, then = read(_plain(new)), read(_plain(old))
+    return (
+        _counted(now) == _counted(then)
+        and now.named == then.named
+        and now.scopes | now.dates == then.scopes | then.dates
+    )
+
+
+def _near(ours: frozenset[str], theirs: frozenset[str], cosine: float | None) -> bool:
     shared = len(ours & theirs) / len(ours | theirs)
     # A word for another word is another thing, unless both are such as could stand for many.
     here, there = ours - theirs - _GENERIC, theirs - ours - _GENERIC
-    if shared >= NEAR_WORDS and not (here and there):
+    if shared >= _NEAR_WORDS and not (here and there):
         return True
     # Sentences of one pattern, of tools and of prompts: their vectors are as near as those of the same.
     if len(here) == len(there) == 1:
         return False
-    return cosine is not None and cosine >= NEAR and shared >= LEAST_SHARED
+    return cosine is not None and cosine >= _NEAR and shared >= _LEAST_SHARED
 
 
 def wish_conflict(new: str, old: str) -> Conflict | None:
@@ -184,6 +200,8 @@ def wish_conflict(new: str, old: str) -> Conflict | None:
     if found := conflict(new, old):
         return found
     ours, theirs = (frozenset(_bag(_plain(each)) - _SAID_ANYHOW) for each in (new, old))
+    if ours and ours == theirs and negated(new) != negated(old):
+        return Conflict("denied", "one forbids what the other asks", changed=True)
     now, then = ours - theirs, theirs - ours
     if ours & theirs and now and then:
         for choice in _CHOICES:
@@ -194,39 +212,24 @@ def wish_conflict(new: str, old: str) -> Conflict | None:
     return None
 
 
-NEAR = 0.86
-"""Cosine from which two statements with the same names and numbers say the same."""
-NEAR_UNNAMED = 0.9
-"""The same where only one of them gives a name."""
-LEAST_SHARED = 0.3
-NEAR_WORDS = 0.6
-
-
 def says_since(text: str) -> str:
     """The date (ISO, as precise as it is said) from which on a statement says that it is so, if any."""
     return read(_plain(text)).since
 
 
 def _plain(text: str) -> str:
-    return " ".join(re.sub(r"[*_`#]+", "", text).split())
+    return " ".join(re.sub(r"[*`]+|__", "", text).split())
 
 
 def _bag(plain: str) -> frozenset[str]:
-    return frozenset(
-        each for each in stems(re.sub(r"\bno longer\b|\bany ?more\b|\bcannot\b|\bwithout\b", " ", plain, flags=re.I))
-        if each not in _NEGATING
-    )  # fmt: skip
+    """The stems of what a statement is about, without its words of negation."""
+    asserted = re.sub(r"\bno longer\b|\bany ?more\b", " ", plain, flags=re.IGNORECASE)
+    return frozenset(stems(asserted)) - _NEGATING
 
 
-_NEGATING = frozenset({"not", "no", "never", "none", "cannot", "without", "neither", "nor"})
-
-
-def _key(quantity: Quantity) -> tuple[float, str]:
-    return quantity.value, quantity.unit
-
-
-def _same_subject(ours: frozenset[str], theirs: frozenset[str]) -> bool:
+def _same_subject(now: Read, then: Read) -> bool:
     """Whether the words of two statements are the same, but for such as say nothing of the subject."""
+    ours, theirs = _bag(now.plain), _bag(then.plain)
     if ours == theirs and ours & _ONE_VALUE:
         return True
     return len(ours & theirs) >= _LEAST and (ours ^ theirs) <= _SOFT
@@ -247,37 +250,61 @@ def _ended(new: str, old: str, now: Read, then: Read) -> Conflict | None:
 
 
 def _denied(new: str, old: str, now: Read, then: Read) -> str | None:
-    if sorted(map(_key, now.quantities)) != sorted(map(_key, then.quantities)) or now.dates != then.dates:
+    if not _same_subject(now, then) or _counted(now) != _counted(then) or now.dates != then.dates:
         return None
     if not states(new) or not states(old):
         return None
-    first, second = (_NO_LONGER.sub("not", each) for each in (_plain(new), _plain(old)))
+    first, second = (_NO_LONGER.sub("not", _plain(each)) for each in (new, old))
     return denied_otherwise(first, [second]) or denied_otherwise(second, [first])
+
+
+def _counted(told: Read) -> list[tuple[float, str]]:
+    return sorted((each.value, each.unit) for each in told.quantities)
 
 
 def _other_quantity(now: Read, then: Read) -> str:
     """The one quantity that differs, of as many; empty if there is none, or several."""
-    if len(now.quantities) != len(then.quantities) or now.dates != then.dates:
+    if not _same_subject(now, then) or now.dates != then.dates:
         return ""
-    left, gone = list(now.quantities), list[Quantity]()
-    for each in then.quantities:
-        same = next((other for other in left if _key(other) == _key(each)), None)
-        if same is None:
-            gone.append(each)
-        else:
-            left.remove(same)
-    if len(left) != 1:
+    ours, theirs = list(now.quantities), list(then.quantities)
+    if len(ours) != len(theirs):
         return ""
-    new, old = left[0], gone[0]
+    for each in now.quantities:
+        same = next((other for other in theirs if (other.value, other.unit) == (each.value, each.unit)), None)
+        if same is not None:
+            ours.remove(each)
+            theirs.remove(same)
+    return f"{ours[0].said} against {theirs[0].said}" if len(ours) == 1 and _apart(ours[0], theirs[0]) else ""
+
+
+def _apart(new: Quantity, old: Quantity) -> bool:
+    """Whether a thing cannot be both: bounds go together, and so does what is about as much."""
     if new.unit != old.unit or "bound" in (new.loose, old.loose):
+        return False
+    near = abs(new.value - old.value) <= _ABOUT * max(new.value, old.value)
+    return not ("about" in (new.loose, old.loose) and near)
+
+
+def _other_date(now: Read, then: Read) -> str:
+    """The date at which something happened, which differs."""
+    if not _same_subject(now, then) or now.quantities or then.quantities or now.dates == then.dates:
         return ""
-    if "about" in (new.loose, old.loose) and abs(new.value - old.value) <= _ABOUT * max(new.value, old.value):
+    if len(now.dates) != 1 or len(then.dates) != 1 or _within(*now.dates, *then.dates):
         return ""
-    return f"{new.said} against {old.said}"
+    return f"{min(now.dates)} against {min(then.dates)}"
+
+
+def _within(one: str, other: str) -> bool:
+    """Whether one date says the other less precisely."""
+    return one.startswith(other) or other.startswith(one)
+
+
+def _opposite(now: Read, then: Read) -> str:
+    """The word of one and its opposite in the other, where they differ in nothing else."""
+    return "" if _counted(now) != _counted(then) else _opposed(_bag(now.plain), _bag(then.plain))
 
 
 def _opposed(ours: frozenset[str], theirs: frozenset[str]) -> str:
-    """The word of one and its opposite in the other, where they differ in nothing else."""
     new, old = ours - theirs - _SOFT, theirs - ours - _SOFT
     if len(new) != 1 or len(old) != 1 or len(ours & theirs) < _LEAST:
         return ""

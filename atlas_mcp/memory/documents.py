@@ -37,9 +37,6 @@ __all__ = [
     "versions",
 ]
 
-# How much of a passage's neighbours is searched with it, in characters.
-NEIGHBOUR = 400
-
 
 @dataclass(frozen=True, slots=True)
 class NewDocument:
@@ -117,16 +114,26 @@ def put_document(connection: sqlite3.Connection, scope: str, new: NewDocument, s
     keep_snapshot(connection, scope, new.sha256, new.uri)
     for position, span in enumerate(spans):
         text = new.text[span.start : span.end]
-        values = (document_id, position, span.start, span.end, span.page, span.heading, text)
+        values = (
+            document_id,
+            position,
+            span.start,
+            span.end,
+            span.page,
+            span.heading,
+            text,
+            span.at,
+            span.by,
+        )
         row = connection.execute(
-            'INSERT INTO passage (document_id, position, start, "end", page, heading, text)'
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            'INSERT INTO passage (document_id, position, start, "end", page, heading, text, at, by)'
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             values,
         )
         if kept := vectors.get((new.title, span.heading, text)):
             connection.execute("INSERT INTO vector VALUES (?, ?, ?)", (row.lastrowid, *kept))
     connection.executemany(
-        "INSERT INTO passage_text (rowid, text, before, after, heading) VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO passage_text (rowid, text, heading) VALUES (?, ?, ?)",
         list(_indexed(connection, document_id)),
     )
     count_change(connection, scope)
@@ -201,9 +208,13 @@ def record_model(connection: sqlite3.Connection, model: str) -> None:
 def passages_without_vector(
     connection: sqlite3.Connection, model: str, documents: Sequence[int] | None = None
 ) -> list[tuple[int, str]]:
-    """Passages, of some documents or of all, that have no vector of `model`: id and what to embed."""
+    """Passages, of some documents or of all, that have no vector of `model`: id and what to embed.
+
+    A message is embedded alone: a day and a thread's name would make all messages of it alike.
+    """
     rows = connection.execute(
-        "SELECT passage.id, title, heading, passage.text"
+        "SELECT passage.id, iif(by IS NULL, title, '') AS title, iif(by IS NULL, heading, '') AS heading,"
+        " passage.text"
         " FROM passage JOIN document ON document.id = document_id"
         " LEFT JOIN vector ON passage_id = passage.id AND model = ?"
         " WHERE passage_id IS NULL AND (? IS NULL OR document_id IN (SELECT value FROM json_each(?)))"
@@ -258,22 +269,18 @@ def _vectors_by_text(
 def _remove_passages(connection: sqlite3.Connection, document_id: int) -> None:
     """Remove a document's passages; the index without contents is told the words it must unlearn."""
     connection.executemany(
-        "INSERT INTO passage_text (passage_text, rowid, text, before, after, heading)"
-        " VALUES ('delete', ?, ?, ?, ?, ?)",
+        "INSERT INTO passage_text (passage_text, rowid, text, heading) VALUES ('delete', ?, ?, ?)",
         list(_indexed(connection, document_id)),
     )
     connection.execute("DELETE FROM passage WHERE document_id = ?", (document_id,))
 
 
-def _indexed(connection: sqlite3.Connection, document_id: int) -> Iterator[tuple[int, str, str, str, str]]:
-    """What is indexed of each passage: id, text, the neighbours' nearest words, title and heading."""
+def _indexed(connection: sqlite3.Connection, document_id: int) -> Iterator[tuple[int, str, str]]:
+    """What is indexed of each passage: id, text, title with heading."""
     rows = connection.execute(
         "SELECT passage.id, title, heading, passage.text"
-        " FROM passage JOIN document ON document.id = document_id"
-        " WHERE document_id = ? ORDER BY position",
+        " FROM passage JOIN document ON document.id = document_id WHERE document_id = ?",
         (document_id,),
-    ).fetchall()
-    texts = ["", *(row["text"] for row in rows), ""]
-    for row, before, after in zip(rows, texts, texts[2:], strict=False):
-        heading = f"{row['title']} {row['heading'] or ''}"
-        yield row["id"], row["text"], before[-NEIGHBOUR:], after[:NEIGHBOUR], heading
+    )
+    for row in rows.fetchall():
+        yield row["id"], row["text"], f"{row['title']} {row['heading'] or ''}"

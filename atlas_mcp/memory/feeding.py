@@ -29,6 +29,9 @@ OnItems: TypeAlias = "Callable[[int, int], None]"
 
 LOOK_SECONDS = 5.0
 """How often it is looked whether another process has left changes, and whether an index is back."""
+TURN_SECONDS = 2.0
+"""How long a feed waits for another of the same process."""
+ELSEWHERE = "It is being fed right now."
 PORTION = 500
 WAIT_SECONDS = 60.0
 PAUSE = 0.05
@@ -68,18 +71,20 @@ class Feeder:
         self._indexes = {index.name: index for index in indexes}
         self._look = look
         self._begun: set[str] = set()
+        self._turns = {name: asyncio.Lock() for name in self._indexes}
         self._wake = asyncio.Event()
         self.waiting: dict[str, str] = {}
 
     async def feed(self) -> Fed:
         """Tell every index what it has not heard; returns when all that can be told is told.
 
-        Never fails because of an index: those that could not be fed are named.
+        Never fails because of an index: those that could not be fed, or are just being fed by somebody else,
+        are named.
         """
         fed = await asyncio.gather(*(self._feed(index) for index in self._indexes.values()))
-        return Fed(
-            {name: done for name, done in zip(self._indexes, fed, strict=True) if done}, dict(self.waiting)
-        )
+        every = list(zip(self._indexes, fed, strict=True))
+        elsewhere = {name: ELSEWHERE for name, done in every if done is None}
+        return Fed({name: done for name, done in every if done}, elsewhere | self.waiting)
 
     async def rebuild(self, name: str, on_progress: OnItems | None = None) -> int:
         """Empty an index and fill it from the record, while both are in use; gives how many items.
@@ -127,8 +132,13 @@ class Feeder:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), self._look)
 
-    async def _feed(self, index: Index) -> int:
-        name = index.name
+    async def _feed(self, index: Index) -> int | None:
+        """Feed an index; gives how many changes, None where somebody else is feeding it."""
+        name, turn = index.name, self._turns[index.name]
+        try:
+            await asyncio.wait_for(turn.acquire(), TURN_SECONDS)
+        except TimeoutError:
+            return None
         try:
             done = await self._tell(index)
         except IndexUnavailable as error:
@@ -136,11 +146,13 @@ class Feeder:
                 _log.info("The index %s is fed later. %s", name, error)
             self.waiting[name] = str(error)
             return 0
+        finally:
+            turn.release()
         if self.waiting.pop(name, None):
             _log.info("The index %s is fed again.", name)
         return done
 
-    async def _tell(self, index: Index) -> int:
+    async def _tell(self, index: Index) -> int | None:
         """Tell an index everything; what another process is telling it is that one's business.
 
         Whoever lets go looks once more, so a change that was written while another fed is not left behind.
@@ -153,7 +165,7 @@ class Feeder:
         ):
             async with self._record.feeding(name) as alone:
                 if not alone:
-                    break
+                    return None
                 if await self._must_fill(index):
                     done += await self._fill(index)
                 done += await self._drain(index)

@@ -1,8 +1,8 @@
-"""Questions to the graph of names and memories, with the answers of SQLite.
+"""Questions to the graph of names and memories, and the paths that SQLite finds in it.
 
 A name stands beside another where one memory holds both. What is asked, in which order it is followed and
-how it is weighed is decided here by `Spread` and `PathSearch`, which know no store; the functions below ask
-the record's tables, and another store asks its own, so that both give the same answers.
+how it is weighed is decided here by `Spread` and `PathSearch`, which know no store; each store asks its own
+tables or nodes, so that all give the same answers.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ __all__ = [
     "PathSearch",
     "Spread",
     "commonness",
-    "mentioning",
     "path",
 ]
 
@@ -195,38 +194,6 @@ class PathSearch:
 # The record's own tables -----------------------------------------------------------------------------------
 
 
-def mentioning(
-    connection: sqlite3.Connection,
-    entities: Iterable[Entity],
-    scope: Scope,
-    filters: Filters,
-    *,
-    depth: int = 1,
-    most: int = 200,
-) -> dict[int, float]:
-    """Number and weight of the memories that names lead to within `depth` steps, the heaviest first.
-
-    `Spread` says how they are weighed. Only readable memories count, lead further or are given.
-    """
-    holding = _Holding(scope, filters)
-    numbers: dict[str, int] = {}
-    spread = Spread(entities, depth=depth, most=most)
-    while spread.going_on:
-        weights: dict[str, float] = defaultdict(float)
-        for name, weight in spread.names.items():
-            rows = holding.memories(connection, name, spread.limit)
-            share = weight / commonness(len(rows))
-            for number, memory_id in rows:
-                numbers[memory_id] = number
-                weights[memory_id] += share
-        spread.reach(weights)
-        if spread.followed:
-            followed = {numbers[memory_id]: weight for memory_id, weight in spread.followed.items()}
-            held = holding.names(connection, list(followed))
-            spread.beside((name, followed[number]) for number, name in held)
-    return {numbers[memory_id]: weight for memory_id, weight in spread.answer().items()}
-
-
 def path(
     connection: sqlite3.Connection, start: Entity, end: Entity, scope: Scope, filters: Filters,
     *, longest: int = LONGEST,
@@ -249,7 +216,7 @@ class _Holding:
         self._memories = (
             "SELECT m.number, m.id FROM node CROSS JOIN mention ON node_id = node.id AND item_kind = 'memory'"
             f" CROSS JOIN memory AS m ON m.number = item_id WHERE {names}"
-            f" AND label = :label AND key = :key AND {where} LIMIT :limit"
+            f" AND label = :label AND key = :key AND {where}"
         )
         self._names = (
             "SELECT item_id, node.label, node.key FROM json_each(:numbers) AS each"
@@ -257,15 +224,10 @@ class _Holding:
             " CROSS JOIN node ON node.id = node_id"
         )
 
-    def memories(
-        self, connection: sqlite3.Connection, name: Name, limit: int | None
-    ) -> list[tuple[int, str]]:
-        """Number and id of the memories that hold a name; none if more than `limit` do."""
-        rows = connection.execute(
-            self._memories,
-            {**self._given, "label": name[0], "key": name[1], "limit": -1 if limit is None else limit + 1},
-        ).fetchall()
-        return [] if limit is not None and len(rows) > limit else [(row[0], row[1]) for row in rows]
+    def memories(self, connection: sqlite3.Connection, name: Name) -> list[tuple[int, str]]:
+        """Number and id of the memories that hold a name."""
+        rows = connection.execute(self._memories, {**self._given, "label": name[0], "key": name[1]})
+        return [(row[0], row[1]) for row in rows]
 
     def names(self, connection: sqlite3.Connection, numbers: Sequence[int]) -> Iterator[tuple[int, Name]]:
         """Number and name of all that memories hold."""
@@ -278,7 +240,7 @@ class _Holding:
         """A name, a memory that holds it, and another name that this memory holds."""
         between: dict[int, list[tuple[str, Name]]] = defaultdict(list)
         for name in names:
-            for number, memory_id in self.memories(connection, name, None):
+            for number, memory_id in self.memories(connection, name):
                 between[number].append((memory_id, name))
         for number, other in self.names(connection, list(between)):
             for memory_id, name in between[number]:
@@ -295,7 +257,7 @@ def _readable(scope: Scope, filters: Filters) -> tuple[str, dict[str, Any]]:
     if filters.at is not None:
         parts.append("m.valid_from <= :at AND (m.valid_to IS NULL OR :at < m.valid_to)")
         given["at"] = filters.at
-    elif not filters.closed and filters.at is None:
+    elif not filters.closed:
         parts.append("m.closed_at IS NULL")
     if filters.kinds:
         parts.append("m.kind IN (SELECT value FROM json_each(:kinds))")

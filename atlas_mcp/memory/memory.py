@@ -16,6 +16,7 @@ from atlas_mcp.memory.indexes import Indexes, open_indexes
 from atlas_mcp.memory.knowledge import Knowledge
 from atlas_mcp.memory.metrics import Meter
 from atlas_mcp.memory.moments import now
+from atlas_mcp.memory.quoting import unquote
 from atlas_mcp.memory.recall import Recall
 from atlas_mcp.memory.record import Filters, NewEntry
 from atlas_mcp.memory.schema import MIGRATIONS
@@ -68,6 +69,7 @@ class Memory:
         indexes: Indexes | None = None,
     ) -> None:  # fmt: skip
         self.database = database
+        self._snapshots = snapshots
         self.embedder = embedder
         beside = indexes or Indexes()
         self.indexes = beside.all
@@ -204,10 +206,11 @@ class Memory:
         document = uri if uri and await self.forget(uri, scope=scope.own) else ""
         gone = await self.record.remove([*known, *(resting if derived else ())], scope)
         removed = {each.id for each in gone}
+        snapshots = await unquote(self.database, self._snapshots, removed)
         waiting = (await self.feeder.feed()).waiting
         return lifecycle.Receipt(
-            memories=tuple(sorted(known & removed)), document=document, derived=tuple(resting),
-            derived_forgotten=derived,
+            memories=tuple(sorted(known & removed)), document=document, snapshots=snapshots,
+            derived=tuple(resting), derived_forgotten=derived,
             indexes={index.name: "pending" if index.name in waiting else "done" for index in self.indexes},
             unknown=tuple(each for each in ids if each not in known),
         )  # fmt: skip

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from atlas_mcp.learning import LearningKind
 from atlas_mcp.memory.candidates import WISHES
-from atlas_mcp.memory.contradicting import conflict, same_meaning, wish_conflict
+from atlas_mcp.memory.contradicting import conflict, same_figures, same_meaning, wish_conflict
 from atlas_mcp.memory.record import Filters
 from atlas_mcp.text.words import stems
 
@@ -90,6 +90,18 @@ class Neighbours:
         """What is stored near a candidate, the likest first."""
         return self._near.get((candidate.kind, candidate.text), [])
 
+    def likeness(self, candidate: Candidate, around: Sequence[Nearby]) -> float:
+        """How near the nearest memory is that tells of the same: of no other numbers, and not against it."""
+        return max(
+            (
+                each.likeness
+                for each in around
+                if same_figures(candidate.text, each.stored.text)
+                and self.conflict(candidate, each.stored) is None
+            ),
+            default=0.0,
+        )
+
     def same(self, candidate: Candidate, around: Sequence[Nearby]) -> Stored | None:
         """The memory that says the same, if one does."""
         for each in around:
@@ -119,10 +131,10 @@ class Neighbours:
         return same_meaning(one.text, other.text, cosine)
 
     def against(self, one: Candidate, other: Candidate) -> Conflict | None:
-        """What two candidates of a run disagree in."""
-        return conflict(one.text, other.text)
+        """What two statements of a run disagree in."""
+        return conflict(one.text, other.text) if one.kind is LearningKind.FACT else None
 
-    async def to_quotes(self, candidate: Candidate) -> float | None:
+    def to_quotes(self, candidate: Candidate) -> float | None:
         """The cosine of a candidate and the nearest of its quotes; None without an embedder."""
         own = self._vectors.get(candidate.text)
         if own is None:

@@ -133,8 +133,8 @@ class PersonMemory:
         except sqlite3.OperationalError as error:
             log.warning("that memories were used could not be noted: %s", error)
 
-    async def remember(self, note: Note) -> Kept:
-        """Keep a note, unless it is known or says what another says, or its opposite.
+    async def remember(self, note: Note | str) -> Kept:
+        """Keep a note, or a text as a fact, unless it is known or says what another says, or its opposite.
 
         Raises:
             InvalidInput: the text is empty, too long or holds a secret, a time or kind is none, or it is
@@ -142,6 +142,7 @@ class PersonMemory:
             UnknownMemory: what it supersedes is not there.
             IncompatibleStore: the stored vectors were made by another embedding model.
         """
+        note = Note(note) if isinstance(note, str) else note
         learning = _learning(note)
         memory = await self._opener()
         replaced = [each.id for each in await self.get(note.supersedes)] if note.supersedes else []

@@ -9,28 +9,54 @@ import re
 from dataclasses import dataclass
 
 from atlas_mcp.text.support import SPELLED, numbers
-from atlas_mcp.text.words import stem, word_set
+from atlas_mcp.text.words import STOP_WORDS, stem, word_set
 
 __all__ = ["Quantity", "Read", "read"]
 
-_MONTHS = "january february march april may june july august september october november december".split()
+_MONTHS = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+]
 _MONTH = "|".join(f"{name[:3]}(?:{name[3:]})?" for name in _MONTHS)
 _DATE = re.compile(
     rf"\b(?:(?P<iso>(?:19|20)\d\d-\d\d(?:-\d\d)?)"
     rf"|(?:(?P<d1>\d{{1,2}})(?:st|nd|rd|th)? )?(?P<m1>{_MONTH})\.? (?P<y1>(?:19|20)\d\d)"
     rf"|(?P<m2>{_MONTH})\.? (?P<d2>\d{{1,2}})(?:st|nd|rd|th)?,? (?P<y2>(?:19|20)\d\d)"
-    rf"|(?P<q>Q[1-4]|(?:first|second|third|fourth) quarter(?: of)?|(?:first|second) half(?: of)?) (?P<y3>(?:19|20)\d\d)"
-    rf"|(?<![\d.,$\u20ac\u00a3-])(?P<y4>(?:19|20)\d\d)(?![\d.,]*\d|\s*(?:%|[kMG]B|ms|s|users|items|requests)\b))",
+    rf"|(?P<q>Q[1-4]|(?:first|second|third|fourth) quarter(?: of)?|(?:first"
+    rf"|second) half(?: of)?) (?P<y3>(?:19|20)\d\d)"
+    rf"|(?<![\d.,$\u20ac\u00a3-])(?P<y4>(?:19|20)\d\d)(?![\d.,]*\d))",
     re.IGNORECASE,
 )
+_YEAR_AFTER = re.compile(
+    r"(?:\A|\b(?:in|during|since|by|until|till|from|before|after|between|year|early|late|mid|through"
+    r"|throughout"
+    r"|as of|(?:19|20)\d\d (?:and|to)|(?:end|beginning|start|summer|spring|winter|autumn|fall|year|half"
+    r"|month) of)"
+    r"|\()\s*\Z",
+    re.IGNORECASE,
+)
+"""Where four figures alone are a year: in 2025, and not 2048 bytes."""
+
 _BEGINS = re.compile(
     r"\b(?:as of|since|starting(?: (?:in|from))?|effective(?: from)?|from)\s*\Z", re.IGNORECASE
 )
 """Before a date: it begins then and goes on."""
 
 _HAPPENED = re.compile(
-    r"\b(?:opened|released|published|founded|born|launched|created|died|adopted|introduced|established|invented"
-    r"|discovered|completed|finished|signed|elected|appointed|acquired|merged|renamed|closed|abolished|removed"
+    r"\b(?:opened|released|published|founded|born|launched|created|died|adopted|introduced|established"
+    r"|invented"
+    r"|discovered|completed|finished|signed|elected|appointed|acquired|merged|renamed|closed|abolished"
+    r"|removed"
     r"|replaced|retired|expires?|ends?|ended|starts?|started|begins?|began|due)\b",
     re.IGNORECASE,
 )
@@ -41,12 +67,6 @@ _NAMING = word_set("""
     week case note line page point rule appendix round stage draft port rfc issue number no error status code
     article clause schedule annex model series type class grade tier layer layers
 """)
-_TELLS = frozenset({"port", "status", "level", "version", "release", "number", "code", "tier", "day", "page"})
-"""Of those, what a sentence may also say of something: "the port is 8080"."""
-
-_BE = re.compile(
-    r"\b(?:is|are|was|were|be|remains?|stays?|became|becomes?|to|on|at|of|:|=)\s*\Z", re.IGNORECASE
-)
 _COUNT = re.compile(
     r"(?<![\w.,-])(?P<sign>[-+])?(?P<money>[$\u20ac\u00a3])?(?P<number>\d+(?:[.,]\d+)*)\s*"
     r"(?P<unit>%|\u00b0[CF]|[A-Za-z\u00b5]+(?:/[a-z]+)?)?"
@@ -76,6 +96,10 @@ _UNITS: dict[str, tuple[str, float]] = {
     **dict.fromkeys(("mg", "milligram", "milligrams"), ("g", 1e-3)),
     **dict.fromkeys(("%", "percent"), ("%", 1)),
 }  # fmt: skip
+
+
+# "one" is an article as often as a number.
+_IN_WORDS = re.compile(rf"\b(?:{'|'.join(word for word in SPELLED if word != 'one')})\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,43 +136,41 @@ def read(sentence: str) -> Read:
     happened = _HAPPENED.search(sentence) is not None
     plain = sentence
     for match in reversed(list(_DATE.finditer(sentence))):
+        if match["y4"] and not _YEAR_AFTER.search(sentence, 0, match.start()):
+            continue
         date = _iso(match)
         if _BEGINS.search(sentence, 0, match.start()):
             since = date
         else:
             (told if happened else scopes).add(date)
         plain = f"{plain[: match.start()]} {plain[match.end() :]}"
-    plain = re.sub(
-        r"\b[A-Za-z]+\b", lambda word: SPELLED.get(word[0].lower(), word[0]) if word[0].lower() != "one" else word[0],
-        plain,
-    )  # fmt: skip
+    plain, quantities, named = _numbers(_IN_WORDS.sub(lambda word: SPELLED[word[0].lower()], plain))
+    return Read(plain, tuple(quantities), frozenset(named), frozenset(scopes), frozenset(told), since)
+
+
+def _numbers(plain: str) -> tuple[str, list[Quantity], set[str]]:
+    """A sentence without its numbers, what they count, and those that are names."""
     quantities: list[Quantity] = []
     named: set[str] = set()
     for match in reversed(list(_COUNT.finditer(plain))):
         before = plain[: match.start()]
+        end = match.end("number")
         if _names(before):
             named.add(match["number"])
-            plain = f"{before} {plain[match.end('number') :]}"
-            continue
-        quantity, end = _counted(match, before)
-        quantities.append(quantity)
+        else:
+            quantity, end = _counted(match, before)
+            quantities.insert(0, quantity)
         plain = f"{before} {plain[end:]}"
-    return Read(
-        plain, tuple(reversed(quantities)), frozenset(named), frozenset(scopes), frozenset(told), since
-    )
+    return plain, quantities, named
 
 
 def _names(before: str) -> bool:
     """Whether a number after these words is a name: of a version, a step, or part of a product's name."""
     word = re.search(r"([A-Za-z]+)\.?\s*\Z", before)
-    if word is None:
+    if word is None or _AROUND.search(before) or _OVER.search(before):
         return False
-    if word[1].lower() in _NAMING:
-        return True
-    # "Kestrel 4.2", and not the first word of a sentence, such as "Around 20".
-    return word[1][0].isupper() and not _AROUND.search(before) and not _OVER.search(before) and not word[1].lower() in {
-        "at", "up", "to", "the", "in", "on", "about", "only", "between", "with", "each", "every", "all", "of",
-    }  # fmt: skip
+    # "Kestrel 4.2", and not the first word of a sentence, such as "Only 20".
+    return word[1].lower() in _NAMING or (word[1][0].isupper() and word[1].lower() not in STOP_WORDS)
 
 
 def _counted(match: re.Match[str], before: str) -> tuple[Quantity, int]:

@@ -123,6 +123,8 @@ CREATE INDEX outbox_open ON outbox (target, number) WHERE done_at IS NULL;
 # document's uri, a run, another memory. `mention` links names to the memories and passages that hold them.
 # `feed` is how far each derived index has read the outbox; with no index there is no outbox. `used_before` is
 # the last use on a day before `used_at`: what is used today ranks as it did this morning.
+# `passage_text` is made anew without copies of the neighbours' words, which search finds where they stand;
+# `passage_word` and `passage_place` are views of it, by word: how many passages hold it, and which.
 _SECOND = """
 DROP TABLE edge;
 DROP TABLE node;
@@ -132,6 +134,14 @@ DROP TABLE outbox;
 
 ALTER TABLE passage ADD COLUMN at TEXT;
 ALTER TABLE passage ADD COLUMN by TEXT;
+
+DROP TABLE passage_text;
+CREATE VIRTUAL TABLE passage_text USING fts5 (text, heading, content = '', tokenize = 'porter unicode61');
+INSERT INTO passage_text (rowid, text, heading)
+SELECT passage.id, passage.text, title || ' ' || ifnull(heading, '')
+FROM passage JOIN document ON document.id = document_id;
+CREATE VIRTUAL TABLE passage_word USING fts5vocab (passage_text, row);
+CREATE VIRTUAL TABLE passage_place USING fts5vocab (passage_text, instance);
 
 CREATE TABLE memory (
     number INTEGER PRIMARY KEY AUTOINCREMENT,

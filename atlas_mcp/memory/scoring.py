@@ -1,16 +1,21 @@
 """What a candidate's evidence is worth, 0 to 5: points for what can be checked, none for what anyone claims.
 
-| points | fact | procedure | outcome | preference |
-|---|---|---|---|---|
-| 3 | support: share of it that verbatim quotes carry | rating: 3.5 x (overall - 2.5) / 2.5 | its own events | a person's own words |
-| 1 | run: overall / 5; unrated, 0.6 x measured / 5; half if partial | yield: share of assignments that gave something | rated 1, measured 0.5 | standing words 1; a wish 0.25 for each earlier run that asked for it, at most 1 |
-| 0.5 | agreement: a second source carries it by itself | unaided: no failure, recovery or second revision | it tells something: findings, or what stayed open, failed or was recovered | - |
-| 0.5 | specific: a number, a name, code | - | - | - |
-| 0.5 | novelty: 1 - likeness to what is stored | the same | the same | the same |
-| -1 | a stored or fellow candidate contradicts it, undecided | - | - | - |
+| of | points |
+|---|---|
+| a fact | 3 x the share of it that verbatim quotes carry |
+| | run: 1 x rating / 5; not rated 0.6 x measure / 5; without a model 0.3 x measure / 5; half if partial |
+| | 0.5 if a second source carries it by itself; 0.5 if it names a number, a name or code |
+| | 0.5 x (1 - likeness to what is stored of it); -1 if something contradicts it and neither wins |
+| a procedure | 3.5 x (rating - 2.5) / 2.5; 1 x the share of assignments that gave something |
+| | 0.5 / (1 + failures, recoveries, escalations and revisions after the first); 0.5 if new |
+| an outcome | 3 for its own events; 1 if rated, 0.5 if measured |
+| | 0.5 if it found something, or something stayed open, failed or was recovered; 0.5 if new |
+| a preference | 3 for a person's own words; 0.5 if new |
+| | 1 if they are meant for later too; a wish for this run 0.25 for each earlier run with the same, up to 1 |
 
-The sum is cut to 0 to 5; at 4.0 and above it is kept. Without points, whatever the rest: a fact of a run that
-did not pass; a procedure of one that was not rated, was partial, or had no model to plan it.
+The sum is cut to 0 to 5, and kept from 4.0 on; what is stored already is not kept again. Whatever its points,
+a fact or procedure of a run that did not pass is not kept, nor a procedure of one that was not rated, ended in
+part, or had no model to plan it.
 """
 
 from __future__ import annotations
@@ -28,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Score", "of_fact", "of_outcome", "of_preference", "of_procedure", "unearned"]
 
-SUPPORT, RUN, UNRATED, AGREES, SPECIFIC, NEW, AGAINST = 3.0, 1.0, 0.6, 0.5, 0.5, 0.5, -1.0
+SUPPORT, RUN, UNRATED, COPIED, AGREES, SPECIFIC, NEW, AGAINST = 3.0, 1.0, 0.6, 0.3, 0.5, 0.5, 0.5, -1.0
 RATED, RATED_FROM, YIELD, UNAIDED = 3.5, 2.5, 1.0, 0.5
 EVENTS, SCORED, MEASURED, TELLS = 3.0, 1.0, 0.5, 0.5
 WORDS, STANDS, WISHED = 3.0, 1.0, 0.25
@@ -65,9 +70,7 @@ def unearned(told: RunTold, kind: str) -> str:
     return ""
 
 
-def of_fact(
-    told: RunTold, candidate: Candidate, carried: Carried, likeness: float, *, against: bool
-) -> Score:
+def of_fact(told: RunTold, candidate: Candidate, carried: Carried, likeness: float) -> Score:
     """The points of a fact."""
     return Score({
         "support": SUPPORT * carried.share,
@@ -75,18 +78,25 @@ def of_fact(
         "agreement": AGREES if carried.sources > 1 else 0.0,
         "specific": SPECIFIC if is_specific(candidate.text) else 0.0,
         "novelty": NEW * (1 - likeness),
-        "contradiction": AGAINST if against or candidate.disputed else 0.0,
+        "contradiction": AGAINST if candidate.disputed else 0.0,
     })  # fmt: skip
 
 
 def _run(told: RunTold) -> float:
-    points = (
-        RUN * told.overall / MOST if told.overall is not None else UNRATED * (told.measured or 0.0) / MOST
-    )
+    """What the run that says it is worth: its rating, or what is measured of it, which is less.
+
+    Without a model sentences are copied, and copies measure full by themselves: that says little of the run.
+    """
+    if not told.by_model:
+        points = COPIED * (told.measured or 0.0) / MOST
+    elif told.overall is not None:
+        points = RUN * told.overall / MOST
+    else:
+        points = UNRATED * (told.measured or 0.0) / MOST
     return points / 2 if told.partial else points
 
 
-def of_procedure(told: RunTold, course: Course, likeness: float) -> Score:
+def of_procedure(told: RunTold, course: Course) -> Score:
     """The points of a procedure."""
     gave = sum(done.gave for done in course.work) / max(len(course.work), 1)
     troubles = sum(bool(done.failure or done.ways) for done in course.work) + course.escalated
@@ -95,11 +105,11 @@ def of_procedure(told: RunTold, course: Course, likeness: float) -> Score:
         "rating": RATED * max((told.overall or 0.0) - RATED_FROM, 0.0) / (MOST - RATED_FROM),
         "yield": YIELD * gave,
         "unaided": UNAIDED / (1 + troubles),
-        "novelty": NEW * (1 - likeness),
+        "novelty": NEW,
     })  # fmt: skip
 
 
-def of_outcome(told: RunTold, candidate: Candidate, course: Course, likeness: float) -> Score:
+def of_outcome(told: RunTold, candidate: Candidate, course: Course) -> Score:
     """The points of an outcome."""
     found = sum(done.findings + done.drafts for done in course.work)
     happened = any(done.failure or done.ways for done in course.work) or course.revisions
@@ -108,15 +118,15 @@ def of_outcome(told: RunTold, candidate: Candidate, course: Course, likeness: fl
     certain = told.overall is not None or bool(told.failure)
     scored = SCORED if certain else MEASURED if told.measured is not None else 0.0
     return Score({
-        "events": EVENTS, "rated": scored, "tells": TELLS if tells else 0.0, "novelty": NEW * (1 - likeness),
+        "events": EVENTS, "rated": scored, "tells": TELLS if tells else 0.0, "novelty": NEW,
     })  # fmt: skip
 
 
-def of_preference(candidate: Candidate, likeness: float) -> Score:
+def of_preference(candidate: Candidate) -> Score:
     """The points of a preference."""
     again = max(candidate.asked - 1, 0)
     return Score({
         "words": WORDS,
         "standing": STANDS if candidate.standing else min(WISHED * again, STANDS),
-        "novelty": NEW * (1 - likeness),
+        "novelty": NEW,
     })  # fmt: skip

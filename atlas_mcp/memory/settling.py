@@ -40,21 +40,32 @@ def settle(new: Candidate, score: float, found: Conflict, old: Stored) -> Settle
         return Settled("new", "it is the person's newest word")
     if old.origin == "person":
         return Settled("both", "a person said the other")
+    return (
+        _by_document(new.cited, found, old)
+        or _by_date(new.cited, old)
+        or _by_support(score, old.score)
+        or Settled("both", "neither is newer or better supported")
+    )
+
+
+def _by_document(cited: Sequence[Cited], found: Conflict, old: Stored) -> Settled | None:
+    """By what the document says of itself, and by whether it was changed since."""
     known = {each.source: each.sha256 for each in old.evidence if each.kind == "quote" and each.source}
-    for each in new.cited:
-        if each.uri in known and known[each.uri] == each.sha256:
-            return Settled("both", "both stand in the same document")
+    if any(known.get(each.uri) == each.sha256 for each in cited):
+        return Settled("both", "both stand in the same document")
     if found.changed:
         return Settled("new", "it says itself that this changed")
-    if any(each.uri in known for each in new.cited):
+    if any(each.uri in known for each in cited):
         return Settled("new", "the document that said the other was changed")
-    if by_date := _by_date(new.cited, old):
-        return by_date
-    if score >= old.score + BETTER:
+    return None
+
+
+def _by_support(score: float, other: float) -> Settled | None:
+    if score >= other + BETTER:
         return Settled("new", "it is better supported")
-    if old.score >= score + BETTER:
+    if other >= score + BETTER:
         return Settled("old", "the other is better supported")
-    return Settled("both", "neither is newer or better supported")
+    return None
 
 
 def _by_date(cited: Sequence[Cited], old: Stored) -> Settled | None:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from filelock import FileLock, Timeout
 
-from atlas_mcp.memory import documents, graph, memories, outbox, soundness, wording
+from atlas_mcp.memory import documents, memories, outbox, soundness, spreading, terms
 from atlas_mcp.memory.moments import now
 from atlas_mcp.memory.record import Added, Change, Filters, Indexed, Mention, NewEntry, Stored
 from atlas_mcp.memory.shelf import Shelf
@@ -96,12 +96,9 @@ class SqliteRecord:
         """By words, as the Protocol says."""
 
         def read(connection: sqlite3.Connection) -> dict[int, float]:
-            terms = wording.query_terms(query)
-            if not terms:
-                return {}
+            asked = terms.wanted(connection, query)
             shelves = self._current(connection, scope)
             usual = max((shelf.usual_length for shelf in shelves), default=1.0)
-            asked = wording.wanted(connection, terms)
             others = np.array(sorted(also), np.int64)
             best: dict[int, float] = {}
             wished: dict[int, float] = {}
@@ -115,7 +112,7 @@ class SqliteRecord:
                 wished |= zip(shelf.numbers[at].tolist(), scores[at].tolist(), strict=True)
             found = wished | dict(_ordered(best)[:most])
             if common := asked.common:
-                more = wording.scores(connection, common, list(found), usual)
+                more = terms.scores(connection, common, list(found), usual)
                 found = {number: score + more.get(number, 0.0) for number, score in found.items()}
             return {number: score for number, score in _ordered(found) if score > 0}
 
@@ -160,9 +157,15 @@ class SqliteRecord:
         """By names, as the Protocol says."""
         if not entities:
             return {}
-        return await self._database.read(
-            lambda c: graph.mentioning(c, entities, scope, filters, depth=depth, most=most)
-        )
+
+        def read(connection: sqlite3.Connection) -> dict[int, float]:
+            shelves = [
+                (shelf, self._fitting(connection, shelf, scope, filters))
+                for shelf in self._current(connection, scope)
+            ]
+            return spreading.mentioning(connection, entities, shelves, depth=depth, most=most)
+
+        return await self._database.read(read)
 
     async def names(self, scope: Scope, *, most: int = 50) -> list[Mention]:
         """The names most often held, as the Protocol says."""

@@ -1,7 +1,8 @@
 """How far a statement is carried by the quotes that it cites, each looked up in the snapshot of its source.
 
-Lexical, with the cosine of vectors where there is an embedder. A quote counts only where it stands verbatim, and
-it is read with the sentence around it: cut out of a denial, or of an order to whoever reads, it carries nothing.
+Lexical, with the cosine of vectors where there is an embedder. A quote counts only where it stands verbatim,
+and is read with the sentence around it: cut out of a denial, or of an order to whoever reads, it carries
+nothing.
 """
 
 from __future__ import annotations
@@ -18,20 +19,20 @@ from atlas_mcp.text.verbatim import locate
 from atlas_mcp.text.words import content_words, stem, stems
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from atlas_mcp.memory.candidates import Cited
 
 __all__ = ["Carried", "Standing", "carried", "standing"]
 
 FROM, TO = 0.35, 0.75
-"""Shares of a statement's content words in its quotes: at the first it is not carried at all, at the second wholly."""
+"""Shares of a statement's content words in its quotes by which it is not carried at all, and wholly."""
 
 NEAR_FROM, NEAR_TO, NEAR_LEAST = 0.55, 0.85, 0.45
 """The same for the cosine of statement and quote, which counts only with so many shared words."""
 
 CLAUSE = 0.3
-"""Words that each part of a statement shares with the quotes, at least: a true beginning carries no invented end."""
+"""Words that each part of a statement shares with its quotes: a true beginning carries no invented end."""
 
 AROUND = 700
 """Characters before and after a quote in which the sentences that it belongs to are looked for."""
@@ -87,23 +88,9 @@ def standing(cited: Sequence[Cited], snapshots: Mapping[str, str]) -> list[Stand
 
 def carried(text: str, quotes: Sequence[Standing], cosine: float | None = None) -> Carried:
     """How far quotes carry a statement; `cosine` is the nearest quote's, None without an embedder."""
-    if not quotes:
-        return Carried(0, reason="it has no evidence: no quote of it stands in a source")
     said = [f"{each.cited.title}: {each.cited.quote}" for each in quotes]
-    around = [each.around for each in quotes]
-    for each in around:
-        if found := orders(each):
-            return Carried(0, reason=f"the document around its quote is not to be trusted: {found}")
-        if secret(each):
-            return Carried(0, reason="its quote holds a secret")
-    if not numbers_supported(text, said):
-        return Carried(0, reason="it has a number that its quotes do not have")
-    if name := _strange_name(text, [*said, *around, *(each.before for each in quotes)]):
-        return Carried(0, reason=f"it names {name!r}, and its sources do not")
-    if word := denied_otherwise(text, around):
-        return Carried(0, reason=f"it or its source denies {word!r}, and the other does not")
-    if part := _bare_part(text, said):
-        return Carried(0, reason=f"its quotes do not carry {part[:80]!r}")
+    if reason := next(_against(text, quotes, said), ""):
+        return Carried(0, reason=reason)
     share = _share(text, said, cosine)
     alone = {
         each.cited.uri or each.cited.sha256
@@ -111,6 +98,27 @@ def carried(text: str, quotes: Sequence[Standing], cosine: float | None = None) 
         if numbers_supported(text, [one]) and _ramp(lexical_support(text, [one]), FROM, TO) >= share / 2
     }
     return Carried(share, len(alone))
+
+
+def _against(text: str, quotes: Sequence[Standing], said: Sequence[str]) -> Iterator[str]:
+    """What speaks against a statement, whatever words it shares with its quotes."""
+    if not quotes:
+        yield "it has no evidence: no quote of it stands in a source"
+        return
+    around = [each.around for each in quotes]
+    for each in around:
+        if found := orders(each):
+            yield f"the document around its quote is not to be trusted: {found}"
+        if secret(each):
+            yield "its quote holds a secret"
+    if not numbers_supported(text, said):
+        yield "it has a number that its quotes do not have"
+    if name := _strange_name(text, [*said, *around, *(each.before for each in quotes)]):
+        yield f"it names {name!r}, and its sources do not"
+    if word := denied_otherwise(text, around):
+        yield f"it or its source denies {word!r}, and the other does not"
+    if part := _bare_part(text, said):
+        yield f"its quotes do not carry {part[:80]!r}"
 
 
 def _share(text: str, said: Sequence[str], cosine: float | None) -> float:

@@ -1,4 +1,4 @@
-"""What a run tells those who learn from it: its words, its output, and how it went, read from its events.
+"""What a run tells those who learn from it: its words, its output, and how it went by its events.
 
 It decides nothing: what is worth keeping is judged elsewhere, from what stands here.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.events import Kind
@@ -60,12 +61,14 @@ class RunTold:
     @property
     def measured(self) -> float | None:
         """What the output's own measures say, 0 to 5: how far it is carried by what it cites."""
-        return (self.output.get("measures") or {}).get("score")
+        measures: Mapping[str, Any] = self.output.get("measures") or {}
+        return measures.get("score")
 
     @property
     def by_model(self) -> bool:
         """Whether a language model made it."""
-        return bool((self.output.get("made_with") or {}).get("language_model", True))
+        made_with: Mapping[str, Any] = self.output.get("made_with") or {}
+        return bool(made_with.get("language_model", True))
 
     @property
     def by_person(self) -> bool:
@@ -101,10 +104,8 @@ class Course:
     revisions: int = 0
     escalated: int = 0
     calls: int = 0
-    tokens: int = 0
     cost_usd: float = 0.0
     seconds: float = 0.0
-    documents: int = 0
     added: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     removed: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     answers: list[str] = field(default_factory=list[str])
@@ -119,45 +120,52 @@ def course_of(events: Sequence[Event]) -> Course:
     work: dict[str, Done] = {}
     opened: dict[tuple[str, str], list[str]] = {}
     for event in events:
-        data = event.data
-        match event.kind:
-            case Kind.PLAN_MADE:
-                course.rounds = max(course.rounds, data.get("round") or 0)
-                for each in data.get("assignments", ()):
-                    work[each["id"]] = Done(each["id"], each["worker"], each.get("goal", ""))
-            case Kind.WORK_FINISHED:
-                if done := work.get(data["assignment"]):
-                    done.findings, done.drafts = data.get("findings", 0), data.get("drafts", 0)
-                    done.failure = ""
-            case Kind.WORK_FAILED:
-                if done := work.get(data["assignment"]):
-                    done.failure = _said(data.get("error")) or "it failed"
-            case Kind.RECOVERY_TRIED:
-                if done := work.get(data["assignment"]):
-                    done.ways.append(
-                        f"{str(data.get('way')).replace('_', ' ')} after: {_said(data.get('error'))}"
-                    )
-            case Kind.TOOL_STARTED:
-                query = (data.get("arguments") or {}).get("query")
-                opened.setdefault((event.span_id, data["tool"]), []).append(str(query or ""))
-            case Kind.TOOL_FINISHED:
-                waiting = opened.get((event.span_id, data["tool"]))
-                query = waiting.pop(0) if waiting else ""
-                done = work.get(event.span_id.removeprefix("work/").partition("~")[0])
-                if done and query and data.get("passages"):
-                    done.searches[query] = max(done.searches.get(query, 0), data["passages"])
-            case Kind.REVISION_STARTED:
-                course.revisions = max(course.revisions, data.get("revision") or 0)
-            case Kind.ESCALATED:
-                course.escalated += 1
-            case Kind.QUESTION_ANSWERED:
-                _answered(course, work, data.get("answer") or {})
-            case _:
-                _taken(course, event)
+        if event.kind in (Kind.TOOL_STARTED, Kind.TOOL_FINISHED):
+            _searched(event, work, opened)
+        elif "assignment" in event.data:
+            _worked(event, work)
+        elif event.kind is Kind.QUESTION_ANSWERED:
+            _answered(course, work, event.data.get("answer") or {})
+        else:
+            _taken(course, event)
+        if event.kind is Kind.PLAN_MADE:
+            for each in event.data.get("assignments", ()):
+                work[each["id"]] = Done(each["id"], each["worker"], each.get("goal", ""))
     course.work = list(work.values())
     if len(events) > 1 and not course.seconds:
         course.seconds = _between(events[0].at, events[-1].at)
     return course
+
+
+def _worked(event: Event, work: Mapping[str, Done]) -> None:
+    """What came of an assignment."""
+    data, done = event.data, work.get(event.data["assignment"])
+    if done is None:
+        return
+    match event.kind:
+        case Kind.WORK_FINISHED:
+            done.findings, done.drafts = data.get("findings", 0), data.get("drafts", 0)
+            done.failure = ""
+        case Kind.WORK_FAILED:
+            done.failure = _said(data.get("error")) or "it failed"
+        case Kind.RECOVERY_TRIED:
+            way = str(data.get("way")).replace("_", " ")
+            done.ways.append(f"{way} after: {_said(data.get('error'))}")
+        case _:
+            pass
+
+
+def _searched(event: Event, work: Mapping[str, Done], opened: dict[tuple[str, str], list[str]]) -> None:
+    """Which query found how many passages; `opened` are those that have no answer yet, by step and tool."""
+    key = (event.span_id, str(event.data.get("tool")))
+    if event.kind is Kind.TOOL_STARTED:
+        arguments: Mapping[str, Any] = event.data.get("arguments") or {}
+        opened.setdefault(key, []).append(str(arguments.get("query") or ""))
+        return
+    query = opened[key].pop(0) if opened.get(key) else ""
+    done = work.get(event.span_id.removeprefix("work/").partition("~")[0])
+    if done and query and event.data.get("passages"):
+        done.searches[query] = max(done.searches.get(query, 0), event.data["passages"])
 
 
 def _answered(course: Course, work: dict[str, Done], answer: Mapping[str, Any]) -> None:
@@ -177,29 +185,30 @@ def _answered(course: Course, work: dict[str, Done], answer: Mapping[str, Any]) 
 
 
 def _taken(course: Course, event: Event) -> None:
-    """What was used up."""
+    """What was used up, and how often it was begun anew."""
     data = event.data
     match event.kind:
+        case Kind.PLAN_MADE:
+            course.rounds = max(course.rounds, data.get("round") or 0)
+        case Kind.REVISION_STARTED:
+            course.revisions = max(course.revisions, data.get("revision") or 0)
+        case Kind.ESCALATED:
+            course.escalated += 1
         case Kind.MODEL_FINISHED:
-            usage = data.get("usage") or {}
+            usage: Mapping[str, Any] = data.get("usage") or {}
             course.calls += 1
-            course.tokens += usage.get("input_tokens", 0) + usage.get("output_tokens", 0)
             course.cost_usd += usage.get("cost_usd") or 0.0
-        case Kind.STEP_FINISHED:
-            course.documents = max(course.documents, data.get("documents") or 0)
         case Kind.RUN_FINISHED:
             course.seconds = data.get("seconds") or 0.0
         case _:
             pass
 
 
-def _said(error: Any) -> str:
+def _said(error: Mapping[str, Any] | None) -> str:
     """An error's message on one line, its first sentence."""
-    message = str((error or {}).get("message", "")) if isinstance(error, dict) else str(error or "")
+    message = str((error or {}).get("message", ""))
     return " ".join(message.split()).partition(". ")[0].rstrip(".")[:160]
 
 
 def _between(start: str, end: str) -> float:
-    from datetime import datetime
-
     return max(0.0, (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds())

@@ -54,6 +54,9 @@ class Homes:
     everybody: bool = False
 
 
+ONCE = "once"
+"""The kind under which the ledger keeps texts that were made once."""
+
 ALIKE = 3
 """So many workers that fail alike stop the fan-out."""
 
@@ -117,7 +120,7 @@ class RunContext:
         """What happened in the run until now."""
         return await self._journal.read(self.row.run_id)
 
-    async def once(self, path: str, about: str, kind: str, make: Callable[[], Awaitable[str]]) -> str:
+    async def once(self, path: str, about: str, make: Callable[[], Awaitable[str]]) -> str:
         """A text that is made once in the run, and is the same when its step is walked again.
 
         Raises:
@@ -127,8 +130,16 @@ class RunContext:
         if (kept := await self._ledger.find(path, 1, digest)) is not None:
             return kept
         made = await make()
-        await self._ledger.commit(path, 1, digest, kind, made)
+        await self._ledger.commit(path, 1, digest, ONCE, made)
         return made
+
+    async def let_go(self) -> None:
+        """Forget the texts that only a run that goes on needs: what memory said may be forgotten elsewhere.
+
+        Raises:
+            LeaseLost: another process owns the run.
+        """
+        await self._ledger.drop(ONCE)
 
     def toolbox(self, card: Card, path: str) -> Tools:
         """The tools a card grants, their results kept under `path`."""

@@ -6,7 +6,6 @@ when the memory has changed since.
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.downstream.toolbox import Found, Tool
@@ -18,11 +17,10 @@ from atlas_mcp.memory.record import Filters
 from atlas_mcp.messages import Passage, Source, ToolSpec
 
 if TYPE_CHECKING:
-    from atlas_mcp.agents.card import Card
     from atlas_mcp.memory.memory import Memory
     from atlas_mcp.memory.scope import Scope
 
-__all__ = ["QUOTABLE", "RECALL", "RecallTool", "looks_into_memory"]
+__all__ = ["QUOTABLE", "RECALL", "RecallTool"]
 
 RECALL = "recall_memory"
 
@@ -48,13 +46,6 @@ _SPEC = ToolSpec(
         },
     },
 )
-
-
-def looks_into_memory(card: Card) -> bool:
-    """Whether memory is what a worker looks into, and not the documents."""
-    return any(fnmatchcase(RECALL, each) for each in card.tools) and not any(
-        fnmatchcase("search_documents", each) for each in card.tools
-    )
 
 
 class RecallTool:

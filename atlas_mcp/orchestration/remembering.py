@@ -10,18 +10,21 @@ import asyncio
 import json
 import logging
 from contextlib import asynccontextmanager, suppress
+from fnmatch import fnmatchcase
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from atlas_mcp.agents.agent import Task
 from atlas_mcp.errors import AtlasError, InvalidInput, LeaseLost, UnreadableDocument
 from atlas_mcp.events import Kind
 from atlas_mcp.memory.lifecycle import uri_of
 from atlas_mcp.memory.moments import moment, now
 from atlas_mcp.memory.preparing import Prepared, Request, prepare
 from atlas_mcp.memory.scope import Scope
-from atlas_mcp.messages import TaskType
+from atlas_mcp.messages import Intent, TaskType
 from atlas_mcp.observe.sentences import shortened
-from atlas_mcp.orchestration.recall_tool import QUOTABLE, RecallTool, looks_into_memory
+from atlas_mcp.orchestration.desk import SEARCH
+from atlas_mcp.orchestration.recall_tool import QUOTABLE, RECALL, RecallTool
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
@@ -79,10 +82,13 @@ def recall_tool(memory: Memory, row: RunRow, team: Team, settings: MemorySetting
 
 
 def memory_workers(team: Team) -> frozenset[str]:
-    """Those workers of a team who look into memory alone."""
-    return frozenset(
-        each for each in team.workers if each in team.cards and looks_into_memory(team.cards[each])
-    )
+    """Those workers of a team who look into memory and not into documents."""
+
+    def may(worker: str, tool: str) -> bool:
+        return any(fnmatchcase(tool, granted) for granted in team.cards[worker].tools)
+
+    cards = (each for each in team.workers if each in team.cards)
+    return frozenset(each for each in cards if may(each, RECALL) and not may(each, SEARCH))
 
 
 @asynccontextmanager
@@ -108,6 +114,7 @@ class Remembering:
         settings = context.memories
         self._recalls = settings is not None and recalls(context.row, context.team, settings)
         self._learns = settings is not None and learns(context.row, context.team, settings)
+        self._proposes = settings is not None and settings.propose
         self._scope = scope_of(context.row, settings)
 
     async def recall(self) -> dict[str, Any]:
@@ -184,7 +191,9 @@ class Remembering:
             run_id=row.run_id, team=row.team, question=self._question, input=row.input, output=output,
             events=await self._context.events(), rating=rating, partial=partial, at=now(), failure=failure,
         )  # fmt: skip
-        captured = await self._tried(capture(told, self._desk.memory, self._scope), "learn", "learn")
+        asks = self._proposes and output and self._context.provider.info.judges
+        capturing = capture(told, self._desk.memory, self._scope, propose=self._proposed if asks else None)
+        captured = await self._tried(capturing, "learn", "learn")
         if captured is None:
             return {}
         for learning, added in captured.kept:
@@ -201,6 +210,16 @@ class Remembering:
         return {
             "kept": len(captured.kept), "closed": len(captured.closed), "dropped": len(captured.dropped),
         }  # fmt: skip
+
+    async def _proposed(self, text: str, schema: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What the supervisor would remember, in its words."""
+        card = self._team.cards[self._team.supervisor]
+        task = Task(Intent.REVIEW, self._question, text, dict(schema))
+        async with self._context.limits.within():
+            answer = await self._context.ask(
+                card, task, "learn", actor=card.name, tools=self._context.toolbox(card, "learn")
+            )
+        return answer.value
 
     async def _kept(
         self, use: str, agent_type: str, task: TaskType, text: str, path: str, *, actor: str = ""
@@ -222,7 +241,7 @@ class Remembering:
             ]
             return json.dumps({"text": made.text, "items": items}, ensure_ascii=False)
 
-        kept = await self._context.once(f"{path}/memory", f"{task.value}\n{text}", "memory", make)
+        kept = await self._context.once(f"{path}/memory", f"{task.value}\n{text}", make)
         return cast("Recollection", json.loads(kept))
 
     async def _prepared(self, use: str, agent_type: str, task: TaskType, text: str) -> Prepared:

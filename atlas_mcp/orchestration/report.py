@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from atlas_mcp.observe.sentences import counted
+from atlas_mcp.observe.sentences import counted, shortened
 from atlas_mcp.orchestration.gate import resting
 from atlas_mcp.quality.texts import MEASURE_TITLES
 
@@ -23,6 +23,7 @@ LONGEST = 20_000
 """Bytes that a report may have; of a longer one the middle is left out, so that the sources stay."""
 
 _LONGEST_TITLE = 200
+_LONGEST_MEMORY = 300
 _FAULTS = 5
 _SHORTENED = "*(shortened; the run's evidence has the rest)*"
 
@@ -163,7 +164,7 @@ def _rating(each: Mapping[str, Any]) -> str:
 
 
 def _remembered(each: Mapping[str, Any]) -> str:
-    return f"{each['text']} ({each['kind']} `{each['id']}`, {each['about']})"
+    return f"{shortened(each['text'], _LONGEST_MEMORY)} ({each['kind']} `{each['id']}`, {each['about']})"
 
 
 def _joined(sections: list[str]) -> str:

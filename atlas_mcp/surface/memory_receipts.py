@@ -12,19 +12,20 @@ from atlas_mcp.surface.memory_text import in_code, numbered
 
 if TYPE_CHECKING:
     from atlas_mcp.memory.lifecycle import Receipt
-    from atlas_mcp.memory.relatives import Relative
+    from atlas_mcp.memory.person import Kept
 
-__all__ = ["receipt_json", "receipt_text", "relative_json"]
+__all__ = ["kept_json", "receipt_json", "receipt_text"]
 
 
-def relative_json(relative: Relative) -> dict[str, Any]:
-    """A memory that says the same or the opposite, as JSON."""
-    return {
-        "id": relative.stored.id,
-        "how": relative.how,
-        "reason": relative.reason,
-        "text": relative.stored.text,
-    }
+def kept_json(kept: Kept) -> dict[str, Any]:
+    """What became of a note, as JSON: its id, or the memories that it is close to."""
+    if kept.state != "close":
+        return {"state": kept.state, "id": kept.id, "superseded": list(kept.superseded)}
+    close_to = [
+        {"id": each.stored.id, "how": each.how, "reason": each.reason, "text": each.stored.text}
+        for each in kept.relatives
+    ]
+    return {"state": kept.state, "close_to": close_to}
 
 
 def receipt_json(receipt: Receipt, *, dry_run: bool) -> dict[str, Any]:

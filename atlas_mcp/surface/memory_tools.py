@@ -11,7 +11,7 @@ from atlas_mcp.errors import InvalidInput
 from atlas_mcp.memory.person import Note
 from atlas_mcp.surface import memory_schemas as schemas
 from atlas_mcp.surface.answers import hand_made
-from atlas_mcp.surface.memory_receipts import receipt_json, receipt_text, relative_json
+from atlas_mcp.surface.memory_receipts import kept_json, receipt_json, receipt_text
 from atlas_mcp.surface.memory_text import answer, fenced, in_code
 from atlas_mcp.surface.team_tools import reads
 
@@ -111,9 +111,8 @@ def forget(opening: Opening) -> HandMade:
 
 
 def _kept(kept: Kept) -> ToolResult:
-    told: dict[str, Any] = {"state": kept.state}
+    told = kept_json(kept)
     if kept.state == "close":
-        told["close_to"] = [relative_json(each) for each in kept.relatives]
         told["next"] = "remember with supersedes to take its place, with anyway to keep both, or leave it."
         says = {"same": "says the same", "opposite": "says otherwise"}
         lines = [
@@ -122,7 +121,6 @@ def _kept(kept: Kept) -> ToolResult:
         ]
         text = "\n".join(["Not kept, as it is close to what is remembered.", *lines, f"Call {told['next']}"])
     else:
-        told["id"], told["superseded"] = kept.id, list(kept.superseded)
         closed = f" {', '.join(kept.superseded)} no longer holds." if kept.superseded else ""
         text = f"{'Remembered' if kept.state == 'new' else 'Known already'} as {kept.id}.{closed}"
     return ToolResult(content=[TextContent(text=text)], structured_content=told)

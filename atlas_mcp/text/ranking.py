@@ -1,8 +1,4 @@
-"""Ranking as plain functions over scores, vectors and words; it knows no store and no model.
-
-Scores of two kinds are fused by value, not by rank: measured on turn-level retrieval, fused ranks lost to
-full text alone, fused values beat both.
-"""
+"""Ranking as plain functions over scores, vectors and words; it knows no store and no model."""
 
 from __future__ import annotations
 
@@ -17,13 +13,25 @@ from atlas_mcp.text.words import content_words, stems, words
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["FloatArray", "content_words", "diversify", "fuse", "lexical_scores", "minmax", "smooth"]
+__all__ = [
+    "FloatArray",
+    "bm25",
+    "content_words",
+    "diversify",
+    "lean",
+    "lean_norms",
+    "lexical_scores",
+    "minmax",
+    "rarity",
+    "spread",
+]
 
 FloatArray: TypeAlias = npt.NDArray[np.float32]
 
 # BM25's usual constants (Robertson and Zaragoza, 2009).
 SATURATION = 1.2
 LENGTH_SHARE = 0.75
+PORTION = 4_096
 
 
 def minmax(scores: npt.ArrayLike) -> FloatArray:
@@ -35,22 +43,68 @@ def minmax(scores: npt.ArrayLike) -> FloatArray:
     return (values - low) / (high - low) if high > low else np.zeros_like(values)
 
 
-def fuse(dense: npt.ArrayLike, lexical: npt.ArrayLike, share: float = 0.5) -> FloatArray:
-    """One score from two: `share` of the stretched dense one, the rest of the lexical one over its largest.
+def bm25(
+    counts: npt.ArrayLike, lengths: npt.ArrayLike, usual: float, rarity: float, share: float
+) -> FloatArray:
+    """What a word adds to texts that hold it `counts` times; `share` (0 to 1) is how much length counts."""
+    times = np.asarray(counts, np.float32)
+    norm = SATURATION * (1 - share + share * np.asarray(lengths, np.float32) / max(usual, 1))
+    return (rarity * times * (SATURATION + 1) / (times + norm)).astype(np.float32)
 
-    A lexical score of 0 says that no word matches, so it stays 0; a dense score has no such zero.
+
+def rarity(holders: int, texts: int) -> float:
+    """How much a word tells that `holders` of so many texts hold; never negative."""
+    return float(np.log1p((texts - holders + 0.5) / (holders + 0.5)))
+
+
+def spread(
+    places: npt.NDArray[np.intp], scores: FloatArray, groups: npt.NDArray[np.int64], near: FloatArray
+) -> FloatArray:
+    """A score for each of n places: `scores` at `places` (ascending), and around them what `near` says.
+
+    Row i of `near` (n x reach) is the share that place i takes over from the places 1, 2, … before and behind
+    it; only neighbours of one group count, and the largest of all shares and of the place's own score.
     """
-    by_words = np.array(lexical, np.float32)
-    by_words /= by_words.max(initial=0) or 1
-    return (share * minmax(dense) + (1 - share) * by_words).astype(np.float32)
+    spread_out = np.zeros(len(groups), np.float32)
+    spread_out[places] = scores
+    for step in range(1, near.shape[1] + 1):
+        for to in (places + step, places - step):
+            fits = np.flatnonzero((to >= 0) & (to < len(groups)))
+            fits = fits[groups[to[fits]] == groups[places[fits]]]
+            there = to[fits]
+            spread_out[there] = np.maximum(spread_out[there], near[there, step - 1] * scores[fits])
+    return spread_out
 
 
-def smooth(vectors: FloatArray, share: float = 0.25) -> FloatArray:
-    """Unit vectors (n x d, in reading order) each with `share` of its two neighbours mixed in."""
-    mixed = vectors.copy()
-    mixed[1:] += share * vectors[:-1]
-    mixed[:-1] += share * vectors[1:]
-    return mixed / np.maximum(np.linalg.norm(mixed, axis=1, keepdims=True), np.float32(1e-12))
+def lean(
+    scores: FloatArray, groups: npt.NDArray[np.int64], near: FloatArray, norms: FloatArray
+) -> FloatArray:
+    """Cosines of vectors that lean on their neighbours, from the cosines of each vector alone.
+
+    `near` is as in `spread`, but what is taken over adds up; `norms` come from `lean_norms`.
+    """
+    leaning = scores.copy()
+    for step in range(1, min(near.shape[1], len(scores) - 1) + 1):
+        together = groups[step:] == groups[:-step]
+        leaning[step:] += near[step:, step - 1] * together * scores[:-step]
+        leaning[:-step] += near[:-step, step - 1] * together * scores[step:]
+    return (leaning / np.maximum(norms, 1e-12)).astype(np.float32)
+
+
+def lean_norms(vectors: FloatArray, groups: npt.NDArray[np.int64], near: FloatArray) -> FloatArray:
+    """The lengths of unit vectors (n x d) with what each takes over from its neighbours; see `lean`."""
+    norms = np.empty(len(vectors), np.float32)
+    reach = near.shape[1]
+    for start in range(0, len(vectors), PORTION):
+        low, high = max(start - reach, 0), min(start + PORTION + reach, len(vectors))
+        part, mixed = vectors[low:high], vectors[low:high].copy()
+        for step in range(1, min(reach, len(part) - 1) + 1):
+            together = (groups[low + step : high] == groups[low : high - step])[:, None]
+            mixed[step:] += near[low + step : high, step - 1 : step] * together * part[:-step]
+            mixed[:-step] += near[low : high - step, step - 1 : step] * together * part[step:]
+        end = min(start + PORTION, len(vectors))
+        norms[start:end] = np.linalg.norm(mixed[start - low : end - low], axis=1)
+    return norms
 
 
 def diversify(
@@ -84,14 +138,12 @@ def lexical_scores(query: str, texts: Sequence[str]) -> FloatArray:
     bags = [Counter(stems(text) if terms else words(text)) for text in texts]
     lengths = np.array([bag.total() for bag in bags], np.float32)
     usual = max(float(lengths.mean()), 1) if bags else 1.0
-    norm = SATURATION * (1 - LENGTH_SHARE + LENGTH_SHARE * lengths / usual)
     scores = np.zeros(len(texts), np.float32)
     for term in terms or set(words(query)):
         counts = np.array([bag[term] for bag in bags], np.float32)
         holders = int((counts > 0).sum())
         if holders:
-            rarity = np.log1p((len(texts) - holders + 0.5) / (holders + 0.5))
-            scores += rarity * counts * (SATURATION + 1) / (counts + norm)
+            scores += bm25(counts, lengths, usual, rarity(holders, len(texts)), LENGTH_SHARE)
     return scores
 
 

@@ -25,6 +25,11 @@ class Period:
     start: str
     end: str
 
+    def __str__(self) -> str:
+        """The day alone, or the first and the last one."""
+        last = (date.fromisoformat(self.end) - timedelta(days=1)).isoformat()
+        return self.start if last == self.start else f"{self.start} to {last}"
+
     def overlaps(self, other: Period) -> bool:
         """Whether the two share a day."""
         return self.start < other.end and other.start < self.end

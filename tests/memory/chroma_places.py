@@ -1,4 +1,4 @@
-"""Where tests keep Chroma: one embedded folder and one server for all tests of a file."""
+"""Where tests keep Chroma: one embedded folder and one server for all of a process."""
 
 from __future__ import annotations
 
@@ -56,18 +56,18 @@ class Server:
             self._process = None
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server for a file's tests; whoever stops it starts it again."""
+@pytest.fixture(scope="session")
+def chroma_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server for all tests; whoever stops it starts it again."""
     server = Server(tmp_path_factory.mktemp("server"))
     server.start()
     yield server
     server.stop()
 
 
-@pytest.fixture(scope="module")
-def folder_of_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder whose keeper stays for a file's tests, since to open Chroma takes seconds."""
+@pytest.fixture(scope="session")
+def chroma_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder whose keeper stays for all tests, since to open Chroma takes seconds."""
     folder = tmp_path_factory.mktemp("embedded") / "chroma"
     with asyncio.Runner() as runner:
         guest = ChromaFolder(folder)
@@ -77,11 +77,11 @@ def folder_of_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(params=["embedded", "server"])
-def place(request: pytest.FixtureRequest) -> str:
+def chroma_place(request: pytest.FixtureRequest) -> str:
     """Every kind of place that Chroma may be in; the url of a server, or the path of a folder."""
     if request.param == "server":
-        return request.getfixturevalue("server").url
-    return str(request.getfixturevalue("folder_of_all"))
+        return request.getfixturevalue("chroma_server").url
+    return str(request.getfixturevalue("chroma_folder"))
 
 
 def store_at(place: str, *, rest: float = 0.0) -> Store:

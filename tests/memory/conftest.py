@@ -1,4 +1,4 @@
-"""What the tests of memory share: a folder of documents."""
+"""What the tests of memory share: a folder of documents, places where Chroma is."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.memory.chroma_places import chroma_folder, chroma_place, chroma_server
+
 if TYPE_CHECKING:
     from pathlib import Path
+
+__all__ = ["chroma_folder", "chroma_place", "chroma_server"]
 
 
 @pytest.fixture

@@ -1,7 +1,8 @@
-"""A vector index in memory that can be down, fail in the middle, or be emptied behind everyone's back."""
+"""An index in memory that can be down, fail in the middle, or be emptied behind everyone's back."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from atlas_mcp.errors import IndexUnavailable
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from atlas_mcp.memory.record import Indexed
     from atlas_mcp.memory.scope import Scope
+    from atlas_mcp.text.entities import Entity
     from atlas_mcp.text.ranking import FloatArray
 
 
@@ -28,6 +30,7 @@ class PlainIndex:
         self.fail_after: int | None = None
         self.puts = 0
         self._filled = False
+        self._changed = asyncio.Condition()
 
     async def put(self, items: Sequence[Indexed]) -> None:
         self._see()
@@ -40,6 +43,13 @@ class PlainIndex:
             self.puts += 1
             self.items[item.stored.id] = item
             self.held[item.stored.id] = digest(item)
+        async with self._changed:
+            self._changed.notify_all()
+
+    async def holds(self, many: int) -> None:
+        """Wait until it holds so many items."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: len(self.held) >= many)
 
     async def remove(self, ids: Sequence[str]) -> None:
         self._see()
@@ -81,6 +91,21 @@ class PlainIndex:
             if item.vector is not None and item.stored.owner in scope.owners and item.stored.holds(now())
         }
         return dict(sorted(near.items(), key=lambda each: -each[1])[:most])
+
+    async def mentioning(
+        self, entities: Sequence[Entity], scope: Scope, *, depth: int, most: int
+    ) -> dict[str, float]:
+        self._see()
+        names = {(each.label, each.key) for each in entities}
+        return (
+            {
+                item.stored.id: 1.0 / depth
+                for item in self.items.values()
+                if item.stored.owner in scope.owners and names & {(e.label, e.key) for e in item.entities}
+            }
+            if most
+            else {}
+        )
 
     async def close(self) -> None:
         """Nothing is open."""

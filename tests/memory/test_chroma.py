@@ -14,7 +14,7 @@ from atlas_mcp.memory.chroma_server import address
 from atlas_mcp.memory.index import digest
 from atlas_mcp.memory.naming import record_name
 from atlas_mcp.memory.scope import Scope
-from tests.memory.chroma_places import folder_of_all, place, server, store_at
+from tests.memory.chroma_places import store_at
 from tests.memory.remembered import item
 
 if TYPE_CHECKING:
@@ -24,17 +24,15 @@ if TYPE_CHECKING:
     from atlas_mcp.memory.record import Indexed
     from atlas_mcp.text.ranking import FloatArray
 
-__all__ = ["folder_of_all", "place", "server"]
-
 ANN, BOB = Scope("ann"), Scope("bob")
 MODEL = "words"
 DIMENSIONS = 32
 
 
 @pytest.fixture
-async def index(place: str) -> AsyncGenerator[ChromaIndex]:
+async def index(chroma_place: str) -> AsyncGenerator[ChromaIndex]:
     """An index of a record of its own, filled with nothing."""
-    index = ChromaIndex(store_at(place), record=str(ULID()).lower(), model=MODEL)
+    index = ChromaIndex(store_at(chroma_place), record=str(ULID()).lower(), model=MODEL, patience=40)
     await index.note_filled()
     yield index
     await index.close()
@@ -50,7 +48,9 @@ def directions(many: int, seed: int = 0) -> FloatArray:
 
 
 def items(many: int, seed: int = 0, owner: str = "user:ann", team: str | None = None) -> list[Indexed]:
-    return [item(f"text {at}", each, owner=owner, team=team) for at, each in enumerate(directions(many, seed))]
+    return [
+        item(f"text {at}", each, owner=owner, team=team) for at, each in enumerate(directions(many, seed))
+    ]
 
 
 def along(axis: int) -> FloatArray:
@@ -70,7 +70,7 @@ class TestFinding:
             assert list(found.values()) == sorted(found.values(), reverse=True)
             best = next(iter(found.values()))
             assert best == pytest.approx(float(vectors[exact[0]] @ question), abs=1e-4)
-            hits += len(found.keys() & {held[at].stored.id for at in exact})
+            hits += sum(held[int(at)].stored.id in found for at in exact)
         assert hits / 400 >= 0.97
 
     async def test_each_sees_their_own_their_projects_and_their_teams(self, index: ChromaIndex) -> None:
@@ -82,14 +82,11 @@ class TestFinding:
         async def seen(scope: Scope) -> set[str]:
             return set(await index.nearest(along(0), scope, most=10))
 
-        def ids(*those: Indexed) -> set[str]:
-            return {each.stored.id for each in those}
-
-        assert await seen(ANN) == ids(own, of_team)
-        assert await seen(BOB) == ids(other)
-        assert await seen(Scope("ann", "rivers")) == ids(own, of_team, shared)
-        assert await seen(Scope("ann", None, "writing")) == ids(own)
-        assert await seen(Scope("ann", None, "research")) == ids(own, of_team)
+        assert await seen(ANN) == {own.stored.id, of_team.stored.id}
+        assert await seen(BOB) == {other.stored.id}
+        assert await seen(Scope("ann", "rivers")) == {own.stored.id, of_team.stored.id, shared.stored.id}
+        assert await seen(Scope("ann", None, "writing")) == {own.stored.id}
+        assert await seen(Scope("ann", None, "research")) == {own.stored.id, of_team.stored.id}
         assert await seen(Scope("carl")) == set()
 
     async def test_what_does_not_hold_now_is_not_found(self, index: ChromaIndex) -> None:
@@ -156,8 +153,10 @@ class TestHolding:
 
 
 class TestWhoseItIs:
-    async def test_two_records_on_one_place_do_not_see_each_other(self, index: ChromaIndex, place: str) -> None:
-        other = ChromaIndex(store_at(place), record=str(ULID()).lower(), model=MODEL)
+    async def test_two_records_on_one_place_do_not_see_each_other(
+        self, index: ChromaIndex, chroma_place: str
+    ) -> None:
+        other = ChromaIndex(store_at(chroma_place), record=str(ULID()).lower(), model=MODEL, patience=40)
         mine, theirs = item("mine", along(0)), item("theirs", along(0))
         await index.put([mine])
         await other.note_filled()
@@ -168,9 +167,9 @@ class TestWhoseItIs:
         await other.close()
 
     async def test_a_collection_that_is_not_ours_is_refused_and_stays(
-        self, index: ChromaIndex, place: str
+        self, index: ChromaIndex, chroma_place: str
     ) -> None:
-        store = store_at(place)
+        store = store_at(chroma_place)
         name = index._name("user:ann")
         made = await store.make(name, {"made_by": "somebody"})
         await store.upsert(made.key, ["x"], along(0)[None], [{"a": 1}])
@@ -184,10 +183,10 @@ class TestWhoseItIs:
         await store.close()
 
     async def test_vectors_of_another_model_are_refused_until_it_is_made_anew(
-        self, index: ChromaIndex, place: str
+        self, index: ChromaIndex, chroma_place: str
     ) -> None:
         await index.put([item("old", along(0))])
-        newer = ChromaIndex(store_at(place), record=index._record, model="other")
+        newer = ChromaIndex(store_at(chroma_place), record=index._record, model="other", patience=40)
         with pytest.raises(IndexUnavailable, match=r"holds vectors of words \(32 .* memory rebuild chroma"):
             await newer.nearest(along(0), ANN, most=5)
         with pytest.raises(IndexUnavailable, match="holds vectors of words"):
@@ -203,12 +202,12 @@ class TestWhoseItIs:
         await newer.close()
 
     async def test_an_index_that_is_made_anew_by_another_does_not_answer_meanwhile(
-        self, index: ChromaIndex, place: str
+        self, index: ChromaIndex, chroma_place: str
     ) -> None:
         held = item("held", along(0))
         await index.put([held])
         assert await index.nearest(along(0), ANN, most=5) != {}
-        other = ChromaIndex(store_at(place), record=index._record, model=MODEL)
+        other = ChromaIndex(store_at(chroma_place), record=index._record, model=MODEL, patience=40)
         await other.clear()
         with pytest.raises(IndexUnavailable, match="made anew"):
             await index.nearest(along(0), ANN, most=5)
@@ -220,8 +219,8 @@ class TestWhoseItIs:
         assert set(await index.nearest(along(0), ANN, most=5)) == {held.stored.id}
         await other.close()
 
-    async def test_what_another_writes_is_found_at_once(self, index: ChromaIndex, place: str) -> None:
-        other = ChromaIndex(store_at(place), record=index._record, model=MODEL)
+    async def test_what_another_writes_is_found_at_once(self, index: ChromaIndex, chroma_place: str) -> None:
+        other = ChromaIndex(store_at(chroma_place), record=index._record, model=MODEL, patience=40)
         for axis in range(5):
             new = item(f"new {axis}", along(axis))
             await other.put([new])

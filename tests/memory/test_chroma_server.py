@@ -11,33 +11,30 @@ from ulid import ULID
 from atlas_mcp.errors import IndexUnavailable
 from atlas_mcp.memory.chroma import ChromaIndex
 from atlas_mcp.memory.chroma_server import ChromaServer
-from tests.memory.chroma_places import server
 from tests.memory.remembered import item
 from tests.memory.test_chroma import ANN, MODEL, along
 
 if TYPE_CHECKING:
     from tests.memory.chroma_places import Server
 
-__all__ = ["server"]
-
 
 def an_index(url: str, rest: float = 0.0) -> ChromaIndex:
-    return ChromaIndex(ChromaServer(url, rest=rest), record=str(ULID()).lower(), model=MODEL)
+    return ChromaIndex(ChromaServer(url, rest=rest), record=str(ULID()).lower(), model=MODEL, patience=40)
 
 
-async def test_a_server_that_is_down_says_so_and_one_that_is_back_answers(server: Server) -> None:
-    index = an_index(server.url)
+async def test_a_server_that_is_down_says_so_and_one_that_is_back_answers(chroma_server: Server) -> None:
+    index = an_index(chroma_server.url)
     held = item("held", along(0))
     await index.put([held])
     await index.note_filled()
-    server.stop()
+    chroma_server.stop()
     try:
         with pytest.raises(IndexUnavailable, match="cannot be reached, or went away"):
             await index.nearest(along(0), ANN, most=3)
         with pytest.raises(IndexUnavailable, match="it is told when it is back"):
             await index.put([item("missed", along(1))])
     finally:
-        server.start()
+        chroma_server.start()
     assert set(await index.nearest(along(0), ANN, most=3)) == {held.stored.id}
     assert await index.lost([held]) == []
     await index.close()

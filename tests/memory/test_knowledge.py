@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 import sys
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +16,7 @@ from atlas_mcp.memory.knowledge import Inline, Progress
 from atlas_mcp.memory.memory import open_memory
 from atlas_mcp.memory.snapshots import text_hash
 from tests.memory.word_embedder import WordEmbedder
+from tests.text.readers.samples import CHAT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -153,10 +156,25 @@ async def test_what_somebody_else_left_unfinished_is_not_waited_for(home: Path) 
         assert (await memory.stats()).vectors == 1
 
 
+async def test_a_message_is_a_passage_with_its_speaker_and_its_time(home: Path, tmp_path: Path) -> None:
+    path = tmp_path / "talk.jsonl"
+    path.write_text(CHAT, "utf-8")
+    async with open_memory(home, WordEmbedder()) as memory:
+        await memory.ingest([path], scope="ann")
+        (hit, *_) = await memory.search("support group", scope="ann")
+        assert hit.text == "Caroline: I went to a support group."
+        assert hit.heading == "Session 1, 8 May 2023"
+    with closing(sqlite3.connect(home / "memory.db")) as connection:
+        rows = connection.execute('SELECT at, "by" FROM passage ORDER BY position').fetchall()
+    assert [by for _, by in rows] == ["Caroline", "Melanie", "Caroline"]
+    assert [at[:10] for at, _ in rows] == ["2023-05-08", "2023-05-08", "2023-05-25"]
+
+
 async def test_progress_names_the_step_and_counts_to_all(home: Path, folder: Path) -> None:
     told: list[Progress] = []
     async with open_memory(home, WordEmbedder()) as memory:
         await memory.ingest([folder], scope="ann", on_progress=told.append)
+    assert [progress.uri.rsplit("/", 1)[-1] for progress in told] == ["rivers.md", "cats.txt", "tool.py", ""]
     assert [str(progress) for progress in told] == [
         "reading 1 of 3",
         "reading 2 of 3",

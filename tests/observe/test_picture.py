@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
@@ -67,6 +68,27 @@ def test_a_run_is_drawn_from_its_question_to_its_end() -> None:
         "  compose --> check",
         '  finish(["done"])',
         "  check --> finish",
+    ]
+
+
+def test_what_was_recalled_stands_at_the_start_and_what_was_learned_at_the_end() -> None:
+    recalled = {"items": [{"id": "m_1"}, {"id": "m_2"}], "left_out": []}
+    kept: dict[str, Any] = {"id": "m_3", "new": True, "closes": []}
+    told = story(
+        (Kind.RUN_QUEUED, "research", {"team": "research", "input": {"question": "Why tides?"}}),
+        (Kind.MEMORY_RECALLED, "supervisor", recalled),
+        (Kind.MEMORY_RECALLED, "documents#a1", {"items": [{"id": "m_1"}], "left_out": []}),
+        (Kind.LEARNING_KEPT, "research", kept),
+        (Kind.LEARNING_KEPT, "research", {**kept, "new": False}),
+        (Kind.RUN_FINISHED, "research", {"state": "done", "partial": False}),
+    )
+    drawn = picture(replace(each, span_id="work/a1" if "#" in each.actor else "recall") for each in told)
+    assert drawn.splitlines()[1:-3] == [
+        '  question(["Why tides?"])',
+        '  memory[("2 learnings recalled")]',
+        "  question --> memory",
+        '  finish(["done<br/>1 learning kept"])',
+        "  memory --> finish",
     ]
 
 

@@ -91,6 +91,20 @@ def test_a_child_run_is_told_under_its_team_without_what_its_parent_tells() -> N
     assert inside(Kind.STEP_STARTED, step="plan", label="plan: …") == f"{prefix}plan: …"
 
 
+def test_what_is_remembered_and_learned_is_told() -> None:
+    recalled = {
+        "items": [1, 2],
+        "left_out": [{"id": "m_3", "reason": "no room"}, {"id": "m_4", "reason": "same"}],
+    }
+    assert told(Kind.MEMORY_RECALLED, **recalled) == ("documents#a2: remembers 2 learnings, 1 did not fit")
+    assert told(Kind.MEMORY_FAILED, step="learn", error={"message": "Full."}) == "memory: Full."
+    kept: dict[str, object] = {"text": "The tide turns.", "new": True, "closes": []}
+    assert told(Kind.LEARNING_KEPT, **kept) == "learned: The tide turns."
+    assert told(Kind.LEARNING_KEPT, **{**kept, "new": False, "closes": ["m_1"]}) == (
+        "learned (known before): The tide turns.; 1 earlier one no longer holds"
+    )
+
+
 def test_only_these_events_say_nothing_to_a_person() -> None:
     assert {
         Kind.RUN_STARTED, Kind.CONTROL_RECEIVED, Kind.STEP_FINISHED, Kind.MODEL_STARTED, Kind.MODEL_CHOSEN,

@@ -39,16 +39,17 @@ CLOSES, FORGETS = 0.06, 0.04
 OLD = 200
 """A memory is closed or forgotten no sooner than so many writes later, so that what is fresh can be read."""
 FRESH = 50
+MOST_LINE = 80
 _WORDS = (
-    "harbour river tide crane ledger permit barge pilot mooring cargo signal anchor ferry lantern bridge canal"
-    " sluice depot ballast winch customs berth dredger quay"
+    "harbour river tide crane ledger permit barge pilot mooring cargo signal anchor ferry lantern bridge"
+    " canal sluice depot ballast winch customs berth dredger quay"
 ).split()
 _NAMES = ("Anna Kovacs", "Bob Marsh", "Port of Varna", "Delta Shipping", "Ruse", "Carla Nunez", "Lock Nine")
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where it takes place: the data folder, the settings, how many writes; and the file that ends readers."""
+    """Where it takes place: the data folder, the folder of journals, the settings; and how many writes."""
 
     home: str
     journals: str
@@ -57,7 +58,12 @@ class Place:
 
     @property
     def stop(self) -> Path:
+        """The file that ends the readers."""
         return Path(self.journals, "stop")
+
+    def written(self) -> list[Path]:
+        """The journals."""
+        return sorted(Path(self.journals).glob("*.journal"))
 
     def memory(self) -> Any:
         """The memory, opened."""
@@ -93,7 +99,6 @@ def said(name: str, number: int) -> Said:
     words = " ".join(draw.choices(_WORDS, k=12))
     text = f"{token(name, number)}: {draw.choice(_NAMES)} notes that {words}."
     chance, earlier = draw.random(), draw.randrange(max(number - OLD, 1))
-    # Each memory is the aim of one write at most: of the one whose number says so.
     if number < 2 * OLD or chance >= CLOSES + FORGETS:
         return Said(number, text)
     return Said(number, text, closes=earlier) if chance < CLOSES else Said(number, "", forgets=earlier)
@@ -101,17 +106,24 @@ def said(name: str, number: int) -> Said:
 
 def journal(path: Path) -> list[Written]:
     """The writes noted in a journal; a last line that was cut off is none."""
-    if not path.exists():
-        return []
-    lines = path.read_bytes().split(b"\n")[:-1]
-    return [Written(**json.loads(line)) for line in lines]
+    return _written_in(path.read_bytes()) if path.exists() else []
+
+
+def _fresh(path: Path) -> list[Written]:
+    """The last writes of a journal."""
+    with path.open("rb") as file:
+        file.seek(max(path.stat().st_size - FRESH * MOST_LINE, 0))
+        return _written_in(file.read().partition(b"\n")[2])[-FRESH:]
+
+
+def _written_in(lines: bytes) -> list[Written]:
+    return [Written(**json.loads(line)) for line in lines.split(b"\n")[:-1]]
 
 
 async def write(name: str, place: Place) -> None:
     """Write until all is written, noting each write."""
     path = Path(place.journals, f"{name}.journal")
     done = {each.number: each.id for each in journal(path)}
-    # What a kill left of a last line is finished as an empty one.
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     _cut(path)
     async with place.memory() as memory:
@@ -152,8 +164,8 @@ class Reader:
     async def run(self, seed: str) -> None:
         draw = Random(seed)  # noqa: S311 - nobody's secret
         while not self._place.stop.exists():
-            for path in sorted(Path(self._place.journals).glob("*.journal")):
-                fresh = [each for each in journal(path)[-FRESH:] if said(path.stem, each.number).text]
+            for path in self._place.written():
+                fresh = [each for each in _fresh(path) if said(path.stem, each.number).text]
                 for each in draw.sample(fresh, min(4, len(fresh))) + fresh[-1:]:
                     await self._read(path.stem, each)
 
@@ -170,12 +182,12 @@ class Reader:
                 self._tell("stale", f"{name} {written}: get {len(stored)}, recall {len(recalled)}")
             elif stored[0].text != wish.text or not stored[0].evidence or stored[0].model != EMBEDDER.name:
                 self._tell("torn", f"{name} {written}: {stored[0]}")
-            elif wish.closes is not None and not await self._is_closed(name, wish.closes, written.id):
+            elif wish.closes is not None and not await self._is_closed(name, wish.closes):
                 self._tell("torn", f"{name} {written} closes {wish.closes}, which is not closed")
         except Exception:  # noqa: BLE001 - whatever goes wrong for a reader is what is looked for
             self._tell("failed", traceback.format_exc())
 
-    async def _is_closed(self, name: str, number: int, by: str) -> bool:
+    async def _is_closed(self, name: str, number: int) -> bool:
         """Whether what a write closes is closed; gone is well too, if it was forgotten before."""
         path = Path(self._place.journals, f"{name}.journal")
         aim = next(each.id for each in journal(path) if each.number == number)

@@ -16,7 +16,16 @@ from atlas_mcp.errors import UnreadableDocument
 from atlas_mcp.text.readers import media
 from atlas_mcp.text.readers.document import BOMS
 
-__all__ = ["SNIFFED", "SUFFIXES", "Kind", "is_archive", "is_readable", "kind_of", "may_be_chat"]
+__all__ = [
+    "SNIFFED",
+    "SUFFIXES",
+    "Kind",
+    "is_archive",
+    "is_envelope",
+    "is_readable",
+    "kind_of",
+    "may_be_chat",
+]
 
 Kind: TypeAlias = Literal[
     "markdown",
@@ -80,10 +89,9 @@ PDF, ZIP, OLD, RTF = b"%PDF-", b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"{\\rtf"
 FOLDERS: dict[str, Kind] = {"word/": "word", "ppt/": "slides", "xl/": "table"}
 LONGEST_TYPE = 200
 
-_FROM = rb"From [^\r\n]*\d{1,2}:\d{2}[^\r\n]*\d{4}[^\r\n]*\r?\n"
-_HEADER = rb">?[!-9;-~]{1,76}:"
-MBOX_START = re.compile(rb"\A\s*" + _FROM + _HEADER)
-HEADER = re.compile(_HEADER)
+ENVELOPE = re.compile(rb"From [^\r\n]{1,300}\r?\n>?[!-9;-~]{1,76}:")
+CLOCK, YEAR = re.compile(rb"\d:\d\d"), re.compile(rb"\b\d{4}\b")
+HEADER = re.compile(rb"[!-9;-~]{1,76}:")
 MAIL_HEADER = re.compile(
     rb"(?:from|to|cc|subject|date|message-id|received|return-path|delivered-to|mime-version|reply-to"
     rb"|dkim-signature|content-type|x-[\w-]+):",
@@ -144,7 +152,18 @@ def is_readable(start: bytes) -> bool:
 def is_archive(start: bytes, name: str) -> bool:
     """Whether a file is read in parts, so that it may be larger: mail, office files but no tables."""
     packed = start.startswith(ZIP) and _KINDS.get(_suffix(name)) != "table"
-    return packed or MBOX_START.match(start) is not None
+    return packed or is_envelope(start, _first(start))
+
+
+def is_envelope(data: bytes, at: int) -> bool:
+    """Whether a message of an archive begins there: "From …" with a time and a year, then a header."""
+    line = ENVELOPE.match(data, at)
+    return line is not None and bool(CLOCK.search(line[0]) and YEAR.search(line[0]))
+
+
+def _first(data: bytes) -> int:
+    """Where the first word is."""
+    return len(data) - len(data.lstrip())
 
 
 def _suffix(name: str) -> str:
@@ -185,7 +204,7 @@ def _old(data: bytes, name: str) -> UnreadableDocument:
 
 def _mail(start: bytes) -> Kind | None:
     """An archive begins with "From ...", a message with "From:" and two more of the headers that mail has."""
-    if MBOX_START.match(start):
+    if is_envelope(start, _first(start)):
         return "mbox"
     names: set[bytes] = set()
     for line in start.lstrip(b"\xef\xbb\xbf\r\n").splitlines():

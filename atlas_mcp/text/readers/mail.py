@@ -17,6 +17,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, cast
 
 from atlas_mcp.errors import UnreadableDocument
+from atlas_mcp.text.readers.kinds import is_envelope
 from atlas_mcp.text.readers.media import MAIL, MBOX
 from atlas_mcp.text.readers.messages import Message, line, sound, told, written
 
@@ -31,11 +32,11 @@ __all__ = ["read_mail", "read_mbox"]
 # What the standard library lets through on damaged messages, besides its own errors.
 DAMAGE = (MessageError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
-BREAK = re.compile(
-    rb"(?:\A\s*|\r?\n\r?\n)(?=From [^\r\n]*\d{1,2}:\d{2}[^\r\n]*\d{4}[^\r\n]*\r?\n>?[!-9;-~]{1,76}:)"
-)
+BREAK = re.compile(rb"(?:\A\s*|\n\r?\n)(?=From )")
 ESCAPED = re.compile(r"^>(>*From )", re.MULTILINE)
-REPLY = re.compile(r"(?:(?:re|fwd?|aw|wg|sv|vs|antw|tr|rv|enc|r)(?:\[\d+\])?\s?[:\uff1a]\s*)+", re.IGNORECASE)
+REPLY = re.compile(
+    r"\A(?:(?:re|fwd?|aw|wg|sv|vs|antw|tr|rv|enc|r)(?:\[\d+\])?\s?[:\uff1a]\s*)+", re.IGNORECASE
+)
 QUOTE = re.compile(r"[>\s]*>[>\s]*")
 SIGNATURE = "--"
 MOST_NAMES = 10
@@ -69,7 +70,7 @@ def read_mbox(data: bytes, name: str) -> Document:
 
 
 def _messages(data: bytes, archive: _Archive) -> Iterator[Message]:
-    starts = [found.end() for found in BREAK.finditer(data)]
+    starts = [found.end() for found in BREAK.finditer(data) if is_envelope(data, found.end())]
     for start, end in pairwise([*starts, len(data)]):
         body = data.index(b"\n", start) + 1
         if message := archive.read(data[body:end]):
@@ -152,7 +153,8 @@ def _drop_lead(kept: list[str]) -> None:
 
 def _said(text: str) -> str:
     """A line's words, whoever quotes it."""
-    return " ".join(QUOTE.sub("", text, count=1).split())
+    quote = QUOTE.match(text)
+    return " ".join(text[quote.end() if quote else 0 :].split())
 
 
 def _body(mail: Mail, name: str) -> tuple[str, list[str]]:

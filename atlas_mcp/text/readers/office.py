@@ -7,11 +7,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from atlas_mcp.computing.markup import Package
+from atlas_mcp.errors import UnreadableDocument
+from atlas_mcp.text.readers.marks import MOST_CHARACTERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Relations", "main_part", "nothing", "opened", "relations", "title_of"]
+    from atlas_mcp.text.readers.marks import Marks
+
+__all__ = ["Relations", "main_part", "nothing", "opened", "relations", "title_of", "written"]
 
 _TITLES = ("docProps/core.xml", "meta.xml")
 
@@ -78,6 +82,25 @@ def title_of(package: Package) -> str:
     if part is not None:
         package.walk(part, lambda _element, _given: None, end)
     return title
+
+
+def written(package: Package, marks: Marks) -> str:
+    """What was read, as the text of a document.
+
+    :raises UnreadableDocument: there are no words in it, or too many.
+    """
+    text = marks.text()
+    if marks.length > MOST_CHARACTERS:
+        raise UnreadableDocument(
+            f"{package.name} has {marks.length:,} characters; {MOST_CHARACTERS:,} is the most.",
+            remedy="Split it into smaller files, or give the part that matters.",
+        )
+    if not text.strip():
+        raise UnreadableDocument(
+            f"{package.name} holds no words.",
+            remedy="If it holds pictures of text, run text recognition (OCR) first.",
+        )
+    return text + "\n"
 
 
 def nothing(_name: str, _text: str) -> None:

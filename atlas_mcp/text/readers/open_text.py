@@ -8,11 +8,10 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from atlas_mcp.errors import UnreadableDocument
 from atlas_mcp.text.readers.document import Document
 from atlas_mcp.text.readers.marks import Marks
 from atlas_mcp.text.readers.media import OPEN_SLIDES, OPEN_TEXT
-from atlas_mcp.text.readers.office import opened, title_of
+from atlas_mcp.text.readers.office import opened, title_of, written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,13 +36,8 @@ def read_open_text(data: bytes, name: str) -> Document:
     reader = _Reader()
     package.walk("content.xml", reader.start, reader.end, said=reader.said)
     reader.close()
-    if not reader.wordy:
-        raise UnreadableDocument(
-            f"{name} holds no words.",
-            remedy="If it holds pictures of text, run text recognition (OCR) first.",
-        )
     return Document(
-        reader.marks.text() + "\n",
+        written(package, reader.marks),
         title_of(package) or reader.title or PurePath(name).stem,
         OPEN_SLIDES if reader.pages else OPEN_TEXT,
         tuple(reader.pages) or None,
@@ -57,7 +51,6 @@ class _Reader:
         self.marks = Marks()
         self.pages: list[int] = []
         self.title = ""
-        self.wordy = False
         self._unseen = 0
         self._open: list[tuple[str, int, list[str]]] = []
         self._lists: list[bool] = []
@@ -158,7 +151,6 @@ class _Reader:
     def _write(self, kind: str, level: int, words: str) -> None:
         if not words.strip():
             return
-        self.wordy = True
         if self._notes_of_slide:
             self._notes_of_slide = False
             self.marks.heading(2, "Notes")

@@ -13,7 +13,7 @@ from atlas_mcp.errors import UnreadableDocument
 from atlas_mcp.text.readers.document import Document
 from atlas_mcp.text.readers.marks import Marks
 from atlas_mcp.text.readers.media import SLIDES
-from atlas_mcp.text.readers.office import main_part, nothing, opened, relations, title_of
+from atlas_mcp.text.readers.office import main_part, nothing, opened, relations, title_of, written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,7 +73,7 @@ def read_slides(data: bytes, name: str) -> Document:
             f"{name} holds no words.", remedy="If its slides are pictures, run text recognition (OCR) first."
         )
     return Document(
-        marks.text() + "\n", title_of(package) or first or PurePath(name).stem, SLIDES, tuple(starts)
+        written(package, marks), title_of(package) or first or PurePath(name).stem, SLIDES, tuple(starts)
     )
 
 

@@ -11,11 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from atlas_mcp.errors import UnreadableDocument
 from atlas_mcp.text.readers.document import Document
 from atlas_mcp.text.readers.marks import Marks
 from atlas_mcp.text.readers.media import WORD
-from atlas_mcp.text.readers.office import main_part, nothing, opened, relations, title_of
+from atlas_mcp.text.readers.office import main_part, nothing, opened, relations, title_of, written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -86,13 +85,8 @@ def read_word(data: bytes, name: str) -> Document:
         if body.noted[kind] and kind in parts:
             notes = _Body(marks, styles, numbers, note=letter)
             package.walk(parts[kind], notes.start, notes.end, said=notes.said)
-    text = marks.text()
-    if not text.strip():
-        raise UnreadableDocument(
-            f"{name} holds no words.",
-            remedy="If it holds pictures of text, run text recognition (OCR) first.",
-        )
-    return Document(text + "\n", title_of(package) or body.title or PurePath(name).stem, WORD)
+    text = written(package, marks)
+    return Document(text, title_of(package) or body.title or PurePath(name).stem, WORD)
 
 
 class _Body:

@@ -1,4 +1,4 @@
-"""What a server can be other than a Neo4j that is up and ours: it is said, with what to do, and costs little."""
+"""What a server can be other than a Neo4j that is up and ours: it is said, with what to do, and is cheap."""
 
 from __future__ import annotations
 

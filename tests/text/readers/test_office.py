@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from atlas_mcp.computing import markup
 from atlas_mcp.errors import UnreadableDocument
-from atlas_mcp.text.readers import load, read_bytes
+from atlas_mcp.text.readers import load, office, read_bytes
 from tests.text.readers import samples
 
 if TYPE_CHECKING:
@@ -201,10 +201,19 @@ def test_an_entity_bomb_and_a_packed_bomb_are_refused(monkeypatch: pytest.Monkey
     monkeypatch.setattr(markup, "UNPACKED_MOST", 2_000_000)
     with pytest.raises(UnreadableDocument, match="unpacks to 3 MB"):
         read_bytes(huge, "a.docx")
+    monkeypatch.setattr(office, "MOST_CHARACTERS", 1_000)
+    with pytest.raises(UnreadableDocument, match=r"has 9,\d+ characters; 1,000 is the most"):
+        read_bytes(samples.word(paragraph("word " * 2_000)), "a.docx")
     monkeypatch.setattr(markup, "UNPACKED_MOST", 4_000_000)
     monkeypatch.setattr(markup, "_TOTAL_MOST", 3_000_000)
     with pytest.raises(UnreadableDocument, match="its parts unpack to more than 3 MB"):
         read_bytes(huge, "a.docx")
+
+
+def test_an_encoding_that_nobody_knows_is_damage() -> None:
+    part = "<?xml version='1.0' encoding='none-such'?><x/>"
+    with pytest.raises(UnreadableDocument, match=r"word/styles\.xml is damaged"):
+        read_bytes(samples.word(paragraph("x"), word__styles=part), "a.docx")
 
 
 def test_office_files_and_archives_of_mail_may_be_ten_times_as_large(tmp_path: Path) -> None:

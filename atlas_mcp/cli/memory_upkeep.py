@@ -1,0 +1,182 @@
+"""`memory check`, `memory rebuild` and `memory stats`: whether what is kept is sound, and how much it is."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from atlas_mcp.cli.opening import opened
+from atlas_mcp.cli.terminal import Exit, give_json, perform, stderr, stdout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from pathlib import Path
+
+    from atlas_mcp.app import Atlas
+    from atlas_mcp.memory.consistency import Consistency
+
+__all__ = ["check_memory", "rebuild_index", "show_stats"]
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def check_memory(
+    mend: Annotated[bool, typer.Option("--mend", help="Make right what can be made right.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Look whether the record and its indexes agree, and name every difference."""
+    perform(_check(mend=mend, as_json=as_json))
+
+
+async def _check(*, mend: bool, as_json: bool) -> Exit:
+    async with opened() as atlas:
+        with _bar() as told:
+            found = await (await atlas.memory()).check(mend=mend, on_progress=told)
+    if as_json:
+        give_json(found.to_dict())
+    else:
+        _tell(found, mend=mend)
+    return Exit.DONE if found.score == 1 else Exit.PARTIAL
+
+
+def _tell(found: Consistency, *, mend: bool) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for title in ("store", "score", "items", "differences", "not heard yet"):
+        table.add_column(title, justify="left" if title == "store" else "right")
+    for name, store in found.stores.items():
+        style = "green" if store.score == 1 else "red"
+        counts = (f"{count:,}" for count in (store.items, len(store.differences), store.waiting))
+        table.add_row(name, Text(_percent(store.score), style=style), *counts)
+    console = stdout()
+    console.print(table)
+    for name, store in found.stores.items():
+        for each in store.differences:
+            console.print(Text.assemble((f"{name} ", "red"), str(each)), soft_wrap=True)
+    if found.mended:
+        console.print(f"{found.mended:,} mended")
+    if found.score < 1:
+        todo = "What is left needs `atlas-mcp memory rebuild NAME`, or a backup." if mend else (
+            "Mend it: atlas-mcp memory check --mend"
+        )  # fmt: skip
+        console.print(f"Consistency {_percent(found.score)}. {todo}", style="red")
+    else:
+        console.print(f"Consistency {_percent(found.score)}.", style="green")
+
+
+def _percent(score: float) -> str:
+    """A score in hundredths, which is 100 only where nothing is wrong."""
+    return "100 %" if score == 1 else f"{min(100 * score, 99.99):.2f} %"
+
+
+def rebuild_index(
+    index: Annotated[str, typer.Argument(metavar="INDEX", help="chroma or neo4j.")],
+    as_json: AsJson = False,
+) -> None:
+    """Empty an index and fill it anew from the record."""
+    perform(_rebuild(index, as_json=as_json))
+
+
+async def _rebuild(index: str, *, as_json: bool) -> Exit:
+    from atlas_mcp.surface.memory_text import numbered
+
+    async with opened() as atlas:
+        with _bar() as told:
+            count = await (await atlas.memory()).rebuild(
+                index, on_progress=lambda done, of: told(index, done, of)
+            )
+    if as_json:
+        give_json({"index": index, "memories": count})
+    else:
+        stdout().print(f"{index} was filled anew from {numbered(count)}.")
+    return Exit.DONE
+
+
+def show_stats(as_json: AsJson = False) -> None:
+    """Show how much is kept, of which kinds and whose, and how far the indexes are."""
+    perform(_stats(as_json=as_json))
+
+
+async def _stats(*, as_json: bool) -> Exit:
+    async with opened() as atlas:
+        told = await _counted(atlas)
+    if as_json:
+        give_json(told)
+    else:
+        _tabulate(told)
+    return Exit.DONE
+
+
+async def _counted(atlas: Atlas) -> dict[str, Any]:
+    memory = await atlas.memory()
+    whole, counts, home = await memory.stats(), await memory.record.counts(), atlas.settings.home
+    names = [index.name for index in memory.indexes]
+    return {
+        "memories": counts["memories"], "superseded": counts["closed"], "kinds": counts["kinds"],
+        "owners": counts["owners"], "names": counts["names"], "embedded": counts["vectors"],
+        "documents": whole.documents, "passages": whole.passages, "passages_embedded": whole.vectors,
+        "model": whole.model,
+        "bytes": {
+            "record": whole.size, "snapshots": _size(home / "sources"), "chroma": _size(home / "chroma"),
+        },
+        "behind": {name: counts["behind"].get(name, counts["memories"]) for name in names},
+    }  # fmt: skip
+
+
+def _tabulate(told: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 2, 0, 0))
+    superseded = f", {told['superseded']:,} superseded" if told["superseded"] else ""
+    counts = sorted(told["kinds"].items(), key=lambda each: (-each[1], each[0]))
+    kinds = ", ".join(f"{count:,} {kind}" for kind, count in counts) or "none yet"
+    owners = ", ".join(
+        f"{count:,} of {owner.replace(':', ' ', 1)}" for owner, count in told["owners"].items()
+    )
+    size = ", ".join(f"{name} {bytes_ / 1e6:.1f} MB" for name, bytes_ in told["bytes"].items() if bytes_)
+    embedded = told["embedded"] + told["passages_embedded"]
+    of = told["memories"] + told["passages"]
+    rows = {
+        "memories": f"{told['memories']:,}{superseded}",
+        "kinds": kinds,
+        "whose": owners or "nobody's",
+        "names": f"{told['names']:,} in them",
+        "documents": f"{told['documents']:,} in {told['passages']:,} passages",
+        "vectors": f"{embedded:,} of {of:,}, by {told['model']}" if embedded else "none; words alone find",
+        "size": size,
+    }
+    rows |= {
+        name: "has heard everything" if not behind else f"has not heard {behind:,} changes yet"
+        for name, behind in told["behind"].items()
+    }
+    for name, says in rows.items():
+        table.add_row(name, says)
+    stdout().print(table)
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else 0
+
+
+@contextmanager
+def _bar() -> Generator[Callable[[str, int, int], None]]:
+    """A bar for each store that something is done to; on a terminal alone."""
+    console = stderr()
+    if not console.is_terminal:
+        yield lambda _name, _done, _of: None
+        return
+    from rich.progress import Progress
+
+    with Progress(console=console, transient=True) as progress:
+        bars: dict[str, Any] = {}
+
+        def told(name: str, done: int, of: int) -> None:
+            if name not in bars:
+                bars[name] = progress.add_task(name, total=of)
+            progress.update(bars[name], completed=done, total=of)
+
+        yield told

@@ -1,0 +1,93 @@
+"""Memories on the terminal: hits with their reasons, one memory whole, many in a line each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from atlas_mcp.cli.terminal import stderr, stdout
+from atlas_mcp.memory.moments import now
+from atlas_mcp.memory.preparing import age, told_of
+from atlas_mcp.observe.sentences import shortened
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from atlas_mcp.memory.person import Found, Kept
+    from atlas_mcp.memory.record import Stored
+
+__all__ = ["show_found", "show_list", "show_whole", "tell_kept"]
+
+LINE = 90
+
+
+def show_found(found: Found) -> None:
+    """Memories, then passages, each with why it was found, how old it is and what it rests on."""
+    console, at = stdout(), now()
+    for each in found.memories:
+        stored = each.stored
+        head = Text.assemble((stored.kind.value, "bold"), f"  {stored.id}", (f"  {each.why}", "dim"))
+        console.print(head, soft_wrap=True)
+        console.print(Text(f"  {' '.join(stored.text.split())}"))
+        console.print(Text(f"  {told_of(stored, at)}", style="dim"), soft_wrap=True)
+    for passage in found.passages:
+        where = f", page {passage.page}" if passage.page else ""
+        head = Text.assemble(
+            ("passage", "bold"), f"  {passage.source.uri}{where}", (f"  {passage.why}", "dim")
+        )
+        console.print(head, soft_wrap=True)
+        console.print(Text(f"  {' '.join(passage.text.split())}"))
+
+
+def show_whole(found: Sequence[Stored]) -> None:
+    """Each with everything that is known of it."""
+    console, at = stdout(), now()
+    for number, stored in enumerate(found):
+        if number:
+            console.print()
+        console.print(Text.assemble((stored.kind.value, "bold"), f"  {stored.id}"))
+        console.print(Text(stored.text))
+        until = stored.valid_to[:10] if stored.valid_to else ""
+        holds = f"holds since {stored.valid_from[:10]}{f' until {until}' if until else ''}"
+        if stored.superseded_by:
+            holds += f", superseded by {stored.superseded_by}"
+        used = f"given {stored.uses} times, last {stored.used_at[:10]}" if stored.used_at else "never given"
+        whose = f"of the {stored.owner.replace(':', ' ', 1)}"
+        team = f", of the team {stored.team}" if stored.team else ""
+        for line in (told_of(stored, at), holds, f"{whose}{team}; {used}"):
+            console.print(Text(f"  {line}", style="dim"), soft_wrap=True)
+        for each in stored.evidence:
+            words = f" “{shortened(each.text, 200)}”" if each.text else ""
+            score = f" {each.score:g}" if each.score is not None else ""
+            source = f" {each.source}" if each.source else ""
+            console.print(Text(f"  {each.kind}{score}{words}{source}"), soft_wrap=True)
+
+
+def show_list(found: Sequence[Stored]) -> None:
+    """A line each, the newest first."""
+    from rich.table import Table
+
+    table, at = Table(box=None, padding=(0, 2, 0, 0)), now()
+    for title in ("id", "kind", "when", ""):
+        table.add_column(title, overflow="fold")
+    for stored in found:
+        text = Text(shortened(stored.text, LINE), style="" if stored.closed_at is None else "strike dim")
+        table.add_row(stored.id, stored.kind.value, age(stored, at), text)
+    stdout().print(table)
+
+
+def tell_kept(kept: Kept) -> None:
+    """What became of a note."""
+    if kept.state != "close":
+        said = "Remembered" if kept.state == "new" else "Known already"
+        closed = f"; {', '.join(kept.superseded)} no longer holds" if kept.superseded else ""
+        stdout().print(Text(f"{said} as {kept.id}{closed}."), soft_wrap=True)
+        return
+    console = stderr()
+    console.print("Not kept, as it is close to what is remembered:")
+    for each in kept.relatives:
+        says = "the same" if each.how == "same" else "otherwise"
+        console.print(Text(f"  {each.stored.id} says {says} ({each.reason}): {each.stored.text}"))
+    first = kept.relatives[0].stored.id
+    console.print(f"Add --supersedes {first} to take its place, or --anyway to keep both.")
