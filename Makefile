@@ -14,7 +14,7 @@ SUITABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 export QUESTION ?= How does ATLAS verify the quotes and claims of a brief, and what happens to a run when its process is killed?
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lowest peers letta neo4j bench soak lock clean
+.PHONY: help run test check lowest peers letta neo4j bench bench-memory soak lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -53,6 +53,10 @@ neo4j: $(MADE)/dev ## run what needs a Neo4j server, which is fetched and starte
 # The peers that ATLAS is measured beside are no dependency of its own, and have environments to themselves.
 bench: $(MADE)/dev .cache/bench/made .cache/bench-crewai/made ## measure start-up, and teams and providers beside their peers
 	$(BIN)/python -m benchmarks
+
+# LOCOMO and PAGES name what is searched, which is no part of ATLAS; what is not there is left out.
+bench-memory: $(MADE)/dev ## measure how well memory finds what was said and written, beside plainer ways
+	$(BIN)/python -m benchmarks.memory_retrieval
 
 .cache/%/made: requirements/%.lock | $(MADE)/uv
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(@D)

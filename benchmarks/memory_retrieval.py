@@ -1,8 +1,8 @@
-"""How well ATLAS finds what was said and what is written, beside plainer ways, in one run. `make bench-memory`.
+"""How well ATLAS finds what was said or written, beside plainer ways, in one run. `make bench-memory`.
 
-Conversations come from LoCoMo (the file that LOCOMO names), pages from the folder that PAGES names; neither is
-part of ATLAS, and what is not there is left out and said so. Everything goes the way of the product: files are
-ingested, and questions are asked of `Search`, with no language model.
+Conversations come from LoCoMo (the file that LOCOMO names), pages from the folder that PAGES names; neither
+is part of ATLAS, and what is not there is left out and said so. Everything goes the way of the product: files
+are ingested, and questions are asked of `Search`, with no language model.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import tempfile
 import tomllib
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -229,12 +230,9 @@ def _sure(asked: Sequence[Asked], found: dict[str, list[Ranking]]) -> str:
     """How sure it is that ours finds more than the best other one."""
     groups = [question.about for question in asked]
     rows: list[list[str]] = []
-    for label, measure in (
-        ("R@5", lambda name: recall(asked, found[name], 5)),
-        ("R@10", lambda name: recall(asked, found[name], 10)),
-        ("MRR", lambda name: reciprocal(asked, found[name])),
-    ):
-        mean, low, high = bootstrap(measure(OURS), measure(BEST_PEER), groups)
+    measures = {"R@5": partial(recall, asked, k=5), "R@10": partial(recall, asked, k=10)}
+    for label, measure in {**measures, "MRR": partial(reciprocal, asked)}.items():
+        mean, low, high = bootstrap(measure(found=found[OURS]), measure(found=found[BEST_PEER]), groups)
         rows.append([label, f"{100 * mean:+.1f}", f"{100 * low:+.1f} to {100 * high:+.1f}"])
     for kind in KINDS.values():
         own = np.array([question.kind == kind for question in asked])
@@ -311,8 +309,10 @@ async def pages(embedder: Embedder) -> None:
          f"{reciprocal(asked, found[name]).mean():.3f}"]
         for name in found
     ]  # fmt: skip
-    title = f"{len(set(names))} pages in {len(rows)} passages, {len(asked)} questions; share of the right pages\n\n"
-    sys.stdout.write(f"{title}{table(['', 'first', 'first 3', 'first 5', 'MRR'], body)}\n")
+    size = f"{len(set(names))} pages in {len(rows)} passages, {len(asked)} questions"
+    sys.stdout.write(
+        f"{size}; share of the right pages\n\n{table(['', 'first', 'first 3', 'first 5', 'MRR'], body)}\n"
+    )
 
 
 def main() -> None:

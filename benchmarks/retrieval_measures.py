@@ -39,7 +39,7 @@ def recall(asked: Sequence[Asked], found: Sequence[Ranking], k: int) -> Figures:
 
 
 def reciprocal(asked: Sequence[Asked], found: Sequence[Ranking], most: int = 20) -> Figures:
-    """Of each question, 1 over the rank of the first that holds some evidence; 0 where none of `most` does."""
+    """Of each question, 1 over the rank of the first that holds evidence; 0 where none of `most` does."""
     return np.array([
         next((1 / rank for rank, item in enumerate(ranking[:most], 1) if item in question.evidence), 0.0)
         for question, ranking in zip(asked, found, strict=True)
@@ -52,12 +52,14 @@ def bootstrap(ours: Figures, theirs: Figures, groups: Sequence[str]) -> tuple[fl
     Conversations are drawn first, then questions within each, since those of one conversation are alike.
     """
     difference = ours - theirs
-    members = [np.flatnonzero(np.array(groups) == group) for group in dict.fromkeys(groups)]
+    members: list[npt.NDArray[np.intp]] = [
+        np.flatnonzero(np.array(groups) == group) for group in dict.fromkeys(groups)
+    ]
     chance = np.random.default_rng(1)
     means = np.empty(REPEATS)
     for repeat in range(REPEATS):
-        drawn = chance.integers(len(members), size=len(members))
-        taken = np.concatenate([chance.choice(members[at], len(members[at])) for at in drawn])
+        drawn = [members[at] for at in chance.integers(len(members), size=len(members)).tolist()]
+        taken = np.concatenate([own[chance.integers(len(own), size=len(own))] for own in drawn])
         means[repeat] = difference[taken].mean()
     low, high = np.percentile(means, [2.5, 97.5])
     return float(difference.mean()), float(low), float(high)

@@ -1,6 +1,6 @@
 """What ATLAS' search is measured beside: Chroma with MiniLM, BM25, and both fused with neighbours in view.
 
-Each takes texts in reading order with their vectors, and queries with theirs; it gives the places of the best.
+Each takes texts in reading order and queries, as words or as vectors, and gives the places of the best.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from atlas_mcp.text.words import word_set
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -20,15 +22,14 @@ if TYPE_CHECKING:
 __all__ = ["MOST", "bm25", "chroma", "cosine", "fused"]
 
 MOST = 50
-SMALL = frozenset(
-    """
-    a an the is are was were be been do does did has have had what when where who whom which why how to of in on at
-    for with and or not from by about as it its this that these those i you he she they we his her their my your our
-    me him them us if so than then there here will would can could should may might s t
-    """.split()  # noqa: SIM905 - a text is easier to read
-)
+SMALL = word_set("""
+    a an the is are was were be been do does did has have had what when where who whom which why how to of in
+    on at for with and or not from by about as it its this that these those i you he she they we his her their my
+    your our me him them us if so than then there here will would can could should may might s t
+""")
 NEIGHBOUR = 0.35
 SMOOTH = 0.25
+WEIGHED = "SELECT rowid, -bm25(row, 1, :near, :near) FROM row WHERE row MATCH :match"
 
 
 def cosine(vectors: FloatArray, queries: FloatArray) -> list[list[int]]:
@@ -79,7 +80,7 @@ def fused(
 def _scores(rows: Sequence[tuple[str, str, str]], queries: Sequence[str]) -> FloatArray:
     """BM25 of each row (text, text before, text behind) for each query."""
     index = sqlite3.connect(":memory:")
-    index.execute("CREATE VIRTUAL TABLE row USING fts5 (body, before, behind, tokenize = 'porter unicode61')")
+    index.execute("CREATE VIRTUAL TABLE row USING fts5 (body, before, behind, tokenize = 'porter')")
     index.executemany(
         "INSERT INTO row (rowid, body, before, behind) VALUES (?, ?, ?, ?)",
         ((place, *row) for place, row in enumerate(rows)),
@@ -88,8 +89,7 @@ def _scores(rows: Sequence[tuple[str, str, str]], queries: Sequence[str]) -> Flo
     for number, query in enumerate(queries):
         every = re.findall(r"\w+", query.lower())
         match = " OR ".join(f'"{word}"' for word in [word for word in every if word not in SMALL] or every)
-        weighed = f"SELECT rowid, -bm25(row, 1, {NEIGHBOUR}, {NEIGHBOUR}) FROM row WHERE row MATCH ?"
-        for place, score in index.execute(weighed, (match,)):
+        for place, score in index.execute(WEIGHED, {"match": match, "near": NEIGHBOUR}):
             scores[number, place] = score
     index.close()
     return scores

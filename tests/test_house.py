@@ -198,9 +198,9 @@ def public_methods(owner: ast.AST) -> Iterator[Function]:
 
 
 PUBLIC = (
-    "Atlas AtlasError Budget Event Kind Limit Note Policy Prompt Provider ProviderGroup ProviderInfo Registry "
-    "Run RunRow RunState Script ScriptedProvider Settings Stream Team Terms chunks complete configured_vendors "
-    "errors events messages open_atlas"
+    "Atlas AtlasError Budget Event Kind Limit Note Policy Prompt Provider ProviderGroup ProviderInfo "
+    "Registry Run RunRow RunState Script ScriptedProvider Settings Stream Team Terms chunks complete "
+    "configured_vendors errors events messages open_atlas"
 ).split()
 
 

@@ -124,7 +124,7 @@ class ChromaFolder:
             ) from None
         except ConnectionError:
             self._deaths += 1
-            if self._deaths > DEATHS:  # it can be opened, and whoever keeps it dies of it all the same
+            if self._deaths > DEATHS:  # it can be opened, and whoever works with it dies
                 self._deaths, self._broken = 0, identity(self._folder)
             raise self._opening.failed(self._died(), lost=True) from None
         if answer.get("gone"):
@@ -134,6 +134,8 @@ class ChromaFolder:
                 f"Chroma in {self.place} failed: {answer['failed']}.",
                 remedy="See whether the disk is full; `atlas-mcp memory rebuild chroma` makes it anew.",
             )
+        if do in {"query", "upsert"}:
+            self._deaths = 0
         return answer["result"]
 
     def _died(self) -> IndexUnavailable:

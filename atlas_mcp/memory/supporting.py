@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from atlas_mcp.memory.refusing import orders, secret
 from atlas_mcp.text.denial import denied_otherwise
 from atlas_mcp.text.sentences import sentences
-from atlas_mcp.text.support import lexical_support, numbers_supported
+from atlas_mcp.text.support import lexical_support, numbers_supported, polarity_differs
 from atlas_mcp.text.verbatim import locate
 from atlas_mcp.text.words import content_words, stem, stems
 
@@ -33,6 +33,12 @@ NEAR_FROM, NEAR_TO, NEAR_LEAST = 0.55, 0.85, 0.45
 
 CLAUSE = 0.3
 """Words that each part of a statement shares with its quotes: a true beginning carries no invented end."""
+
+ALIKE = 0.55
+"""Share of all their words from which a statement and a sentence of its source must not differ in a denial."""
+
+INVENTED = 4
+"""Content words in a row that no quote has: a detail that somebody added."""
 
 AROUND = 700
 """Characters before and after a quote in which the sentences that it belongs to are looked for."""
@@ -117,7 +123,9 @@ def _against(text: str, quotes: Sequence[Standing], said: Sequence[str]) -> Iter
         yield f"it names {name!r}, and its sources do not"
     if word := denied_otherwise(text, around):
         yield f"it or its source denies {word!r}, and the other does not"
-    if part := _bare_part(text, said):
+    if nearest := _turned(text, around):
+        yield f"it or its source denies, and the other does not: {nearest[:120]!r}"
+    if part := _bare_part(text, said) or _bare_run(text, said):
         yield f"its quotes do not carry {part[:80]!r}"
 
 
@@ -145,6 +153,35 @@ def _strange_name(text: str, sources: Sequence[str]) -> str:
         ),
         "",
     )  # fmt: skip
+
+
+def _turned(text: str, around: Sequence[str]) -> str:
+    """The sentence or clause of the sources that says nearly the same, if one of the two denies it."""
+    own = frozenset(stems(text))
+    parts = [part for each in around for sentence in sentences(each) for part in _parts(sentence.text)]
+    alike = {
+        part: len(own & words) / len(own | words)
+        for part in parts
+        if (words := frozenset(stems(part))) and own
+    }
+    nearest = max(alike, key=lambda part: alike[part], default="")
+    return nearest if nearest and alike[nearest] >= ALIKE and polarity_differs(text, nearest) else ""
+
+
+def _parts(sentence: str) -> list[str]:
+    clauses = [each for each in _CLAUSES.split(sentence) if each]
+    return [sentence, *clauses] if len(clauses) > 1 else [sentence]
+
+
+def _bare_run(text: str, said: Sequence[str]) -> str:
+    """So many words one after the other of which the quotes have none."""
+    known = {each for one in said for each in stems(one)}
+    run: list[str] = []
+    for word in content_words(text):
+        run = [] if stem(word) in known else [*run, word]
+        if len(run) >= INVENTED:
+            return " ".join(run)
+    return ""
 
 
 def _bare_part(text: str, said: Sequence[str]) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 __all__ = ["BoltServer", "free_port"]
 
-START_SECONDS = 120.0
+START_SECONDS = 300.0
 _started: list[subprocess.Popen[bytes]] = []
 """Those of this process, which may outlive the object that started them."""
 
