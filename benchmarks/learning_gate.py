@@ -1,8 +1,9 @@
 """How well the gate of learnings tells what is worth remembering from what is not, on planted candidates.
 
-Each candidate of `data/learning_candidates.toml` is put into a run of its own, which is captured beside the same
-stored memories, in a scope of its own; it counts as kept if what was captured says what it says. Every second
-candidate of each kind was used to tune the gate; the others were held out. `python -m benchmarks learning`.
+Each candidate of `data/learning_candidates.toml` is put into a run of its own, which is captured beside the
+same stored memories, in a scope of its own; it counts as kept if what was captured says what it says. Every
+second candidate of each kind was used to tune the gate; the others were held out. Beside it, how the gate
+takes true sentences of this repository's documents and falsified ones, which nobody wrote for it.
 """
 
 from __future__ import annotations
@@ -18,12 +19,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.events import Event, Kind
-from atlas_mcp.learning import Evidence, Learning, LearningKind
+from atlas_mcp.learning import KEEP, Evidence, Learning, LearningKind
+from atlas_mcp.memory.candidates import Candidate, Cited
 from atlas_mcp.memory.capture import Captured, RunTold, capture
 from atlas_mcp.memory.memory import Memory, open_memory
+from atlas_mcp.memory.refusing import dangling, empty
 from atlas_mcp.memory.scope import Scope
+from atlas_mcp.memory.scoring import of_fact
 from atlas_mcp.memory.snapshots import Snapshots, text_hash
+from atlas_mcp.memory.supporting import Standing, carried
 from atlas_mcp.text.embedding import find_embedder
+from tests.quality.falsified import pairs, split
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -34,6 +40,8 @@ if TYPE_CHECKING:
 __all__ = ["Planted", "Told", "main", "measured", "planted"]
 
 DATA = Path(__file__).parent / "data" / "learning_candidates.toml"
+MOST_REWORDED = 30
+"""Percent of a sentence's words that are replaced; of one half reworded the gate keeps next to nothing."""
 AT = "2026-11-28T12:00:00Z"
 
 
@@ -123,13 +131,12 @@ async def _tried(each: Planted, memory: Memory, data: Mapping[str, Any]) -> Told
     names = {added.id: name for name, added in zip(data["stored"], stored, strict=True)}
     for number in range(each.given.get("earlier", 0)):
         await capture(_run(each, data, f"r_before{number}"), memory, scope)
-    propose = None
-    if phrased := each.given.get("phrased"):
+    phrased = each.given.get("phrased")
 
-        async def propose(_text: str, _schema: Mapping[str, Any]) -> Mapping[str, Any]:
-            return {"learnings": [{"kind": "procedure", "text": phrased, "finding_ids": []}]}
+    async def propose(_text: str, _schema: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {"learnings": [{"kind": "procedure", "text": phrased, "finding_ids": []}]}
 
-    captured = await capture(_run(each, data, "r_now"), memory, scope, propose=propose)
+    captured = await capture(_run(each, data, "r_now"), memory, scope, propose=propose if phrased else None)
     return _told(each, captured, names)
 
 
@@ -141,12 +148,14 @@ def _told(each: Planted, captured: Captured, names: Mapping[str, str]) -> Told:
     ]  # fmt: skip
     dropped = [
         one for one in captured.dropped
-        if one.learning.kind is each.kind and (not text or text == _words(one.learning.text) or one.cause == "secret")
+        if one.learning.kind is each.kind
+        and (not text or text == _words(one.learning.text) or one.cause == "secret")
     ]  # fmt: skip
     closed = sorted(names[one] for _, added in kept for one in added.closed if one in names)
     return Told(
         each, bool(kept), max([one.score for one, _ in kept] + [one.score for one in dropped], default=0.0),
-        "; ".join(one.reason for one in dropped) or "no candidate", closed, sorted(each.given.get("closes", [])),
+        "; ".join(one.reason for one in dropped) or "no candidate", closed,
+        sorted(each.given.get("closes", [])),
     )  # fmt: skip
 
 
@@ -218,12 +227,15 @@ def _events(run_id: str, given: Mapping[str, Any], question: str) -> list[Event]
     happened(Kind.RUN_STARTED, "", team="research", provider="scripted", language_model=True)
     found = given.get("findings", [2])
     goals = [f"{question} Part {number}: what the reports say" for number in range(1, len(found) + 1)]
-    plan = [
+    plan: list[dict[str, Any]] = [
         {"id": f"a{n}", "worker": "documents", "goal": goal, "after": []} for n, goal in enumerate(goals, 1)
     ]
     happened(Kind.PLAN_MADE, "plan/1", round=1, assignments=plan, reason=None)
     if "edited" in given:
-        wanted = [*plan, {"id": "a9", "worker": "documents", "goal": given["edited"], "after": []}]
+        wanted: list[dict[str, Any]] = [
+            *plan,
+            {"id": "a9", "worker": "documents", "goal": given["edited"], "after": []},
+        ]
         answer: dict[str, Any] = {"decision": "edit", "assignments": wanted}
         happened(Kind.QUESTION_ANSWERED, "approve/1", id="approve/1", answer=answer, by="someone")
     if given.get("answered"):
@@ -234,7 +246,8 @@ def _events(run_id: str, given: Mapping[str, Any], question: str) -> list[Event]
         if number == 1 and "recovered" in given:
             error = {"message": "The provider timed out."}
             happened(
-                Kind.RECOVERY_TRIED, path, assignment="a1", attempt=1, way=given["recovered"], reason="it may pass",
+                Kind.RECOVERY_TRIED, path, assignment="a1", attempt=1, way=given["recovered"],
+                reason="it may pass",
                 error=error,
             )  # fmt: skip
         happened(
@@ -263,7 +276,8 @@ def table(told: Sequence[Told]) -> str:
         right = sum(each.closed == each.wished for each in closes)
         lines.append(
             f"{name:5}  {kept:3} of {len(good):3}  {wrong:3} of {len(mine) - len(good):3}"
-            f"  {kept / max(kept + wrong, 1):9.3f}  {kept / max(len(good), 1):7.3f}   {right} of {len(closes)}"
+            f"  {kept / max(kept + wrong, 1):9.3f}  {kept / max(len(good), 1):7.3f}"
+            f"   {right} of {len(closes)}"
         )
     lines.append("\nkept of each kind, tuned and held")
     kinds = dict.fromkeys(each.planted.what for each in told)
@@ -276,6 +290,28 @@ def table(told: Sequence[Told]) -> str:
             f"  {what:16} " + "   ".join(f"{sum(e.kept for e in half):2} of {len(half):2}" for half in halves)
         )
     return "\n".join(lines)
+
+
+def falsified() -> str:
+    """What share of true sentences the gate keeps, and of the same falsified, by how; rated 4.5, all new."""
+    counted: defaultdict[tuple[str, int], list[int]] = defaultdict(lambda: [0, 0, 0])
+    for pair in pairs(split()[1]):
+        if pair.percent <= MOST_REWORDED and not dangling(pair.true) and not empty(pair.true):
+            row = counted[pair.kind, pair.percent]
+            row[0] += 1
+            row[1] += _passes(pair.true, pair.quote)
+            row[2] += _passes(pair.false, pair.false_quote)
+    return "\n".join(
+        f"  {kind:20} {percent:2}% reworded {number:4} pairs: true kept {true / number:4.0%},"
+        f" false kept {false / number:4.0%}"
+        for (kind, percent), (number, true, false) in sorted(counted.items())
+    )
+
+
+def _passes(text: str, quote: str) -> bool:
+    found = carried(text, [Standing(Cited(quote, "", "", "", ""), quote, "")])
+    run = RunTold("", "", "", {}, {}, (), {"overall": 4.5, "gate": "pass"}, partial=False, at=AT)
+    return not found.reason and of_fact(run, Candidate(LearningKind.FACT, text), found, 0.0).total >= KEEP
 
 
 def main(arguments: Sequence[str] = ()) -> None:
@@ -297,3 +333,5 @@ def main(arguments: Sequence[str] = ()) -> None:
                     f"  {each.planted.what}: {str(said)[:100]!r} kept={each.kept} {each.score:.2f}"
                     f" closed={each.closed} {each.reason[:200]}\n"
                 )
+    if not tuning:
+        sys.stdout.write(f"true and falsified sentences of documents\n{falsified()}\n")

@@ -181,7 +181,7 @@ def variants() -> dict[str, Arms]:
         f"{arm.name} x {factor:g}": replace(usual, **{arm.name: factor * getattr(usual, arm.name)})
         for factor in FACTORS
         for arm in fields(Arms)
-        if not (factor == 1.5 and arm.name == "nearby")
+        if not (factor and arm.name == "nearby")
     }
 
 

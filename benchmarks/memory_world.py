@@ -78,6 +78,11 @@ class Made:
     team: str | None
     source: str
 
+    @property
+    def seconds(self) -> float:
+        """Since when it is so, in seconds since 1970."""
+        return datetime.fromisoformat(self.since).timestamp()
+
 
 def made(number: int) -> Made:
     """The memory of a number."""

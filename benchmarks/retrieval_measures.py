@@ -52,13 +52,14 @@ def bootstrap(ours: Figures, theirs: Figures, groups: Sequence[str]) -> tuple[fl
     Conversations are drawn first, then questions within each, since those of one conversation are alike.
     """
     difference = ours - theirs
-    members: list[npt.NDArray[np.intp]] = [
-        np.flatnonzero(np.array(groups) == group) for group in dict.fromkeys(groups)
-    ]
+    members: dict[str, list[int]] = {}
+    for place, group in enumerate(groups):
+        members.setdefault(group, []).append(place)
+    stretches: list[npt.NDArray[np.int64]] = [np.array(places) for places in members.values()]
     chance = np.random.default_rng(1)
     means = np.empty(REPEATS)
     for repeat in range(REPEATS):
-        drawn = [members[at] for at in chance.integers(len(members), size=len(members)).tolist()]
+        drawn = [stretches[int(at)] for at in chance.integers(len(stretches), size=len(stretches))]
         taken = np.concatenate([own[chance.integers(len(own), size=len(own))] for own in drawn])
         means[repeat] = difference[taken].mean()
     low, high = np.percentile(means, [2.5, 97.5])

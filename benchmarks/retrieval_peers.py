@@ -23,9 +23,10 @@ __all__ = ["MOST", "bm25", "chroma", "cosine", "fused"]
 
 MOST = 50
 SMALL = word_set("""
-    a an the is are was were be been do does did has have had what when where who whom which why how to of in
-    on at for with and or not from by about as it its this that these those i you he she they we his her their my
-    your our me him them us if so than then there here will would can could should may might s t
+    a an the is are was were be been do does did has have had what when where who whom which why how
+    to of in on at for with and or not from by about as it its this that these those i you he she
+    they we his her their my your our me him them us if so than then there here will would can could
+    should may might s t
 """)
 NEIGHBOUR = 0.35
 SMOOTH = 0.25
@@ -56,15 +57,14 @@ def chroma(vectors: FloatArray, queries: FloatArray) -> list[list[int]] | None:
 def bm25(texts: Sequence[str], queries: Sequence[str]) -> list[list[int]]:
     """SQLite's BM25 over stemmed words, small words left out."""
     scores = _scores([(text, "", "") for text in texts], queries)
-    return [
-        [place for place in np.argsort(-row, kind="stable")[:MOST].tolist() if row[place]] for row in scores
-    ]
+    best = [np.argsort(-row, kind="stable")[:MOST].tolist() for row in scores]
+    return [[place for place in places if row[place]] for places, row in zip(best, scores, strict=True)]
 
 
 def fused(
     texts: Sequence[str], bare: Sequence[str], queries: Sequence[str], vectors: FloatArray, asked: FloatArray
 ) -> list[list[int]]:
-    """Half BM25 that sees the neighbours' words (`bare`) too, half cosines of vectors mixed with neighbours'."""
+    """Half BM25 that sees the neighbours' words (`bare`) too, half cosines of vectors mixed with theirs."""
     around = ["", *bare, ""]
     lexical = _scores(list(zip(texts, around, around[2:], strict=False)), queries)
     mixed = vectors.copy()

@@ -5,7 +5,7 @@ Claude Code's agent files are cards as they are: unknown keys are kept and ignor
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -24,6 +24,7 @@ __all__ = ["AgentBudget", "Card", "load_card"]
 
 _REMEDIES = {
     "enum": "Write one of those, or leave the key out.",
+    "literal_error": "Write one of those, or leave the key out.",
     "missing": "Write a line `{key}: …` between the two lines `---`.",
     "string_type": 'Put it in double quotes: {key}: "…".',
     "tuple_type": "Write a list: {key}: [a, b].",
@@ -55,9 +56,9 @@ class Card(BaseModel):
 
     `task` is the kind of work the agent is for, `needs` what its model must be able to do, `skills` those of
     the team's skills it is to master; `abilities` is what it is told of them. `role` is for who reads the
-    file. `memory` are the blocks the agent keeps, `archive` gives it a long-term memory beside them; who has
-    either is `resident`. `model` (`vendor:model`) or `group` is who is to answer it, where that is not who
-    answers the team.
+    file. `memory` are the blocks the agent keeps, `archive` gives it a long-term memory beside them, which
+    holds what is remembered too where it is `recalled`; who has either is `resident`. `model`
+    (`vendor:model`) or `group` is who is to answer it, where that is not who answers the team.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True, populate_by_name=True)
@@ -76,14 +77,14 @@ class Card(BaseModel):
     sampling: dict[str, Any] = {}
     budget: AgentBudget | None = None
     memory: CardMemory = {}
-    archive: bool = False
+    archive: Literal[False, True, "recalled"] = False
     persona: str = Field(min_length=1)
     abilities: str = ""
 
     @property
     def resident(self) -> bool:
         """Whether the agent remembers from one run to the next, and so lives in a runtime."""
-        return bool(self.memory) or self.archive
+        return bool(self.memory or self.archive)
 
 
 def load_card(path: Path) -> Card:

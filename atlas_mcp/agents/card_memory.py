@@ -4,6 +4,7 @@
 memory:
   notes: { description: "What you learned that will matter again." }
   house_style: { description: "How we write.", value: "Plain words.", read_only: true, shared: true }
+  wishes: { recalled: true }
 ```
 
 A list of labels (`memory: [notes]`) gives each the defaults. Claude Code's `memory: user` (or `project`,
@@ -20,7 +21,9 @@ from atlas_mcp.agents.embedded.blocks import LABEL
 
 __all__ = ["BLOCK_KEYS", "CardMemory", "MemoryBlock"]
 
-BLOCK_KEYS = "A block of memory may have description, value, limit (characters), read_only and shared."
+BLOCK_KEYS = (
+    "A block of memory may have description, value, limit (characters), read_only, shared and recalled."
+)
 
 _SCOPES = frozenset({"user", "project", "local"})
 """What Claude Code's agent files say here."""
@@ -29,7 +32,11 @@ _PURPOSE = "What you learned that will matter again: facts, preferences, what wo
 
 
 class MemoryBlock(BaseModel):
-    """One block: at most `limit` characters; `shared` is one and the same for all of the team who name it."""
+    """One block: at most `limit` characters; `shared` is one and the same for all of the team who name it.
+
+    A `recalled` one is filled before each task with the preferences and procedures that are remembered of the
+    user and the team; the agent only reads it.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -38,12 +45,15 @@ class MemoryBlock(BaseModel):
     limit: int = Field(default=4_000, ge=1, le=50_000)
     read_only: bool = False
     shared: bool = False
+    recalled: bool = False
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if len(self.value) > self.limit:
             raise ValueError(f"its value has {len(self.value):,} characters and its limit is {self.limit:,}")
-        if self.read_only and not self.value.strip():
+        if self.recalled and (self.value or self.shared):
+            raise ValueError("it is recalled, so that memory gives its value; leave value and shared out")
+        if self.read_only and not self.recalled and not self.value.strip():
             raise ValueError("it is read_only and says nothing; give it a value")
         return self
 

@@ -18,6 +18,7 @@ from atlas_mcp.agents.answers import REPAIRS, read_answer, seam, sent_back, tool
 from atlas_mcp.agents.overheard import Calls
 from atlas_mcp.agents.persona import level_for, rendered
 from atlas_mcp.agents.runtime import AgentSpec, Block, NeedsTools, Turn, TurnEnded
+from atlas_mcp.agents.standing import STANDING_NOTE, feed
 from atlas_mcp.agents.task import detected
 from atlas_mcp.chunks import Chosen, ReasoningDelta, Stopped, Switched, TextDelta
 from atlas_mcp.errors import AgentRuntimeError, AtlasError, ContextTooLong, InvalidOutput, Unsupported
@@ -27,12 +28,13 @@ from atlas_mcp.providers.capabilities import Strength
 from atlas_mcp.providers.terms import TERMS, Attempts, Terms
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 
     from atlas_mcp.agents.agent import Step, Task
     from atlas_mcp.agents.card import Card
     from atlas_mcp.agents.persona import Rendered
     from atlas_mcp.agents.runtime import AgentRuntime, TurnStep
+    from atlas_mcp.agents.standing import StandingItem
     from atlas_mcp.agents.task import Detection
     from atlas_mcp.downstream.toolbox import Tools
     from atlas_mcp.messages import Passage
@@ -50,7 +52,8 @@ class Residence:
     `team` and `user` tell agents of the same card apart, and who shares a block: those of one team and one
     user. `thread` names the conversation, `work` the piece of work in it: the same again goes on where it was
     cut short, and gives what it gave, without asking a model again; its tools then have to give what they
-    gave, as those of a run do.
+    gave, as those of a run do. `standing` gives what is remembered for whatever task, the best first; without
+    it nothing is.
     """
 
     runtime: AgentRuntime
@@ -58,6 +61,7 @@ class Residence:
     thread: str
     user: str = ""
     work: str = field(default_factory=lambda: str(ULID()))
+    standing: Callable[[], Awaitable[Sequence[StandingItem]]] | None = None
 
 
 @dataclass(slots=True)
@@ -113,6 +117,8 @@ class ResidentAgent:
         talk = self._begin(task, kind, persona)
         agent = await self._residence.runtime.ensure_agent(self._spec(persona))
         talk.agent = agent.id
+        if (failed := await self._remind(agent.id)) is not None:
+            yield Happened(Kind.MEMORY_FAILED, {"step": "recall", "error": failed.to_dict()})
         given: str | tuple[ToolResult, ...] = task.text
         while True:
             async with aclosing(self._take(talk, given)) as taking:
@@ -168,15 +174,37 @@ class ResidentAgent:
             Block(
                 label,
                 block.value,
-                block.description,
+                f"{block.description} {STANDING_NOTE}" if block.recalled else block.description,
                 block.limit,
-                block.read_only,
+                block.read_only or block.recalled,
                 f"{shared}/{label}" if block.shared else "",
             )
             for label, block in card.memory.items()
         )
         tags = ("atlas", f"team:{home.team}", f"agent:{card.name}", *whose)
-        return AgentSpec(card.name, persona.text, tags, blocks, card.model or "", card.archive)
+        return AgentSpec(card.name, persona.text, tags, blocks, card.model or "", bool(card.archive))
+
+    async def _remind(self, agent_id: str) -> AtlasError | None:
+        """Bring what the card wishes to be recalled to what is remembered now; gives why it could not be.
+
+        What cannot be read is not told, rather than told though it may be forgotten.
+        """
+        blocks = [label for label, block in self._card.memory.items() if block.recalled]
+        archive = self._card.archive == "recalled"
+        if not blocks and not archive:
+            return None
+        items: Sequence[StandingItem] = ()
+        failed: AtlasError | None = None
+        try:
+            if self._residence.standing is not None:
+                items = await self._residence.standing()
+        except AtlasError as error:
+            failed = error
+        try:
+            await feed(self._residence.runtime, agent_id, items, blocks=blocks, archive=archive)
+        except AtlasError as error:
+            failed = failed or error
+        return failed
 
     # What it does
 

@@ -211,7 +211,11 @@ class AgentRuntime(Protocol):
     async def search_archive(
         self, agent_id: str, query: str, *, tags: Sequence[str] = (), k: int = 5
     ) -> list[Remembered]:
-        """The passages of an agent's archival memory that fit best."""
+        """The passages of an agent's archival memory that fit best; the newest for a query without a word."""
+        ...
+
+    async def unarchive(self, agent_id: str, tag: str) -> int:
+        """Delete the passages of an agent's archival memory that bear a tag; gives how many there were."""
         ...
 
     def turn(

@@ -9,6 +9,7 @@ import typer
 
 from atlas_mcp.cli.opening import opened
 from atlas_mcp.cli.terminal import Exit, give_json, perform, stderr, stdout
+from atlas_mcp.observe.sentences import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from atlas_mcp.memory.consistency import Consistency
 
 __all__ = ["check_memory", "rebuild_index", "show_stats"]
+
+RUNS = 50
+"""Newest runs whose questions to memory `memory stats` counts."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -124,6 +128,26 @@ async def _counted(atlas: Atlas) -> dict[str, Any]:
             "record": whole.size, "snapshots": _size(home / "sources"), "chroma": _size(home / "chroma"),
         },
         "behind": {name: counts["behind"].get(name, counts["memories"]) for name in names},
+        "recalls": await _recalls(atlas),
+    }  # fmt: skip
+
+
+async def _recalls(atlas: Atlas) -> dict[str, Any] | None:
+    """How the newest runs fared with what they asked memory; None where none asked."""
+    from atlas_mcp.events import Kind
+
+    told = [
+        event.data
+        for row in await atlas.list(limit=RUNS)
+        for event in await atlas.events(row.run_id)
+        if event.kind is Kind.MEMORY_RECALLED
+    ]
+    if not told:
+        return None
+    taken = sorted(1000 * each["seconds"] for each in told)
+    return {
+        "times": len(told), "with_hits": sum(bool(each["items"]) for each in told),
+        "p50_ms": round(taken[len(taken) // 2], 1), "p95_ms": round(taken[int(0.95 * len(taken))], 1),
     }  # fmt: skip
 
 
@@ -145,7 +169,7 @@ def _tabulate(told: dict[str, Any]) -> None:
         "kinds": kinds,
         "whose": owners or "nobody's",
         "names": f"{told['names']:,} in them",
-        "documents": f"{told['documents']:,} in {told['passages']:,} passages",
+        "documents": f"{told['documents']:,} in {counted(told['passages'], 'passage')}",
         "vectors": f"{embedded:,} of {of:,}, by {told['model']}" if embedded else "none; words alone find",
         "size": size,
     }
@@ -153,6 +177,11 @@ def _tabulate(told: dict[str, Any]) -> None:
         name: "has heard everything" if not behind else f"has not heard {behind:,} changes yet"
         for name, behind in told["behind"].items()
     }
+    if recalls := told["recalls"]:
+        rows["recalls"] = (
+            f"{recalls['with_hits']:,} of {recalls['times']:,} by the newest runs found something;"
+            f" {recalls['p50_ms']:g} ms, one in twenty over {recalls['p95_ms']:g} ms"
+        )
     for name, says in rows.items():
         table.add_row(name, says)
     stdout().print(table)

@@ -88,6 +88,7 @@ def tell_kept(kept: Kept) -> None:
     console.print("Not kept, as it is close to what is remembered:")
     for each in kept.relatives:
         says = "the same" if each.how == "same" else "otherwise"
-        console.print(Text(f"  {each.stored.id} says {says} ({each.reason}): {each.stored.text}"))
+        line = Text(f"  {each.stored.id} says {says} ({each.reason}): {each.stored.text}")
+        console.print(line, soft_wrap=True)
     first = kept.relatives[0].stored.id
-    console.print(f"Add --supersedes {first} to take its place, or --anyway to keep both.")
+    console.print(f"Add --supersedes {first} to take its place, or --anyway to keep both.", soft_wrap=True)

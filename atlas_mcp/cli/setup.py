@@ -36,6 +36,6 @@ async def _embeddings() -> Exit:
         path = await install_weights(settings.home)
         async with open_memory(settings.home, find_embedder(settings.home)) as memory:
             count = await memory.embed_again(on_progress=lambda progress: status.update(str(progress)))
-    told = f"; embedded {counted(count, 'passage')} of what was taken in" if count else ""
+    told = f"; embedded {counted(count, 'text')} of what is kept" if count else ""
     stdout().print(f"Embeddings are ready: {path}{told}", soft_wrap=True)
     return Exit.DONE

@@ -10,11 +10,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from atlas_mcp.memory.collection import NEAR_MEANING, day_of
+from atlas_mcp.memory.collection import day_of
 from atlas_mcp.text.entities import akin, entities
 from atlas_mcp.text.ranking import lean, minmax
 from atlas_mcp.text.times import periods
@@ -123,7 +124,7 @@ def weigh(
     cosines = np.zeros(len(known), np.float32)
     meaning = cosines
     if vector is not None and len(known.norms):
-        cosines = lean(known.vectors @ vector, known.groups, known.near(NEAR_MEANING), known.norms)
+        cosines = lean(known.vectors @ vector, known.groups, known.near_meaning, known.norms)
         meaning = np.zeros_like(cosines)
         meaning[allowed] = minmax(cosines[allowed])
         # What has no vector yet is judged by its words alone.
@@ -134,8 +135,7 @@ def weigh(
     whole = arms.words + arms.meaning * bool(meaning.any()) + arms.names * bool(names.any())
     whole += arms.time * bool(cues.times) + arms.answer * (cues.when or cues.how_many)
     if arms.substance and known.said.any():
-        usual = np.median(known.lengths[known.said])
-        score += arms.substance * np.where(known.said, np.minimum(known.lengths / usual, 1), 1)
+        score += arms.substance * known.substance
         whole += arms.substance
     candidate = ((lexical > 0) | (cosines >= LEAST_MEANING) | names | time) & allowed
     score = (score / (whole or 1)).astype(np.float32)
@@ -145,7 +145,7 @@ def weigh(
 def closer(cues: Cues, text: str, at: str, *, of_the_time: bool, arms: Arms) -> tuple[float, list[str]]:
     """What reading a passage that was said `at` adds to its score, before that is made 0 to 1; and why."""
     adds, why = 0.0, list[str]()
-    told = periods(text, at) if cues.times or cues.when else []
+    told = _times_in(text, at[:10]) if cues.times or cues.when else ()
     spoken = next((time for time in cues.times if any(time.overlaps(other) for other in told)), None)
     if spoken is not None:
         adds += arms.time * (1 - OF_THE_TIME * of_the_time)
@@ -159,6 +159,11 @@ def closer(cues: Cues, text: str, at: str, *, of_the_time: bool, arms: Arms) -> 
         adds += arms.answer
         why.append(f"answer 1.00 (says {says[0]})")
     return adds, why
+
+
+@lru_cache(maxsize=5_000)
+def _times_in(text: str, day: str) -> tuple[Period, ...]:
+    return tuple(periods(text, day))
 
 
 def _within(days: npt.NDArray[np.int32], period: Period) -> npt.NDArray[np.bool_]:

@@ -349,7 +349,8 @@ def earlier_wishes(evidence: Sequence[Sequence[Evidence]]) -> dict[tuple[str, st
     """How many of the outcomes with this evidence asked for each wish, by field and value."""
     counted: dict[tuple[str, str], int] = {}
     for each in evidence:
-        for said in {one.text for one in each if one.kind == "person"}:
+        # What several runs on one question told alike is one memory, with the evidence of each.
+        for said, _ in {(one.text, one.source) for one in each if one.kind == "person"}:
             name, colon, value = said.partition(": ")
             if colon and name in WISHES:
                 key = (name, value.casefold())

@@ -234,6 +234,7 @@ class _Capture:
                 score = scoring.of_procedure(told, self._course)
             case LearningKind.OUTCOME:
                 score = scoring.of_outcome(told, candidate, self._course)
+                each.strengthens = each.same is not None and each.same.run_id != told.run_id
             case LearningKind.PREFERENCE:
                 score = scoring.of_preference(candidate)
                 each.strengthens = each.same is not None

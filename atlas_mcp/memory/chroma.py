@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import asynccontextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
 from atlas_mcp.errors import IndexUnavailable
-from atlas_mcp.memory.chroma_folder import ChromaFolder
+from atlas_mcp.memory.chroma_folder import ChromaFolder, missing
 from atlas_mcp.memory.chroma_server import ChromaServer
 from atlas_mcp.memory.chroma_store import (
     CHANGE_SECONDS,
@@ -186,17 +187,20 @@ class ChromaIndex:
     async def _nearest(
         self, collection: Collection, vector: FloatArray, scope: Scope, most: int
     ) -> dict[str, float]:
-        """The nearest that hold and may be read; Chroma filters only where too few of the near ones do."""
+        """The nearest that hold and may be read.
+
+        Chroma's own filters are slower than exact search, and miss some; so where too few of the near ones
+        may be read, the record is left to answer.
+        """
         self._check_model(collection, self._model, len(vector))
         more = most + most // 2
         (hits,) = await self._query(collection, vector[None], more, seconds=self._patience)
         readable = _readable(hits, scope)
         if len(readable) < most and len(hits) == more:
-            where: dict[str, Any] = {"open": True}
-            if scope.team is not None:
-                where = {"$and": [where, {"team": {"$in": ["", scope.team]}}]}
-            (hits,) = await self._query(collection, vector[None], more, where, seconds=self._patience)
-            readable = _readable(hits, scope)
+            raise IndexUnavailable(
+                "Too few of the memories that Chroma finds hold and may be read here.",
+                remedy="The record answers.",
+            )
         return {hit.id: 1 - hit.distance for hit in readable[:most]}
 
     async def _found_alone(self, collection: Collection, item: Indexed, vector: FloatArray) -> bool:
@@ -301,8 +305,11 @@ async def open_chroma(
     It may be down; nothing is started or asked before it is used, and what failed rests for `rest` seconds.
 
     :raises InvalidConfiguration: `where` is neither.
+    :raises MissingExtra: Chroma is not installed.
     """
     store = ChromaFolder(home / "chroma", rest=rest) if where == EMBEDDED else ChromaServer(where, rest=rest)
+    if find_spec("chromadb") is None:
+        raise missing()
     index = ChromaIndex(store, record=record_name(home), model=model)
     try:
         yield index

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from atlas_mcp.memory.chroma_store import Marks
     from atlas_mcp.text.ranking import FloatArray
 
-__all__ = ["ChromaFolder"]
+__all__ = ["ChromaFolder", "missing"]
 
 OPEN_SECONDS = 120.0
 """The longest that opening may take; a store that takes longer is taken for a broken one."""

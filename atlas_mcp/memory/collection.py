@@ -73,6 +73,7 @@ class Collection:
         self._vectors: FloatArray = np.zeros((0, dimensions), np.float32)
         self._norms: FloatArray = np.zeros(0, np.float32)
         self._groups = 0
+        self._measure()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -127,9 +128,20 @@ class Collection:
         """The length of each vector with what it takes over from its neighbours."""
         return self._norms
 
-    def near(self, of: Mapping[bool, tuple[float, ...]]) -> FloatArray:
-        """What each passage takes over from its neighbours 1, 2, … away (n x reach)."""
-        return self._nearby * _near(of, self.said)
+    @property
+    def near_words(self) -> FloatArray:
+        """What each passage takes over from its neighbours 1, 2, … away (n x reach), of scores by words."""
+        return self._near_words
+
+    @property
+    def near_meaning(self) -> FloatArray:
+        """As `near_words`, of vectors."""
+        return self._near_meaning
+
+    @property
+    def substance(self) -> FloatArray:
+        """How much each message says beside the usual one, 0 to 1; 1 for what is no message."""
+        return self._substance
 
     def refresh(self, connection: sqlite3.Connection, scope: str, model: str | None) -> None:
         """Read what changed since the last time; vectors of another model do not count."""
@@ -146,9 +158,18 @@ class Collection:
             first = self._embed(connection, model)
         if new:
             self._add(connection.execute(ROWS, (json.dumps(new), model)).fetchall())
+        self._measure()
         if len(self._vectors):
             self._lean(first)
         self._known, self.change = now, change
+
+    def _measure(self) -> None:
+        """Find what hangs on all passages."""
+        self._near_words = self._nearby * _near(NEAR_WORDS, self.said)
+        self._near_meaning = self._nearby * _near(NEAR_MEANING, self.said)
+        usual = float(np.median(self.lengths[self.said])) if self.said.any() else 1.0
+        share = np.minimum(self.lengths / max(usual, 1), 1)
+        self._substance = np.where(self.said, share, 1).astype(np.float32)
 
     def _keep(self, kept: npt.NDArray[np.bool_]) -> None:
         self._columns = {name: column[kept] for name, column in self._columns.items()}
@@ -209,8 +230,8 @@ class Collection:
     def _lean(self, first: int) -> None:
         """Find the norms anew from a place on, which begins a group."""
         known = min(first, len(self._norms))
-        near = self._nearby * _near(NEAR_MEANING, self.said[known:])
-        new = lean_norms(self._vectors[known : len(self)], self.groups[known:], near)
+        vectors = self._vectors[known : len(self)]
+        new = lean_norms(vectors, self.groups[known:], self.near_meaning[known:])
         self._norms = np.concatenate([self._norms[:known], new])
 
 

@@ -131,7 +131,8 @@ class _Check:
         if mend:
             # What it has not heard, or was never filled with, is told it first.
             feeder = Feeder(self._record, [self._index])
-            if waits := (await feeder.feed()).waiting.get(self._index.name):
+            await feeder.feed()
+            if waits := feeder.waiting.get(self._index.name):
                 raise IndexUnavailable(waits)
         suspects, items = await self._look()
         if not suspects:

@@ -96,11 +96,14 @@ class Memory:
             return done
 
     async def search(
-        self, query: str, *, scope: str, documents: Collection[int] | None = None, k: int = 12
-    ) -> list[Passage]:
+        self, query: str, *, scope: str, documents: Collection[int] | None = None, since: str | None = None,
+        until: str | None = None, k: int = 12,
+    ) -> list[Passage]:  # fmt: skip
         """The `k` best passages, as `Search.search` says."""
         with self.meter.timed("search") as operation:
-            found = await self._search.search(query, scope=scope, documents=documents, k=k)
+            found = await self._search.search(
+                query, scope=scope, documents=documents, since=since, until=until, k=k
+            )
             operation.items = len(found)
             return found
 

@@ -13,9 +13,9 @@
 | a preference | 3 for a person's own words; 0.5 if new |
 | | 1 if they are meant for later too; a wish for this run 0.25 for each earlier run with the same, up to 1 |
 
-The sum is cut to 0 to 5, and kept from 4.0 on; what is stored already is not kept again. Whatever its points,
-a fact or procedure of a run that did not pass is not kept, nor a procedure of one that was not rated, ended in
-part, or had no model to plan it.
+The sum is cut to 0 to 5, and kept from 4.0 on; what is stored already is not kept again. Whatever its
+points, a fact or procedure of a run that did not pass is not kept, nor a procedure of one that was not rated,
+ended in part, or had no model to plan it.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ __all__ = ["Search"]
 
 CANDIDATES = 4
 """How many times more passages are compared than are wanted."""
-CLOSER = 200
+CLOSER = 100
 """How many are read where the query asks for a time or a number."""
 DIVERSITY = 0.9
 MOST_SCOPES = 16

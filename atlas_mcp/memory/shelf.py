@@ -136,11 +136,17 @@ class Shelf:
             self._fits = (asked, self._fitting(filters, team))
         return self._fits[1]
 
+    def readable(self, places: npt.NDArray[np.int64] | slice, team: str | None) -> npt.NDArray[np.bool_]:
+        """Which of the memories at some places are there for a team, or for a person (None)."""
+        there: npt.NDArray[np.bool_] = ~self._columns["gone"][places]
+        if team is not None:
+            teams = self._columns["teams"][places]
+            there &= (teams == NO_TEAM) | (teams == self._teams.get(team, -1))
+        return there
+
     def _fitting(self, filters: Filters, team: str | None) -> npt.NDArray[np.bool_]:
         part = {name: column[: self.count] for name, column in self._columns.items()}
-        fits: npt.NDArray[np.bool_] = ~part["gone"]
-        if team is not None:
-            fits &= (part["teams"] == NO_TEAM) | (part["teams"] == self._teams.get(team, -1))
+        fits = self.readable(slice(self.count), team)
         if filters.at is not None:
             at = filters.at.encode()
             fits &= (part["valid_from"] <= at) & (at < part["valid_to"])

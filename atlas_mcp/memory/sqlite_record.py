@@ -142,7 +142,7 @@ class SqliteRecord:
             found: dict[int, float] = {}
             for shelf in self._current(connection, scope):
                 places = shelf.places(np.array(sorted(numbers), np.int64))
-                places = places[shelf.embedded[places]]
+                places = places[shelf.embedded[places] & shelf.readable(places, scope.team)]
                 cosines = shelf.vectors[places] @ vector
                 found |= {
                     int(shelf.numbers[at]): float(cosine) for at, cosine in zip(places, cosines, strict=True)

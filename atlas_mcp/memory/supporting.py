@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from atlas_mcp.memory.refusing import orders, secret
 from atlas_mcp.text.denial import denied_otherwise
 from atlas_mcp.text.sentences import sentences
-from atlas_mcp.text.support import lexical_support, numbers_supported, polarity_differs
+from atlas_mcp.text.support import NEGATION, NOT_NEGATING, lexical_support, numbers_supported
 from atlas_mcp.text.verbatim import locate
 from atlas_mcp.text.words import content_words, stem, stems
 
@@ -34,8 +34,11 @@ NEAR_FROM, NEAR_TO, NEAR_LEAST = 0.55, 0.85, 0.45
 CLAUSE = 0.3
 """Words that each part of a statement shares with its quotes: a true beginning carries no invented end."""
 
-ALIKE = 0.55
-"""Share of all their words from which a statement and a sentence of its source must not differ in a denial."""
+ALIKE, NEARLY_ONE = 0.5, 0.8
+"""Shares of all their words from which a statement and its source must deny alike, and as often."""
+
+BESIDE = 0.6
+"""Share of the words in the nearest sentence of a quote by which another is near enough for its numbers."""
 
 INVENTED = 4
 """Content words in a row that no quote has: a detail that somebody added."""
@@ -47,7 +50,8 @@ _CLAUSES = re.compile(
     r"\s*(?:[;:]|,\s+(?:and|but|so|while|whereas|which|who|of wh\w+|where|because|otherwise|then)\b)\s*"
 )
 _VERB = re.compile(
-    r"\b(?:is|are|was|were|has|have|had|can|could|may|might|must|should|shall|will|would|does|do|did|cannot)\b"
+    r"\b(?:is|are|was|were|has|have|had|can|could|may|might|must|should|shall|will|would|does|do|did"
+    r"|cannot)\b"
 )
 _NAME = re.compile(r"(?<=\S )[A-Z][\w-]*|\b\w*[a-z][A-Z]\w*|\b[A-Z]{2,}\b|\b[A-Za-z]+\d\w*")
 _COMMON_CAPITALS = frozenset(
@@ -113,20 +117,24 @@ def _against(text: str, quotes: Sequence[Standing], said: Sequence[str]) -> Iter
         return
     around = [each.around for each in quotes]
     for each in around:
-        if found := orders(each):
+        if found := orders(each) or secret(each):
             yield f"the document around its quote is not to be trusted: {found}"
-        if secret(each):
-            yield "its quote holds a secret"
     if not numbers_supported(text, said):
         yield "it has a number that its quotes do not have"
-    if name := _strange_name(text, [*said, *around, *(each.before for each in quotes)]):
-        yield f"it names {name!r}, and its sources do not"
-    if word := denied_otherwise(text, around):
-        yield f"it or its source denies {word!r}, and the other does not"
-    if nearest := _turned(text, around):
-        yield f"it or its source denies, and the other does not: {nearest[:120]!r}"
-    if part := _bare_part(text, said) or _bare_run(text, said):
-        yield f"its quotes do not carry {part[:80]!r}"
+    yield from (
+        f"{what} {found[:100]!r}"
+        for what, found in (
+            ("its quotes say it of something else, the number in", _stray_number(text, said)),
+            (
+                "its sources do not name",
+                _strange_name(text, [*said, *around, *(each.before for each in quotes)]),
+            ),
+            ("it or its source denies, and the other does not,", denied_otherwise(text, around)),
+            ("it or its source denies, and the other does not,", _turned(text, around)),
+            ("its quotes do not carry", _bare_part(text, said) or _bare_run(text, said)),
+        )
+        if found
+    )
 
 
 def _share(text: str, said: Sequence[str], cosine: float | None) -> float:
@@ -155,17 +163,37 @@ def _strange_name(text: str, sources: Sequence[str]) -> str:
     )  # fmt: skip
 
 
+def _stray_number(text: str, said: Sequence[str]) -> str:
+    """A sentence whose numbers do not stand in those sentences of the quotes that share its words."""
+    told = [each for one in said for each in sentences(one)]
+    bags = [frozenset(stems(each.text)) for each in told]
+    for sentence in sentences(text):
+        own = frozenset(each for each in stems(sentence.text) if not each[0].isdigit())
+        shared = [len(own & bag) for bag in bags]
+        most = max(shared, default=0)
+        near = [each.text for each, count in zip(told, shared, strict=True) if count >= most * BESIDE]
+        if most and not numbers_supported(sentence.text, near):
+            return sentence.text
+    return ""
+
+
 def _turned(text: str, around: Sequence[str]) -> str:
     """The sentence or clause of the sources that says nearly the same, if one of the two denies it."""
     own = frozenset(stems(text))
     parts = [part for each in around for sentence in sentences(each) for part in _parts(sentence.text)]
-    alike = {
-        part: len(own & words) / len(own | words)
-        for part in parts
-        if (words := frozenset(stems(part))) and own
-    }
+    bags = {part: frozenset(stems(part)) for part in parts}
+    alike = {part: len(own & bag) / len(own | bag) for part, bag in bags.items() if bag and own}
     nearest = max(alike, key=lambda part: alike[part], default="")
-    return nearest if nearest and alike[nearest] >= ALIKE and polarity_differs(text, nearest) else ""
+    if not nearest or alike[nearest] < ALIKE:
+        return ""
+    ours, theirs = _denials(text), _denials(nearest)
+    # Of two that are nearly one, each word of denial counts; of others, whether there is any.
+    turned = ours != theirs if alike[nearest] >= NEARLY_ONE else bool(ours) != bool(theirs)
+    return nearest if turned else ""
+
+
+def _denials(text: str) -> int:
+    return len(NEGATION.findall(NOT_NEGATING.sub(" ", text)))
 
 
 def _parts(sentence: str) -> list[str]:

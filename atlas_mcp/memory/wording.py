@@ -1,8 +1,8 @@
 """How well a scope's passages match a query by words: BM25 that also counts words that stand close by.
 
 The rarest words of a query are looked up first, until so many places were read that more would take long;
-what is left then is so common that it tells little. Scripts
-without spaces are compared by pairs of characters.
+what is left then is so common that it tells little. Scripts without
+spaces are compared by pairs of characters.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from atlas_mcp.memory.collection import NEAR_WORDS
 from atlas_mcp.text.ranking import bm25, lexical_scores, rarity, spread
 from atlas_mcp.text.words import STOP_WORDS, UNSPACED, words
 
@@ -64,7 +63,6 @@ def by_words(
         if row := connection.execute(HOLDERS, (term,)).fetchone():
             holders[term] = row[0]
     scores = np.zeros(len(known), np.float32)
-    near = known.near(NEAR_WORDS)
     usual = float(known.lengths.mean()) if len(known) else 1.0
     read = 0
     for term in sorted(holders, key=lambda term: holders[term]):
@@ -77,7 +75,7 @@ def by_words(
             places, counts = places[told], counts[told]
         if len(places):
             worth = bm25(counts, known.lengths[places], usual, rarity(len(places), len(known)), LENGTH_SHARE)
-            scores += spread(places, worth, known.groups, near)
+            scores += spread(places, worth, known.groups, known.near_words)
     return scores
 
 

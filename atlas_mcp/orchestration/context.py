@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from atlas_mcp.agents.agent import Agent, Task
     from atlas_mcp.agents.card import Card
     from atlas_mcp.agents.runtime import AgentRuntime
+    from atlas_mcp.agents.standing import StandingItem
     from atlas_mcp.chunks import Reply, Usage
     from atlas_mcp.downstream.toolbox import Tool, Tools
     from atlas_mcp.events import Event
@@ -47,11 +48,15 @@ __all__ = ["ALIKE", "Homes", "RunContext"]
 
 @dataclass(frozen=True, slots=True)
 class Homes:
-    """Where agents live that remember (`everybody` may), and who answers by another name than the run's."""
+    """Where agents live that remember (`everybody` may), and who answers by another name than the run's.
+
+    `standing` is what those of a run's team are reminded of.
+    """
 
     agents: Callable[[], Awaitable[AgentRuntime]]
     provider: Callable[[str], Awaitable[ProviderGroup]]
     everybody: bool = False
+    standing: Callable[[RunRow, Team], Awaitable[Sequence[StandingItem]]] | None = None
 
 
 ONCE = "once"
@@ -218,7 +223,10 @@ class RunContext:
 
             place = f"{self.row.run_id}/{path}"
             runtime = await homes.agents()
-            home = Residence(runtime, self.team.name, thread=place, user=self.row.user, work=place)
+            standing = homes.standing and partial(homes.standing, self.row, self.team)
+            home = Residence(
+                runtime, self.team.name, thread=place, user=self.row.user, work=place, standing=standing
+            )
             return ResidentAgent(card, home, provider, tools, terms)
         return ModelAgent(card, provider, tools, terms, priority=self.row.options.get("priority", "normal"))
 

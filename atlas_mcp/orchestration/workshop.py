@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from atlas_mcp.orchestration.asking import Questions
@@ -9,6 +11,7 @@ from atlas_mcp.orchestration.control import Controls
 from atlas_mcp.orchestration.desk import Desk
 from atlas_mcp.orchestration.places import Places
 from atlas_mcp.orchestration.remembering import recall_tool
+from atlas_mcp.orchestration.standing import standing_items
 from atlas_mcp.orchestration.store import RunStore
 
 if TYPE_CHECKING:
@@ -53,7 +56,7 @@ class Workshop:
         self.memory = memory
         self.checkpoints = checkpoints
         self.provider = provider
-        self.homes = homes
+        self.homes = replace(homes, standing=partial(standing_items, memory, memories))
         self.memories = memories
         self.day = day
 

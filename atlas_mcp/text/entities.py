@@ -124,32 +124,34 @@ _CALENDAR = word_set("""
 # Usual words that begin sentences of notes and of talk; what ends like a form of a verb or an adverb is left
 # out by its ending.
 _USUAL = word_set("""
-    absolutely actually ah aha alright although always amazing among anyway apparently ask avoid aw
-    awesome awww aww bad based because believe best better bet beware big bro btw but bye call came
-    can't cannot change check choose clearly close come congrats congratulations consider cool could
-    create cute dear definitely delete despite did didn't do does doesn't don't dude due easy else enjoy
-    ensure enough even ever every everybody everyone everything exactly except fact fair false fantastic
-    feel figure find fine first five follow for four from funny gave get give glad go goes gonna good
-    gosh gotta great guess guys ha haha happy hard have haven't he'll he's hello help here's hey hi hmm
-    hope how's huge i i'd i'll i'm i've idea if imagine imho important in indeed instead interesting
-    isn't it'd it'll it's join keep kind knew know last later leave less let let's like likely lol long
-    look lots love lovely luckily made main make man many maybe mean meanwhile meet mention move much my
-    need never new next nice no nobody none nope not note nothing now obviously of often oh ok okay old
-    omg one open oops otherwise our ours ouch pass people perfect perhaps plan please plus possible
-    prefer pretty probably put quick read ready really recently remember remove result right run sad
-    said same save say second see seem send seven several she'll she's should show sign simple sit six
-    small so someone something sometimes somewhere soon sorry sounds start still stop store such super
-    sure sweet take talk tell ten test thank thanks that'd that'll that's their them then there's these
-    they'd they'll they're they've thing things think third this those thought three time to too took
-    total totally true truly try turn two type ugh um unless unlike until update upon use usually very
-    wait wanna want was wasn't watch way we'd we'll we're we've welcome well went were weren't what's
-    whatever when's where's wherever which whichever whoa who's why will win wish won't wonder wonderful
-    work would wouldn't wow write wrote yay yea yeah year years yep yes yet you'd you'll you're you've
-    yum zero agent agents answer answers both client customer customers data each error errors file
-    files half however input meeting model most neither nor null once output part query report request
-    run section server some step task team teams the user users warning while whether within without
-    woah woohoo yup cheers besides woo hah nah btw appreciate looks y'all how'd lemme gotcha anytime
-    anyways tough crazy bummer rock stay catch tab card frame example add verify overrides permalink
+    absolutely actually add agent agents ah aha alright although always amazing among answer answers
+    anytime anyway anyways apparently appreciate ask asks avoid aw awesome aww awww bad based because
+    believe besides best bet better beware big both bro btw bummer but bye call came can't cannot card
+    catch change check cheers choose clearly client close come congrats congratulations consider cool
+    could crazy create customer customers cute data dear definitely delete despite did didn't do does
+    doesn't don't dude due each easy else enjoy enough ensure error errors even ever every everybody
+    everyone everything exactly example except fact fair false fantastic feel feels figure file files
+    find fine first five follow for four frame from funny gave get give gives glad go goes gonna good
+    gosh gotcha gotta great guess guys ha hah haha half happy hard hates have haven't he'll he's hello
+    help here's hey hi hmm hope how'd how's however huge i i'd i'll i'm i've idea if imagine imho
+    important in indeed input instead interesting isn't it'd it'll it's join keep keeps kind knew know
+    knows last later leave lemme less let let's like likely likes lives lol long look looks lots love
+    lovely loves luckily made main make man many maybe mean means meanwhile meet meeting mention model
+    most move much my nah need needs neither never new next nice no nobody none nope nor not note
+    nothing now null obviously of often oh ok okay old omg once one oops open otherwise ouch our ours
+    output overrides part pass people perfect perhaps permalink plan please plus possible prefer prefers
+    pretty probably put query quick read ready really recently remember remove report request result
+    right rock run runs sad said same save say second section see seem seems send server seven several
+    she'll she's should show sign simple sit six small so some someone something sometimes somewhere
+    soon sorry sounds start stay step still stop store such super sure sweet tab take takes talk task
+    team teams tell ten test thank thanks that'd that'll that's the their them then there's these they'd
+    they'll they're they've thing things think third this those thought three time to too took total
+    totally tough true truly try turn two type ugh um unless unlike until update upon use user users
+    uses usually verify very wait wanna want wants warning was wasn't watch way we'd we'll we're we've
+    welcome well went were weren't what's whatever when's where's wherever whether which whichever while
+    who's whoa why will win wish within without woah won't wonder wonderful woo woohoo work works would
+    wouldn't wow write wrote y'all yay yea yeah year years yep yes yet you'd you'll you're you've yum
+    yup zero
 """)
 _VERBAL = (
     "ing",

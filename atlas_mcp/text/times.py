@@ -51,7 +51,10 @@ def periods(text: str, now: str) -> list[Period]:
     today = date.fromisoformat(now[:10])
     found: list[tuple[int, Period]] = []
     left = text
-    for pattern, meaning in _RULES:
+    small = text.lower()
+    for needs, pattern, meaning in _RULES:
+        if not _has_any(small, needs):
+            continue
         for match in pattern.finditer(left):
             if (days := _meant(meaning, match, today)) is not None:
                 first, behind = days
@@ -59,6 +62,13 @@ def periods(text: str, now: str) -> list[Period]:
                 # What one rule has read is not read again by a later, coarser one.
                 left = left[: match.start()] + "\0" * len(match[0]) + left[match.end() :]
     return list(dict.fromkeys(period for _, period in sorted(found, key=lambda each: each[0])))
+
+
+def _has_any(text: str, needs: tuple[str, ...]) -> bool:
+    for word in needs:  # noqa: SIM110 - a generator takes twice as long, and most texts have no date
+        if word in text:
+            return True
+    return False
 
 
 def _meant(
@@ -99,6 +109,8 @@ _WEEKDAY = "(?P<weekday>" + "|".join(_DAYS) + r"|(?:mon|tues?|wed|thu(?:rs?)?|fr
 _COUNT = r"(?P<count>\d{1,3}|" + "|".join(sorted(_NUMBER, key=len, reverse=True)) + ")"
 _UNIT = "(?P<unit>day|week|month|year)"
 _BEFORE_MONTH = "(?:in|during|since|until|by|before|after|last|this|next|early|late|mid)"
+_SEASON_NAME = "(?P<season>spring|summer|autumn|fall|winter)"
+_NAMED = ("yesterday", "night", "today", "tomorrow")
 _WHICH = "(?P<which>last|past|previous|this|current|next|coming)"
 
 
@@ -232,24 +244,36 @@ def _weekday(match: re.Match[str], today: date) -> tuple[date, date]:
     return _day(today - timedelta(days=back or 7))
 
 
-def _rules() -> Iterator[tuple[str, Callable[[re.Match[str], date], tuple[date, date] | None]]]:
-    """What is read as what, the finest first."""
-    yield rf"\b{_YEAR}-(?P<number>1[0-2]|0[1-9])(?:-(?P<day>3[01]|[12]\d|0[1-9]))?(?![\d-])", _figures
-    yield rf"\b{_DATE}\.(?P<number>1[0-2]|0?[1-9])\.{_YEAR}\b", _figures
-    yield rf"\b{_DATE} (?:of )?{_LONG_MONTH}\b(?:,? {_YEAR}\b)?", _date
-    yield rf"\b{_LONG_MONTH} {_DATE}\b(?!:)(?:,? {_YEAR}\b)?", _date
-    yield rf"\b{_LONG_MONTH},? (?:of )?{_YEAR}\b", _whole_month
-    yield rf"\b{_BEFORE_MONTH}[ -]{_LONG_MONTH}\b(?P<year>)", _whole_month
-    yield rf"\b(?:{_WHICH} )?(?P<season>spring|summer|autumn|fall|winter) (?:of )?{_YEAR}\b", _season
-    yield rf"\b{_WHICH} (?P<season>spring|summer|autumn|fall|winter)\b(?P<year>)", _season
-    yield rf"\bQ(?P<quarter>[1-4])(?:[ /-]{_YEAR})?\b", _quarter
-    yield r"\bthe day (?:before yesterday|after tomorrow)\b", _named_day
-    yield r"\b(?:yesterday|last night|today|tonight|tomorrow)\b", _named_day
-    yield rf"\b{_COUNT} {_UNIT}s? (?:ago|back|earlier)\b", _ago
-    yield rf"\b(?:last|past|previous) {_COUNT} {_UNIT}s\b", _stretch
-    yield rf"\b{_WHICH} (?P<unit>weekend|day|week|month|year)\b", _relative
-    yield rf"\b(?:on |{_WHICH} ){_WEEKDAY}\b", _weekday
-    yield rf"(?<![\w.,$£€-]){_YEAR}(?![\w%-]|[.,]\d)", _whole_year
+_MONTH_WORDS = tuple(name[:3] for name in _MONTHS)
+_DAY_WORDS = tuple(name[:3] for name in _DAYS)
+_UNITS = ("day", "week", "month", "year")
+_SEASONS = tuple(_SEASON)
 
 
-_RULES = [(re.compile(pattern, re.IGNORECASE), meaning) for pattern, meaning in _rules()]
+def _rules() -> Iterator[
+    tuple[tuple[str, ...], str, Callable[[re.Match[str], date], tuple[date, date] | None]]
+]:
+    """What is read as what, the finest first; and words of which one has to be there at all."""
+    yield (
+        ("-0", "-1"),
+        rf"\b{_YEAR}-(?P<number>1[0-2]|0[1-9])(?:-(?P<day>3[01]|[12]\d|0[1-9]))?(?![\d-])",
+        _figures,
+    )
+    yield (".1", ".2"), rf"\b{_DATE}\.(?P<number>1[0-2]|0?[1-9])\.{_YEAR}\b", _figures
+    yield _MONTH_WORDS, rf"\b{_DATE} (?:of )?{_LONG_MONTH}\b(?:,? {_YEAR}\b)?", _date
+    yield _MONTH_WORDS, rf"\b{_LONG_MONTH} {_DATE}\b(?!:)(?:,? {_YEAR}\b)?", _date
+    yield _MONTH_WORDS, rf"\b{_LONG_MONTH},? (?:of )?{_YEAR}\b", _whole_month
+    yield _MONTH_WORDS, rf"\b{_BEFORE_MONTH}[ -]{_LONG_MONTH}\b(?P<year>)", _whole_month
+    yield _SEASONS, rf"\b(?:{_WHICH} )?{_SEASON_NAME} (?:of )?{_YEAR}\b", _season
+    yield _SEASONS, rf"\b{_WHICH} {_SEASON_NAME}\b(?P<year>)", _season
+    yield ("q1", "q2", "q3", "q4"), rf"\bQ(?P<quarter>[1-4])(?:[ /-]{_YEAR})?\b", _quarter
+    yield ("the day",), r"\bthe day (?:before yesterday|after tomorrow)\b", _named_day
+    yield (_NAMED, r"\b(?:yesterday|last night|today|tonight|tomorrow)\b", _named_day)
+    yield _UNITS, rf"\b{_COUNT} {_UNIT}s? (?:ago|back|earlier)\b", _ago
+    yield _UNITS, rf"\b(?:last|past|previous) {_COUNT} {_UNIT}s\b", _stretch
+    yield (*_UNITS, "weekend"), rf"\b{_WHICH} (?P<unit>weekend|day|week|month|year)\b", _relative
+    yield _DAY_WORDS, rf"\b(?:on |{_WHICH} ){_WEEKDAY}\b", _weekday
+    yield ("15", "16", "17", "18", "19", "20"), rf"(?<![\w.,$£€-]){_YEAR}(?![\w%-]|[.,]\d)", _whole_year
+
+
+_RULES = [(needs, re.compile(pattern, re.IGNORECASE), meaning) for needs, pattern, meaning in _rules()]

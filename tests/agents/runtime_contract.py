@@ -114,6 +114,8 @@ class RuntimeContract:
         with pytest.raises(UnknownAgent):
             await runtime.search_archive(NOBODY, "passage")
         with pytest.raises(UnknownAgent):
+            await runtime.unarchive(NOBODY, "birds")
+        with pytest.raises(UnknownAgent):
             await runtime.history(NOBODY, "t")
         with pytest.raises(UnknownAgent):
             await runtime.delete_agent(NOBODY)
@@ -366,3 +368,28 @@ class RuntimeContract:
         by_tag = await place.runtime.search_archive(agent.id, "tide", tags=["sea"])
         assert [passage.text for passage in by_tag] == ["The tide turns twice a day."]
         assert await place.runtime.search_archive(other.id, "herons") == []
+
+    async def test_a_query_without_a_word_finds_the_newest(self, place: Place) -> None:
+        agent = await place.runtime.ensure_agent(spec(archival=True))
+        for text, tag in (("Herons nest.", "birds"), ("The tide turns.", "sea"), ("Owls hunt.", "birds")):
+            await place.runtime.archive(agent.id, text, [tag])
+        newest = await place.runtime.search_archive(agent.id, "", k=2)
+        assert [passage.text for passage in newest] == ["Owls hunt.", "The tide turns."]
+        birds = await place.runtime.search_archive(agent.id, "", tags=["birds"])
+        assert [passage.text for passage in birds] == ["Owls hunt.", "Herons nest."]
+
+    async def test_the_passages_of_a_tag_are_taken_out_and_no_others(self, place: Place) -> None:
+        agent = await place.runtime.ensure_agent(spec(archival=True))
+        other = await place.runtime.ensure_agent(spec(archival=True))
+        for text, tags in (
+            ("Herons nest.", ["birds", "trees"]),
+            ("Owls hunt.", ["birds"]),
+            ("It turns.", []),
+        ):
+            await place.runtime.archive(agent.id, text, tags)
+        await place.runtime.archive(other.id, "Gulls cry.", ["birds"])
+        assert await place.runtime.unarchive(agent.id, "birds") == 2
+        assert await place.runtime.unarchive(agent.id, "birds") == 0
+        left = await place.runtime.search_archive(agent.id, "", k=9)
+        assert [passage.text for passage in left] == ["It turns."]
+        assert len(await place.runtime.search_archive(other.id, "gulls", tags=["birds"])) == 1

@@ -52,6 +52,19 @@ def test_a_scope_of_claude_code_is_one_block_of_notes(tmp_path: Path, scope: str
     assert list(card(tmp_path, f"memory: {scope}").memory) == ["notes"]
 
 
+def test_a_recalled_block_needs_no_value(tmp_path: Path) -> None:
+    (wishes,) = card(tmp_path, "memory:", "  wishes: {recalled: true, limit: 500}").memory.values()
+    assert (wishes.recalled, wishes.value, wishes.limit) == (True, "", 500)
+
+
+def test_an_archive_may_be_recalled(tmp_path: Path) -> None:
+    made = card(tmp_path, "archive: recalled")
+    assert made.resident
+    assert made.archive == "recalled"
+    with pytest.raises(InvalidConfiguration, match="archive: Input should be False, True or 'recalled'"):
+        card(tmp_path, "archive: sometimes")
+
+
 def test_an_archive_alone_is_memory_too(tmp_path: Path) -> None:
     assert card(tmp_path, "archive: true").resident
 
@@ -67,6 +80,8 @@ def test_an_archive_alone_is_memory_too(tmp_path: Path) -> None:
         ("memory: {notes: {limit: 0}}", "memory.notes.limit: Input should be greater than or equal to 1"),
         ("memory: {notes: {limit: 2, value: abc}}", "memory.notes: its value has 3 characters"),
         ("memory: {notes: {read_only: true}}", "memory.notes: it is read_only and says nothing"),
+        ("memory: {notes: {recalled: true, value: a}}", "memory.notes: it is recalled"),
+        ("memory: {notes: {recalled: true, shared: true}}", "memory.notes: it is recalled"),
         ("memory: {notes: 3}", "memory.notes: Input should be a valid dictionary"),
     ],
 )

@@ -168,13 +168,13 @@ def test_setting_up_embeddings_embeds_what_was_taken_in_before(
     monkeypatch.setattr("atlas_mcp.text.embedding.install_weights", installed)
     monkeypatch.setattr("atlas_mcp.text.embedding.find_embedder", found)
     done = atlas_mcp("setup", "embeddings")
-    assert "embedded 1 passage of" in done.stdout
+    assert "embedded 1 text of" in done.stdout
     assert str(home / "weights") in done.stdout
     again = atlas_mcp("setup", "embeddings")
     assert (again.exit_code, "embedded 1" in again.stdout) == (Exit.DONE, False)
 
 
-@pytest.mark.parametrize("command", ["run", "runs", "teams", "ingest", "serve", "setup", "doctor"])
+@pytest.mark.parametrize("command", ["run", "runs", "teams", "ingest", "memory", "serve", "setup", "doctor"])
 def test_every_command_explains_itself(atlas_mcp: Program, command: str) -> None:
     done = atlas_mcp(command, "--help")
     assert done.exit_code == Exit.DONE

@@ -199,3 +199,14 @@ def test_what_the_readme_shows_of_memory_works_in_that_order(
         assert done.exit_code == Exit.DONE, done.output
         assert "Nothing" not in done.output
     assert (tmp_path / "memories.jsonl").is_file()
+
+
+def test_stats_say_how_runs_fared_with_what_they_asked(
+    atlas_mcp: Program, kept: str, documents: Path
+) -> None:
+    assert json.loads(atlas_mcp("memory", "stats", "--json").stdout)["recalls"] is None
+    atlas_mcp("run", "research", "When are the backups made?", "--documents", documents, "--json")
+    told = json.loads(atlas_mcp("memory", "stats", "--json").stdout)["recalls"]
+    assert told["times"] >= told["with_hits"] >= 1
+    assert 0 < told["p50_ms"] <= told["p95_ms"]
+    assert "by the newest runs found something" in atlas_mcp("memory", "stats").stdout

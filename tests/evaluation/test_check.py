@@ -8,7 +8,9 @@ import pytest
 
 from atlas_mcp.catalogue import Catalogue
 from atlas_mcp.evaluation.check import check
+from atlas_mcp.memory.scope import Scope
 from atlas_mcp.orchestration.desk import TOOLS, Desk
+from atlas_mcp.orchestration.recall_tool import RecallTool
 from tests.orchestration.folders import CARD, TOML, sound
 
 if TYPE_CHECKING:
@@ -68,7 +70,9 @@ def test_a_case_that_cannot_be_tried_is_a_mistake(tmp_path: Path) -> None:
 
 
 def test_the_tools_that_a_card_may_grant_are_those_that_a_run_offers() -> None:
-    desk = Desk(cast("Any", None), "ada", ())
+    nowhere = cast("Any", None)
+    remembered = RecallTool(nowhere, Scope("ada"), "2026-01-01T00:00:00.000000+00:00")
+    desk = Desk(nowhere, "ada", (), remembered=remembered)
     assert tuple(tool.spec.name for tool in desk.tools()) == TOOLS
 
 

@@ -86,8 +86,8 @@ def test_what_says_its_own_end_says_since_when() -> None:
         ("Ingrid Solheim is the maintainer of Kestrel.", "The maintainer of Kestrel is Ingrid Solheim."),
         ("One Orchard file holds up to 32 terabytes.", "A single Orchard file can hold up to 32 terabytes."),
         (
-            "Harbour signs webhooks with HMAC-SHA256; the signature is in the X-Harbour-Signature header.",
-            "Harbour signs its webhooks with HMAC-SHA256 and sends the signature in the X-Harbour-Signature header.",
+            "Harbour signs its webhooks with HMAC-SHA256; the signature is in X-Harbour-Signature.",
+            "Harbour signs webhooks with HMAC-SHA256 and puts the signature in X-Harbour-Signature.",
         ),
     ],
 )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 
+from atlas_mcp.errors import InvalidInput
 from atlas_mcp.memory.knowledge import Inline
 from atlas_mcp.memory.memory import open_memory
 from atlas_mcp.text.embedding import find_embedder, weights_path
@@ -13,6 +15,8 @@ from tests.memory.word_embedder import WordEmbedder
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from atlas_mcp.memory.memory import Memory
 
 
 async def test_a_folder_is_found_by_words_with_source_offsets_and_reason(home: Path, folder: Path) -> None:
@@ -92,6 +96,118 @@ async def test_the_first_k_of_more_are_given(home: Path) -> None:
         await memory.ingest([Inline(f"River number {number} flows.") for number in range(20)], scope="ann")
         assert len(await memory.search("river", scope="ann", k=5)) == 5
         assert await memory.search("river", scope="ann", k=0) == []
+
+
+TALK = [
+    ("2023-05-08T13:56", "Caroline", "Hey Mel! How have you been?"),
+    ("2023-05-08T13:58", "Melanie", "Hey Caroline! Busy with the kids and painting, what is new with you?"),
+    ("2023-05-08T14:01", "Caroline", "I went to a support group yesterday and it was powerful."),
+    ("2023-05-08T14:03", "Melanie", "Which group was that?"),
+    ("2023-05-08T14:04", "Caroline", "One for people who changed their career, at the library."),
+    ("2023-07-15T09:10", "Melanie", "We took the kids to the pottery workshop. They made three bowls."),
+    ("2023-07-15T09:12", "Caroline", "That sounds lovely, I like pottery too."),
+    ("2023-10-02T18:00", "Melanie", "The marathon is over, I am so tired."),
+]
+
+
+@pytest.fixture
+def talk(tmp_path: Path) -> Path:
+    path = tmp_path / "talk.jsonl"
+    lines = [json.dumps({"at": at, "by": by, "text": text, "session": at[:10]}) for at, by, text in TALK]
+    path.write_text("\n".join(lines))
+    return path
+
+
+async def best(
+    memory: Memory, query: str, since: str | None = None, until: str | None = None
+) -> tuple[str, str]:
+    """The text and the reason of what comes first."""
+    first = (await memory.search(query, scope="ann", since=since, until=until))[0]
+    return first.text.partition(": ")[2], first.why
+
+
+async def test_what_somebody_said_comes_first_where_the_query_names_them(home: Path, talk: Path) -> None:
+    async with open_memory(home, WordEmbedder()) as memory:
+        await memory.ingest([talk], scope="ann")
+        text, why = await best(memory, "What does Caroline think of pottery?")
+        assert text == TALK[6][2]
+        assert "names 1.00 (Caroline)" in why
+        text, why = await best(memory, "What about the pottery of Mel?")
+        assert text == TALK[5][2]
+        assert "names 1.00 (Melanie)" in why
+
+
+async def test_who_is_called_by_name_is_not_taken_for_who_speaks(home: Path, talk: Path) -> None:
+    async with open_memory(home, None) as memory:
+        await memory.ingest([talk], scope="ann")
+        found = await memory.search("Caroline", scope="ann")
+        assert {passage.text.partition(":")[0] for passage in found} == {"Caroline"}
+
+
+async def test_a_time_in_the_query_finds_what_was_said_then_or_tells_of_it(home: Path, talk: Path) -> None:
+    async with open_memory(home, WordEmbedder()) as memory:
+        await memory.ingest([talk], scope="ann")
+        text, why = await best(memory, "Which support group was there on 7 May 2023?")
+        assert text == TALK[2][2]
+        assert "time 1.00 (2023-05-07)" in why
+        _, why = await best(memory, "What happened in July 2023?")
+        assert "time 0.70 (2023-07-01 to 2023-07-31)" in why
+
+
+async def test_a_query_for_a_number_or_a_time_prefers_what_says_one(home: Path, talk: Path) -> None:
+    async with open_memory(home, WordEmbedder()) as memory:
+        await memory.ingest([talk], scope="ann")
+        text, why = await best(memory, "How many bowls did the kids make?")
+        assert text == TALK[5][2]
+        assert "answer 1.00 (says how many)" in why
+        text, why = await best(memory, "When did Caroline go to the group?")
+        assert text == TALK[2][2]
+        assert "answer 1.00 (says when)" in why
+
+
+async def test_a_short_answer_is_found_by_the_words_of_the_question_before_it(home: Path, talk: Path) -> None:
+    async with open_memory(home, None) as memory:
+        await memory.ingest([talk], scope="ann")
+        found = [passage.text for passage in await memory.search("support group", scope="ann")]
+        assert f"Caroline: {TALK[4][2]}" in found
+        assert f"Melanie: {TALK[7][2]}" not in found
+
+
+async def test_search_can_be_limited_to_a_time(home: Path, talk: Path) -> None:
+    async with open_memory(home, None) as memory:
+        await memory.ingest([talk], scope="ann")
+        text, _ = await best(memory, "pottery kids", until="2023-07-15")
+        assert text == TALK[1][2]
+        text, _ = await best(memory, "kids", since="2023-07-15", until="2023-07-16")
+        assert text == TALK[5][2]
+        assert await memory.search("kids", scope="ann", since="2024-01-01") == []
+        with pytest.raises(InvalidInput, match="since"):
+            await memory.search("kids", scope="ann", since="next week")
+
+
+async def test_what_changes_between_searches_is_seen_and_nothing_else_is_lost(home: Path, talk: Path) -> None:
+    async with open_memory(home, WordEmbedder()) as memory:
+        await memory.ingest([talk], scope="ann")
+        assert (await best(memory, "marathon"))[0] == TALK[7][2]
+        await memory.ingest([Inline("The sprint is over as well.", uri="note:1")], scope="ann")
+        assert (await memory.search("sprint", scope="ann"))[0].text.startswith("The sprint")
+        await memory.ingest([Inline("The relay is over.", uri="note:1")], scope="ann")
+        assert not any("sprint" in each.text for each in await memory.search("sprint", scope="ann"))
+        assert (await memory.search("relay", scope="ann"))[0].text.startswith("The relay")
+        assert (await best(memory, "marathon"))[0] == TALK[7][2]
+        await memory.forget(talk.as_uri(), scope="ann")
+        assert [each.text for each in await memory.search("marathon relay", scope="ann")] == [
+            "The relay is over."
+        ]
+
+
+async def test_passages_that_are_embedded_later_are_found_by_meaning_then(home: Path, talk: Path) -> None:
+    async with open_memory(home, None) as memory:
+        await memory.ingest([talk], scope="ann")
+    async with open_memory(home, WordEmbedder()) as memory:
+        assert "meaning" not in (await best(memory, "bowls"))[1]
+        await memory.embed_again()
+        assert "meaning" in (await best(memory, "bowls"))[1]
 
 
 @pytest.mark.skipif(weights_path() is None, reason="the embedding weights are not installed")

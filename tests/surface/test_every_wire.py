@@ -119,6 +119,8 @@ BAD_INPUT: list[tuple[str, dict[str, Any], str]] = [
     ("run_result", {"run_id": "r_none"}, "There is no run 'r_none'. List your runs with run_list"),
     ("run_control", {"run_id": "r_none", "action": "cancel"}, "There is no run 'r_none'."),
     ("run_control", {"run_id": "r_none", "action": "explode"}, "$.action"),
+    ("recall", {"query": " "}, "Ask in 1 to 2,000 characters"),
+    ("forget", {"ids": ["m_none"]}, "There is no memory 'm_none'."),
     ("ingest", {"documents": []}, "$.documents"),
     ("ingest", {"documents": ["/etc/passwd"]}, "may not be read"),
 ]
@@ -155,6 +157,18 @@ async def test_ingested_documents_are_what_later_runs_answer_from(served: Served
         envelope = await client.call("research", question=QUESTION)
         assert envelope["state"] == "done"
         assert all("tides.md" in source["uri"] for source in envelope["output"]["sources"])
+
+
+async def test_what_is_remembered_is_recalled_and_forgotten(served: Served) -> None:
+    async with served() as dial, dial() as client:
+        kept = await client.call("remember", text="Spring tides come at new moon.")
+        found = await client.call("recall", query=QUESTION)
+        assert [each["id"] for each in found["memories"]] == [kept["id"]]
+        about = json.loads(await client.read("atlas://memory?about=spring%20tides"))
+        assert [each["id"] for each in about["memories"]] == [kept["id"]]
+        gone = await client.call("forget", ids=[kept["id"]])
+        assert gone["forgotten"] == [kept["id"]]
+        assert json.loads(await client.read("atlas://memory"))["memories"] == 0
 
 
 async def test_resources_tell_what_a_run_did(served: Served, documents: Path) -> None:

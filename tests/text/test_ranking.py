@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlas_mcp.text.ranking import content_words, diversify, fuse, lexical_scores, minmax, smooth
+from atlas_mcp.text.ranking import (
+    bm25,
+    content_words,
+    diversify,
+    lean,
+    lean_norms,
+    lexical_scores,
+    minmax,
+    rarity,
+    spread,
+)
 from atlas_mcp.text.words import stem, words
 
 TEXTS = [
@@ -61,19 +71,51 @@ def test_lexical_scores_prefer_rare_words_and_ignore_inflection() -> None:
     assert lexical_scores("anything", []).shape == (0,)
 
 
-def test_fused_scores_follow_both_and_keep_a_lexical_zero() -> None:
-    fused = fuse([0.2, 0.4, 0.3], [5.0, 0.0, 10.0])
-    np.testing.assert_allclose(fused, [0.25, 0.5, 0.75], atol=1e-6)
-    np.testing.assert_allclose(fuse([1, 1], [0, 0]), [0, 0])
+def test_a_rare_word_and_a_second_occurrence_count_for_more() -> None:
+    once, twice = bm25([1, 2], [100, 100], 100, rarity(1, 50), 0.2)
+    assert 0 < once < twice < 2 * once
+    assert rarity(1, 50) > rarity(25, 50) > rarity(50, 50) >= 0
+    short, long = bm25([1, 1], [50, 500], 100, 1.0, 0.2)
+    assert short > long
 
 
-def test_smoothing_leans_to_the_neighbours_and_keeps_unit_length() -> None:
-    vectors = np.eye(3, dtype=np.float32)
-    mixed = smooth(vectors)
-    np.testing.assert_allclose(np.linalg.norm(mixed, axis=1), 1, atol=1e-6)
-    assert mixed[1, 0] == mixed[1, 2] > 0
-    assert mixed[0, 2] == 0
-    assert smooth(vectors[:1]).shape == (1, 3)
+GROUPS = np.array([0, 0, 0, 1, 1])
+
+
+def test_a_word_counts_in_what_stands_close_by_but_in_no_other_group() -> None:
+    near = np.full((5, 2), [0.5, 0.25], np.float32)
+    found = spread(np.array([2, 4]), np.array([8, 2], np.float32), GROUPS, near)
+    assert found.tolist() == [2, 4, 8, 1, 2]
+    assert spread(np.array([], np.intp), np.array([], np.float32), GROUPS, near).tolist() == [0] * 5
+
+
+def test_vectors_that_lean_on_their_neighbours_keep_unit_length() -> None:
+    vectors = np.eye(5, dtype=np.float32)
+    near = np.full((5, 1), 0.5, np.float32)
+    norms = lean_norms(vectors, GROUPS, near)
+    leaning = lean(vectors @ vectors[1], GROUPS, near, norms)
+    np.testing.assert_allclose(norms, [1.25**0.5, 1.5**0.5, 1.25**0.5, 1.25**0.5, 1.25**0.5], atol=1e-6)
+    np.testing.assert_allclose(leaning, [0.5 / 1.25**0.5, 1 / 1.5**0.5, 0.5 / 1.25**0.5, 0, 0], atol=1e-6)
+
+
+@given(st.integers(0, 12), st.integers(1, 3), st.integers(0, 1_000))
+def test_leaning_scores_are_the_cosines_of_leaning_vectors(count: int, reach: int, seed: int) -> None:
+    chance = np.random.default_rng(seed)
+    vectors = chance.normal(size=(count + 1, 4)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    query, vectors = vectors[-1], vectors[:-1]
+    groups = np.sort(chance.integers(0, 3, count))
+    near = chance.random((count, reach)).astype(np.float32)
+    mixed = vectors.copy()
+    for place in range(count):
+        for other in range(count):
+            step = abs(place - other)
+            if 0 < step <= reach and groups[place] == groups[other]:
+                mixed[place] += near[place, step - 1] * vectors[other]
+    norms = lean_norms(vectors, groups, near)
+    np.testing.assert_allclose(norms, np.linalg.norm(mixed, axis=1), atol=1e-4)
+    leaning = lean(vectors @ query, groups, near, norms)
+    np.testing.assert_allclose(leaning * norms, mixed @ query, atol=1e-4)
 
 
 def test_a_duplicate_comes_after_something_new() -> None:

@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ulid import ULID
 
 from atlas_mcp.agents.embedded.search import search_rows
 from atlas_mcp.agents.runtime import Remembered
+from atlas_mcp.agents.standing import MEMORY_TAG
 from atlas_mcp.errors import InvalidInput
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
-__all__ = ["archived", "keep_passage", "search_passages"]
+__all__ = ["archived", "drop_passages", "keep_passage", "search_passages"]
 
 _TAGGED = (
     "NOT EXISTS (SELECT 1 FROM json_each(?) AS wished"
@@ -35,12 +36,14 @@ def keep_passage(
 ) -> Remembered:
     """Keep a passage; the same text again is the same passage, with the tags of both.
 
+    What comes from memory is no passage of the agent's own, even if it says the same.
+
     Raises:
         InvalidInput: it is empty.
     """
     if not text.strip():
         raise InvalidInput("An empty passage cannot be archived.", remedy="Give its text.")
-    row = connection.execute("SELECT * FROM passage WHERE agent = ? AND text = ?", (agent, text)).fetchone()
+    row = _same(connection, agent, text, tags)
     if row is not None:
         merged = json.dumps(sorted({*json.loads(row["tags"]), *tags}))
         connection.execute("UPDATE passage SET tags = ? WHERE number = ?", (merged, row["number"]))
@@ -49,8 +52,15 @@ def keep_passage(
             "INSERT INTO passage (id, agent, text, tags, at) VALUES (?, ?, ?, ?, ?)",
             (f"passage-{ULID()}", agent, text, json.dumps(sorted(set(tags))), time.time()),
         )
-    row = connection.execute("SELECT * FROM passage WHERE agent = ? AND text = ?", (agent, text)).fetchone()
-    return _remembered(row)
+    return _remembered(_same(connection, agent, text, tags))
+
+
+def drop_passages(connection: sqlite3.Connection, agent: str, tag: str) -> int:
+    """Delete the passages that bear a tag; gives how many there were."""
+    return connection.execute(
+        f"DELETE FROM passage WHERE agent = ? AND {_TAGGED}",  # noqa: S608 - written here
+        (agent, json.dumps([tag])),
+    ).rowcount
 
 
 def search_passages(
@@ -61,6 +71,14 @@ def search_passages(
         connection, "passage", query, f"agent = ? AND {_TAGGED}", (agent, json.dumps(list(tags))), most=most
     )
     return [_remembered(row) for row in rows]
+
+
+def _same(connection: sqlite3.Connection, agent: str, text: str, tags: Sequence[str]) -> Any:
+    """The row of the same text from the same side: of the agent's own, or from memory."""
+    rows = connection.execute("SELECT * FROM passage WHERE agent = ? AND text = ?", (agent, text))
+    return next(
+        (row for row in rows if (MEMORY_TAG in json.loads(row["tags"])) == (MEMORY_TAG in tags)), None
+    )
 
 
 def _remembered(row: sqlite3.Row) -> Remembered:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.agents.embedded import archive, blocks, threads
+from atlas_mcp.agents.standing import MEMORY_TAG
 from atlas_mcp.errors import InvalidInput
 from atlas_mcp.messages import ToolCall, ToolResult, ToolSpec
 from atlas_mcp.shapes import misfits
@@ -221,7 +222,12 @@ def _search_conversation(connection: sqlite3.Connection, own: Own, given: dict[s
 
 
 def _archive(connection: sqlite3.Connection, own: Own, given: dict[str, Any]) -> str:
-    kept = archive.keep_passage(connection, own.agent.id, given["content"], given.get("tags") or ())
+    tags: list[str] = given.get("tags") or []
+    if taken := [tag for tag in tags if tag.startswith(MEMORY_TAG)]:
+        raise InvalidInput(
+            f"The tag {taken[0]!r} is for what comes from memory.", remedy="Give it other tags, or none."
+        )
+    kept = archive.keep_passage(connection, own.agent.id, given["content"], tags)
     return f"It is kept as {kept.id}."
 
 

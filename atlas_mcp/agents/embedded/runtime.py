@@ -117,6 +117,10 @@ class EmbeddedRuntime:
         sought = partial(archive.search_passages, query=query, tags=tags, most=k)
         return await self._read(_of(agent_id, sought))
 
+    async def unarchive(self, agent_id: str, tag: str) -> int:
+        """Delete the passages of an agent's archival memory that bear a tag; gives how many there were."""
+        return await self._write(_of(agent_id, partial(archive.drop_passages, tag=tag)))
+
     async def history(self, agent_id: str, thread: str, *, limit: int = 50) -> list[Recalled]:
         """The last messages of a thread, oldest first, those that a summary stands for included."""
         return await self._read(_of(agent_id, partial(threads.recall, thread=thread, most=limit)))

@@ -45,7 +45,7 @@ __all__ = ["LettaRuntime", "open_runtime"]
 
 _THREAD = "atlas:"
 _PASSAGES = 1_000
-"""The most passages of an agent that a search looks at."""
+"""The most passages of an agent that a search looks at, unless it is for tags; and how many are asked for."""
 _SEEN = 3
 """How many stored messages may stand for one of a thread's history."""
 
@@ -120,23 +120,54 @@ class LettaRuntime:
     async def search_archive(
         self, agent_id: str, query: str, *, tags: Sequence[str] = (), k: int = 5
     ) -> list[Remembered]:
-        """The passages of an agent's archival memory that fit best, by their words.
+        """The passages of an agent's archival memory that fit best, by their words; without any, the newest.
 
         The server finds by meaning where it has embeddings, and else only what contains the query as it
         stands; so that agents without embeddings find alike everywhere, the ranking is ours.
         """
         from atlas_mcp.text.ranking import lexical_scores
+        from atlas_mcp.text.words import words
 
         await self._agents.kept(agent_id)
-        with self._api.told():
-            found = await self._api.read.agents.passages.list(agent_id, limit=_PASSAGES, ascending=False)
-        passages = [each for each in found if set(tags) <= set(each.tags or ())]
-        scores = lexical_scores(query, [each.text for each in passages])
-        best = sorted(zip(scores, passages, strict=True), key=lambda scored: -scored[0])
+        if tags:
+            passages = (await self._tagged(agent_id, tags))[::-1]
+        else:
+            passages = await self._passages(agent_id, ascending=False)
+        if words(query):
+            scores = lexical_scores(query, [each.text for each in passages])
+            best = sorted(zip(scores, passages, strict=True), key=lambda scored: -scored[0])
+            passages = [each for score, each in best if score > 0]
         return [
             Remembered(each.id or "", each.text, tuple(each.tags or ()), each.created_at)
-            for score, each in best[:k] if score > 0
+            for each in passages[:k]
         ]  # fmt: skip
+
+    async def unarchive(self, agent_id: str, tag: str) -> int:
+        """Delete the passages of an agent's archival memory that bear a tag; gives how many there were."""
+        await self._agents.kept(agent_id)
+        found = await self._tagged(agent_id, [tag])
+        for passage in found:
+            with self._api.told():
+                await self._api.act.agents.passages.delete(passage.id or "", agent_id=agent_id)
+        return len(found)
+
+    async def _tagged(self, agent_id: str, tags: Sequence[str]) -> list[Any]:
+        """Every passage that has all those tags, oldest first; by itself the server only finds some."""
+        found: list[Any] = []
+        after = ""
+        while True:
+            page = await self._passages(agent_id, after)
+            found += [each for each in page if set(tags) <= set(each.tags or ())]
+            if len(page) < _PASSAGES:
+                return found
+            after = page[-1].id or ""
+
+    async def _passages(self, agent_id: str, after: str = "", *, ascending: bool = True) -> list[Any]:
+        behind: dict[str, Any] = {"after": after} if after else {}
+        with self._api.told():
+            return await self._api.read.agents.passages.list(
+                agent_id, limit=_PASSAGES, ascending=ascending, **behind
+            )
 
     async def history(self, agent_id: str, thread: str, *, limit: int = 50) -> list[Recalled]:
         """The last messages of a thread, oldest first."""
