@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from atlas_mcp.text.entities import Entity
     from atlas_mcp.text.ranking import FloatArray
 
-__all__ = ["GraphIndex", "Index", "VectorIndex", "digest"]
+__all__ = ["FindsVectors", "FollowsNames", "GraphIndex", "Index", "VectorIndex", "digest"]
 
 
 class Index(Protocol):
@@ -54,22 +54,30 @@ class Index(Protocol):
         ...
 
 
-class VectorIndex(Index, Protocol):
-    """An index that finds the nearest vectors."""
+class FindsVectors(Protocol):
+    """Whatever finds the nearest vectors."""
 
     async def nearest(self, vector: FloatArray, scope: Scope, *, most: int) -> dict[str, float]:
         """Id and cosine of the nearest memories that hold and that the scope may read, the best first."""
         ...
 
 
-class GraphIndex(Index, Protocol):
-    """An index that follows names from memory to memory."""
+class FollowsNames(Protocol):
+    """Whatever follows names from memory to memory."""
 
     async def mentioning(
         self, entities: Sequence[Entity], scope: Scope, *, depth: int, most: int
     ) -> dict[str, float]:
-        """Memory id and weight, as `Record.mentioning` says, over any depth."""
+        """Memory id and weight of what holds, as `Record.mentioning` says, over any depth."""
         ...
+
+
+class VectorIndex(Index, FindsVectors, Protocol):
+    """An index that finds the nearest vectors."""
+
+
+class GraphIndex(Index, FollowsNames, Protocol):
+    """An index that follows names."""
 
 
 def digest(item: Indexed) -> str:

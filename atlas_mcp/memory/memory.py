@@ -11,6 +11,7 @@ from atlas_mcp.errors import InvalidInput
 from atlas_mcp.learning import MOST_TEXT
 from atlas_mcp.memory import consistency, lifecycle
 from atlas_mcp.memory import documents as tables
+from atlas_mcp.memory.current import CurrentGraph, CurrentVectors
 from atlas_mcp.memory.feeding import Feeder
 from atlas_mcp.memory.indexes import Indexes, open_indexes
 from atlas_mcp.memory.knowledge import Knowledge
@@ -77,12 +78,10 @@ class Memory:
         self.record: Record = SqliteRecord(database, embedder)
         self.feeder = Feeder(self.record, self.indexes)
         self._recall = Recall(
-            self.record,
-            embedder,
-            vectors=beside.vectors,
-            graph=beside.graph,
-            vectors_from=beside.vectors_from,
-        )
+            self.record, embedder, vectors_from=beside.vectors_from,
+            vectors=CurrentVectors(self.record, beside.vectors) if beside.vectors else None,
+            graph=CurrentGraph(self.record, beside.graph) if beside.graph else None,
+        )  # fmt: skip
         self._knowledge = Knowledge(database, snapshots, embedder)
         self._search = Search(database, embedder)
 

@@ -22,7 +22,7 @@ from atlas_mcp.text.verbatim import fold
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from atlas_mcp.memory.index import GraphIndex, VectorIndex
+    from atlas_mcp.memory.index import FindsVectors, FollowsNames
     from atlas_mcp.memory.record import Record, Stored
     from atlas_mcp.memory.scope import Scope
     from atlas_mcp.text.embedding import Embedder
@@ -66,18 +66,20 @@ class _Question:
     times: tuple[Period, ...]
     scope: Scope
     filters: Filters
+    plain: bool
+    """Whether all that holds today is asked for, which is what the indexes know."""
 
 
 class Recall:
     """Search over a record's memories; `vectors` and `graph` are derived indexes that may be down.
 
-    The vector index is asked where a scope holds at least `vectors_from` memories, below which exact vectors
-    are faster; the graph index where names are to be followed further than one step.
+    They are asked for what holds now, without filters: the vector index where a scope has at least
+    `vectors_from` memories, below which exact vectors are faster.
     """
 
     def __init__(
-        self, record: Record, embedder: Embedder | None, *, vectors: VectorIndex | None = None,
-        graph: GraphIndex | None = None, vectors_from: int = 20_000,
+        self, record: Record, embedder: Embedder | None, *, vectors: FindsVectors | None = None,
+        graph: FollowsNames | None = None, vectors_from: int = 20_000,
     ) -> None:  # fmt: skip
         self._record = record
         self._embedder = embedder
@@ -98,9 +100,10 @@ class Recall:
             return []
         today = now()
         vector = None if self._embedder is None else (await self._embedder.embed([query]))[0]
+        filters = filters or Filters(at=today)
         question = _Question(
-            query, vector, tuple(entities(query)), tuple(periods(query, today)), scope,
-            filters or Filters(at=today),
+            query, vector, tuple(entities(query)), tuple(periods(query, today)), scope, filters,
+            plain=filters == Filters(at=filters.at) and (filters.at or "")[:10] == today[:10],
         )  # fmt: skip
         arms = await self._arms(question)
         found = await self._ranked(question, arms, today, POOL * k)
@@ -165,7 +168,11 @@ class Recall:
         if question.vector is None:
             return {}
         scope, filters = question.scope, question.filters
-        if self._vectors is not None and await self._record.size(scope) >= self._vectors_from:
+        if (
+            question.plain
+            and self._vectors is not None
+            and await self._record.size(scope) >= self._vectors_from
+        ):
             try:
                 near = await self._vectors.nearest(question.vector, scope, most=CANDIDATES)
             except IndexUnavailable:
@@ -179,7 +186,7 @@ class Recall:
         if not question.names:
             return {}
         scope, filters = question.scope, question.filters
-        if self._graph is not None:
+        if question.plain and self._graph is not None:
             try:
                 near = await self._graph.mentioning(question.names, scope, depth=DEPTH, most=CANDIDATES)
             except IndexUnavailable:

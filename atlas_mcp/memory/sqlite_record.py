@@ -111,7 +111,7 @@ class SqliteRecord:
                 at = at[fits[at]]
                 wished |= zip(shelf.numbers[at].tolist(), scores[at].tolist(), strict=True)
             found = wished | dict(_ordered(best)[:most])
-            if common := asked.common:
+            if common := asked.frequent:
                 more = terms.scores(connection, common, list(found), usual)
                 found = {number: score + more.get(number, 0.0) for number, score in found.items()}
             return {number: score for number, score in _ordered(found) if score > 0}

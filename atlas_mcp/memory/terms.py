@@ -44,7 +44,7 @@ class Wanted:
     places: Mapping[str, tuple[Numbers, Numbers]]
 
     @property
-    def common(self) -> dict[str, float]:
+    def frequent(self) -> dict[str, float]:
         """The words too common to be looked up."""
         return {term: weight for term, weight in self.rarity.items() if term not in self.places}
 
