@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from benchmarks.environments import ROOT, environment, tell, versions
 
@@ -110,9 +110,14 @@ def table(count: int, found: dict[str, Figures]) -> str:
 def _cell(figure: Any, ours: Any) -> str:
     if figure is None:
         return ""
-    said = " / ".join(f"{each:g}" for each in figure) if isinstance(figure, list) else f"{figure:g}"
-    first, other = (each[0] if isinstance(each, list) else each for each in (figure, ours))
-    return f"{said} (x{first / other:.1f})" if ours and figure is not ours else said
+    said = " / ".join(f"{each:g}" for each in _listed(figure))
+    if not ours or figure is ours:
+        return said
+    return f"{said} (x{_listed(figure)[0] / _listed(ours)[0]:.1f})"
+
+
+def _listed(figure: Any) -> list[float]:
+    return cast("list[float]", figure) if isinstance(figure, list) else [float(figure)]
 
 
 def aims(everything: dict[int, dict[str, Figures]]) -> str:

@@ -14,6 +14,7 @@ import gc
 import json
 import tempfile
 import time
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -24,7 +25,7 @@ from benchmarks.memory import megabytes
 from benchmarks.memory_world import made, query
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from benchmarks.memory_world import Made
@@ -57,7 +58,7 @@ def spread(spent: list[float]) -> list[float]:
     return [round(float(np.percentile(spent, at)), 2) for at in (50, 95)]
 
 
-async def timed(calls: list[Callable[[], Awaitable[Any]]]) -> list[float]:
+async def timed(calls: Sequence[Callable[[], Awaitable[Any]]]) -> list[float]:
     """Milliseconds of each call."""
     spent: list[float] = []
     for call in calls:
@@ -85,7 +86,7 @@ async def measured(side: Side, folder: Path, count: int, queries: int) -> dict[s
         embed: Callable[[Made], Awaitable[Any]] | None = getattr(side, "add_embedding", None)
         if embed is not None:
             more = [made(count + ONES + number) for number in range(ONES // 4)]
-            figures["add_embedding"] = spread(await timed([lambda one=one: embed(one) for one in more]))
+            figures["add_embedding"] = spread(await timed([partial(embed, one) for one in more]))
     gc.collect()
     asked = [query(number, count) for number in range(queries)]
     began = time.perf_counter()
@@ -95,7 +96,7 @@ async def measured(side: Side, folder: Path, count: int, queries: int) -> dict[s
         for one in asked[:10]:
             await side.recall(one, "")
         for narrowed in ("", *side.filters):
-            calls = [lambda one=one, narrowed=narrowed: side.recall(one, narrowed) for one in asked]
+            calls = [partial(side.recall, one, narrowed) for one in asked]
             figures[f"recall {narrowed}".strip()] = spread(await timed(calls))
         figures["mb"] = megabytes()
     figures["disk"] = size_of(folder)
