@@ -14,7 +14,7 @@ SUITABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 export QUESTION ?= How does ATLAS verify the quotes and claims of a brief, and what happens to a run when its process is killed?
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lowest peers letta neo4j bench bench-memory bench-memory-speed soak soak-memory lock clean
+.PHONY: help run test check crash lowest peers letta neo4j bench bench-memory bench-memory-speed soak soak-memory lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -31,6 +31,9 @@ check: $(MADE)/dev ## format, lint, types, floors, house rules
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/test_house.py
+
+crash: $(MADE)/dev ## kill runs, agents and indexes at random moments, and see that nothing is lost
+	$(BIN)/python -m pytest -q -n auto --dist worksteal -m crash tests
 
 LOWEST := .cache/lowest
 SMOKE := tests/cli tests/memory tests/surface tests/test_database.py $(addprefix tests/orchestration/test_,run.py store.py) \

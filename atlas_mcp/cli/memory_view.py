@@ -29,7 +29,7 @@ def show_found(found: Found) -> None:
         stored = each.stored
         head = Text.assemble((stored.kind.value, "bold"), f"  {stored.id}", (f"  {each.why}", "dim"))
         console.print(head, soft_wrap=True)
-        console.print(Text(f"  {' '.join(stored.text.split())}"))
+        _print_text(stored.text)
         console.print(Text(f"  {told_of(stored, at)}", style="dim"), soft_wrap=True)
     for passage in found.passages:
         where = f", page {passage.page}" if passage.page else ""
@@ -37,7 +37,14 @@ def show_found(found: Found) -> None:
             ("passage", "bold"), f"  {passage.source.uri}{where}", (f"  {passage.why}", "dim")
         )
         console.print(head, soft_wrap=True)
-        console.print(Text(f"  {' '.join(passage.text.split())}"))
+        _print_text(passage.text)
+
+
+def _print_text(text: str) -> None:
+    """A text on as many lines as it takes, all of them indented."""
+    from rich.padding import Padding
+
+    stdout().print(Padding(Text(" ".join(text.split())), (0, 0, 0, 2), expand=False))
 
 
 def show_whole(found: Sequence[Stored]) -> None:
@@ -52,12 +59,15 @@ def show_whole(found: Sequence[Stored]) -> None:
         holds = f"holds since {stored.valid_from[:10]}{f' until {until}' if until else ''}"
         if stored.superseded_by:
             holds += f", superseded by {stored.superseded_by}"
-        used = f"given {stored.uses} times, last {stored.used_at[:10]}" if stored.used_at else "never given"
+        times = "once" if stored.uses == 1 else f"{stored.uses:,} times"
+        used = f"told {times}, last {stored.used_at[:10]}" if stored.used_at else "not told to anybody yet"
         whose = f"of the {stored.owner.replace(':', ' ', 1)}"
         team = f", of the team {stored.team}" if stored.team else ""
         for line in (told_of(stored, at), holds, f"{whose}{team}; {used}"):
             console.print(Text(f"  {line}", style="dim"), soft_wrap=True)
         for each in stored.evidence:
+            if not (each.text or each.source or each.score is not None):
+                continue  # that a person said it stands above
             words = f" “{shortened(each.text, 200)}”" if each.text else ""
             score = f" {each.score:g}" if each.score is not None else ""
             source = f" {each.source}" if each.source else ""
@@ -73,7 +83,8 @@ def show_list(found: Sequence[Stored]) -> None:
         table.add_column(title, overflow="fold")
     for stored in found:
         text = Text(shortened(stored.text, LINE), style="" if stored.closed_at is None else "strike dim")
-        table.add_row(stored.id, stored.kind.value, age(stored, at), text)
+        when = age(stored, at) if stored.closed_at is None else f"{age(stored, at)}, superseded"
+        table.add_row(stored.id, stored.kind.value, when, text)
     stdout().print(table)
 
 

@@ -212,7 +212,7 @@ class _Capture:
         if candidate.kind is LearningKind.FACT:
             yield "dangling", dangling(text)
             yield "empty", empty(text)
-            yield "unsupported", "" if candidate.evidence else "it has no evidence: it cites no finding"
+            yield "unsupported", "" if candidate.evidence else "it has no evidence of its own: it cites no finding, or memory alone"
         if candidate.kind is LearningKind.PROCEDURE and candidate.by == "model":
             yield "unsupported", proposing.phrased_wrongly(candidate, self._told, self._course)
             yield "known", "" if candidate.evidence else "the run's way is told already"

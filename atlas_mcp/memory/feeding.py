@@ -93,9 +93,9 @@ class Feeder:
         :raises IndexUnavailable: it cannot be used, or another process goes on feeding it.
         """
         if name not in self._indexes:
-            known = ", ".join(self._indexes) or "none"
+            known = f"; there is {', '.join(self._indexes)}" if self._indexes else ""
             raise InvalidInput(
-                f"No index {name!r} is configured; there is {known}.",
+                f"No index {name!r} is configured{known}.",
                 remedy=f"Set {name} in the table [memory] of atlas.toml.",
             )
         index = self._indexes[name]

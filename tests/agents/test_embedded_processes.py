@@ -7,6 +7,8 @@ import sys
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
+import pytest
+
 from atlas_mcp.agents.embedded.runtime import open_runtime
 from atlas_mcp.agents.runtime import AgentSpec, Block, Turn
 from tests.agents.runtime_place import Place, Watched, ended, say, take, values
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from asyncio.subprocess import Process
     from collections.abc import AsyncGenerator
     from pathlib import Path
+
+pytestmark = pytest.mark.crash
 
 SPEC = AgentSpec("reader", "You read.", ("several",), (Block("team", "", shared="all"),))
 NAMES = ("Ann", "Ben", "Cem")

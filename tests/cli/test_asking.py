@@ -122,7 +122,7 @@ TYPED: list[tuple[list[str], dict[str, Any] | None]] = [
         },
     ),
     (
-        ["e", "", "", "the moon", "", "y"],
+        ["e", "", "", "the moon", "", "", "y"],
         {
             "decision": "edit",
             "assignments": [*PLAN, {"id": "a3", "worker": "documents", "goal": "the moon", "after": []}],

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+pytestmark = pytest.mark.crash
+
+
 def an_index(folder: Path) -> ChromaIndex:
     return ChromaIndex(ChromaFolder(folder, rest=0.0), record="r", model=MODEL, patience=40)
 

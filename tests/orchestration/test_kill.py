@@ -16,6 +16,8 @@ import pytest
 
 from tests.orchestration.conftest import HARBOURS, TIDES
 
+pytestmark = pytest.mark.crash
+
 WORKER = Path(__file__).with_name("crash_worker.py")
 KILLS = 20
 SECONDS = 60

@@ -76,7 +76,8 @@ def left_of(text: str, findings: Sequence[Finding]) -> list[str]:
     """The words of a text that stand in no finding."""
     bare = " ".join(MARK.sub(" ", text).split())
     for plain in sorted((unit_of_finding(each).plain for each in findings), key=len, reverse=True):
-        bare = bare.replace(plain, " ")
+        # A finding of one letter stands in many a word, and is none of it.
+        bare = re.sub(rf"(?<!\w){re.escape(plain)}(?!\w)", " ", bare)
     return words(bare)
 
 
