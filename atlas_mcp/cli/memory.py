@@ -22,11 +22,6 @@ __all__ = ["memory"]
 memory = typer.Typer(
     help="Memory: search, show, add, forget, export, import, check, rebuild, stats.", no_args_is_help=True
 )
-memory.command("export")(export_memories)
-memory.command("import")(import_memories)
-memory.command("check")(check_memory)
-memory.command("rebuild")(rebuild_index)
-memory.command("stats")(show_stats)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Ids = Annotated[list[str] | None, typer.Argument(metavar="ID...", help="Ids of memories, such as m_01J…")]
@@ -36,7 +31,7 @@ Ids = Annotated[list[str] | None, typer.Argument(metavar="ID...", help="Ids of m
 def search(
     query: Annotated[str, typer.Argument(help="What you want to know.")],
     *,
-    k: Annotated[int, typer.Option("-k", help="Memories, and passages, at most.", min=1)] = 8,
+    k: Annotated[int, typer.Option("-k", help="So many memories at most, and so many passages.", min=1)] = 8,
     kind: Annotated[list[str] | None, typer.Option(help="Of this kind only; may be repeated.")] = None,
     at: Annotated[str, typer.Option(help="What held then, such as 2026-03-01, instead of now.")] = "",
     since: Annotated[str, typer.Option(help="Recorded from then on.")] = "",
@@ -99,11 +94,15 @@ def add(
     text: Annotated[str, typer.Argument(help="One thing to remember; - reads it from standard input.")],
     *,
     kind: Annotated[str, typer.Option(help="fact, procedure, preference or outcome.")] = "fact",
-    valid_from: Annotated[str, typer.Option("--from", help="Since when it is so; default now.")] = "",
-    valid_to: Annotated[str, typer.Option("--to", help="When it ends; default never.")] = "",
+    valid_from: Annotated[
+        str, typer.Option("--from", help="Since when it is so, such as 2026-03-01; default now.")
+    ] = "",
+    valid_to: Annotated[
+        str, typer.Option("--to", help="When it ends, such as 2026-12-31; default never.")
+    ] = "",
     shared: Annotated[bool, typer.Option("--shared", help="For all members of the project.")] = False,
     supersedes: Annotated[
-        list[str] | None, typer.Option(help="The memory whose place it takes; may be repeated.")
+        list[str] | None, typer.Option(help="Id of the memory whose place it takes; may be repeated.")
     ] = None,
     anyway: Annotated[
         bool, typer.Option("--anyway", help="Keep it beside others that say the same or the opposite.")
@@ -191,3 +190,11 @@ def _confirmed(says: str) -> bool:
         )
     stderr().print(says, soft_wrap=True, markup=False)
     return typer.confirm("Forget it?", err=True)
+
+
+# After those above, so that the help lists what is used the most first.
+memory.command("export")(export_memories)
+memory.command("import")(import_memories)
+memory.command("check")(check_memory)
+memory.command("rebuild")(rebuild_index)
+memory.command("stats")(show_stats)

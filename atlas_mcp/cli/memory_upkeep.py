@@ -122,7 +122,8 @@ async def _counted(atlas: Atlas) -> dict[str, Any]:
     return {
         "memories": counts["memories"], "superseded": counts["closed"], "kinds": counts["kinds"],
         "owners": counts["owners"], "names": counts["names"], "embedded": counts["vectors"],
-        "documents": whole.documents, "passages": whole.passages, "passages_embedded": whole.vectors,
+        "documents": whole.documents, "ingested": (await atlas.memories.inventory()).documents,
+        "passages": whole.passages, "passages_embedded": whole.vectors,
         "model": whole.model,
         "bytes": {
             "record": whole.size, "snapshots": _size(home / "sources"), "chroma": _size(home / "chroma"),
@@ -157,19 +158,23 @@ def _tabulate(told: dict[str, Any]) -> None:
     table = Table.grid(padding=(0, 2, 0, 0))
     superseded = f", {told['superseded']:,} superseded" if told["superseded"] else ""
     counts = sorted(told["kinds"].items(), key=lambda each: (-each[1], each[0]))
-    kinds = ", ".join(f"{count:,} {kind}" for kind, count in counts) or "none yet"
+    kinds = ", ".join(counted(count, kind) for kind, count in counts) or "none yet"
     owners = ", ".join(
         f"{count:,} of {owner.replace(':', ' ', 1)}" for owner, count in told["owners"].items()
     )
-    size = ", ".join(f"{name} {bytes_ / 1e6:.1f} MB" for name, bytes_ in told["bytes"].items() if bytes_)
+    size = ", ".join(f"{name} {_bytes(bytes_)}" for name, bytes_ in told["bytes"].items() if bytes_)
+    ingested = (
+        f"; {told['ingested']:,} of them ingested by you"
+        if told["ingested"] < told["documents"] else ""
+    )  # fmt: skip
     embedded = told["embedded"] + told["passages_embedded"]
     of = told["memories"] + told["passages"]
     rows = {
         "memories": f"{told['memories']:,}{superseded}",
         "kinds": kinds,
         "whose": owners or "nobody's",
-        "names": f"{told['names']:,} in them",
-        "documents": f"{told['documents']:,} in {counted(told['passages'], 'passage')}",
+        "names": f"{told['names']:,} in memories",
+        "documents": f"{told['documents']:,} in {counted(told['passages'], 'passage')}{ingested}",
         "vectors": f"{embedded:,} of {of:,}, by {told['model']}" if embedded else "none; words alone find",
         "size": size,
     }
@@ -180,11 +185,16 @@ def _tabulate(told: dict[str, Any]) -> None:
     if recalls := told["recalls"]:
         rows["recalls"] = (
             f"{recalls['with_hits']:,} of {recalls['times']:,} by the newest runs found something;"
-            f" {recalls['p50_ms']:g} ms, one in twenty over {recalls['p95_ms']:g} ms"
+            f" half of them within {recalls['p50_ms']:,.0f} ms, one in twenty took over"
+            f" {recalls['p95_ms']:,.0f} ms"
         )
     for name, says in rows.items():
         table.add_row(name, says)
     stdout().print(table)
+
+
+def _bytes(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB" if count >= 1e5 else f"{count / 1e3:,.0f} kB"  # noqa: PLR2004 - 0.1 MB
 
 
 def _size(folder: Path) -> int:

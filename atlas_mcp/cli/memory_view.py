@@ -60,7 +60,7 @@ def show_whole(found: Sequence[Stored]) -> None:
         if stored.superseded_by:
             holds += f", superseded by {stored.superseded_by}"
         times = "once" if stored.uses == 1 else f"{stored.uses:,} times"
-        used = f"told {times}, last {stored.used_at[:10]}" if stored.used_at else "not told to anybody yet"
+        used = f"recalled {times}, last {stored.used_at[:10]}" if stored.used_at else "never recalled"
         whose = f"of the {stored.owner.replace(':', ' ', 1)}"
         team = f", of the team {stored.team}" if stored.team else ""
         for line in (told_of(stored, at), holds, f"{whose}{team}; {used}"):

@@ -113,6 +113,19 @@ class _Weighed:
         self.points += f", {what} {scoring.AGAINST:+.2f}"
 
 
+def _oppose(one: _Weighed, other: _Weighed, near: Neighbours) -> None:
+    """Let two of a run that contradict one another weaken each other, or the one that was give way."""
+    newer = near.against(one.candidate, other.candidate)
+    older = near.against(other.candidate, one.candidate)
+    if newer and newer.changed and not (older and older.changed):
+        other.drop("contradicted", f"the run found what took its place: {one.candidate.text[:120]!r}")
+    elif older and older.changed and not (newer and newer.changed):
+        one.drop("contradicted", f"the run found what took its place: {other.candidate.text[:120]!r}")
+    elif found := newer or older:
+        one.weaken(f"contradiction within the run ({found.reason})")
+        other.weaken(f"contradiction within the run ({found.reason})")
+
+
 async def capture(told: RunTold, memory: Memory, scope: Scope, *, propose: Propose | None = None) -> Captured:
     """Remember of a run what its evidence is worth; the same run again changes nothing.
 
@@ -212,7 +225,8 @@ class _Capture:
         if candidate.kind is LearningKind.FACT:
             yield "dangling", dangling(text)
             yield "empty", empty(text)
-            yield "unsupported", "" if candidate.evidence else "it has no evidence of its own: it cites no finding, or memory alone"
+            none = "it has no evidence of its own: it cites no finding, or memory alone"
+            yield "unsupported", "" if candidate.evidence else none
         if candidate.kind is LearningKind.PROCEDURE and candidate.by == "model":
             yield "unsupported", proposing.phrased_wrongly(candidate, self._told, self._course)
             yield "known", "" if candidate.evidence else "the run's way is told already"
@@ -258,10 +272,12 @@ class _Capture:
         for one in around:
             if one.stored.kind is not candidate.kind:
                 continue
+            # What a run learns is its user's alone: what is the project's it closes for nobody.
+            own = one.stored.owner == self._scope.own
             if near.replaces(candidate, one.stored):
                 if candidate.kind is LearningKind.PROCEDURE and one.stored.score > each.score:
                     each.drop("known", f"a better way is known: {one.stored.id}")
-                each.closes.append(one.stored.id)
+                each.closes += [one.stored.id] if own else []
                 continue
             found = near.conflict(candidate, one.stored)
             if found is None:
@@ -269,7 +285,11 @@ class _Capture:
             settled = settle(candidate, each.score, found, one.stored)
             said = f"{one.stored.id} ({one.stored.text[:120]!r}): {found.reason}; {settled.why}"
             if settled.holds == "new":
-                each.closes.append(one.stored.id)
+                if own:
+                    each.closes.append(one.stored.id)
+                else:
+                    what = f"{candidate.text[:120]!r} replaces {said}"
+                    self._captured.open.append(f"{what}; the project's stays")
                 each.candidate = replace(candidate, valid_from=found.since or candidate.valid_from)
             elif settled.holds == "old":
                 each.drop("contradicted", f"it contradicts {said}")
@@ -278,7 +298,10 @@ class _Capture:
                 self._captured.open.append(f"{candidate.text[:120]!r} contradicts {said}; both stay")
 
     def _among_themselves(self, weighed: Sequence[_Weighed], near: Neighbours) -> None:
-        """Let one stand for all of a run that say the same; two that contradict one another weaken both."""
+        """Let one stand for all of a run that say the same; two that contradict one another weaken both.
+
+        Where one of the two says itself that something changed, the other is what was.
+        """
         ordered = sorted(weighed, key=lambda each: -each.score)
         for at, each in enumerate(ordered):
             for better in ordered[:at]:
@@ -286,18 +309,18 @@ class _Capture:
                     continue
                 if near.alike(each.candidate, better.candidate):
                     each.drop("known", f"the run says it better: {better.candidate.text[:120]!r}")
-                elif found := near.against(each.candidate, better.candidate):
-                    each.weaken(f"contradiction within the run ({found.reason})")
-                    better.weaken(f"contradiction within the run ({found.reason})")
+                else:
+                    _oppose(each, better, near)
 
     def _gate(self, weighed: Sequence[_Weighed]) -> None:
         for each in weighed:
-            if not each.cause and each.score < KEEP:
-                each.drop("weak", f"its evidence is worth {each.score:.2f} of {KEEP}: {each.points}")
             if not each.cause and each.same is not None:
                 each.drop("known", f"{each.same.id} says it already: {each.same.text[:120]!r}")
-                if each.strengthens:
+                # What a run rests on is its user's, and not for all members of a project to read.
+                if each.score >= KEEP and each.strengthens and each.same.owner == self._scope.own:
                     self._captured.strengthened.append(each.same.id)
+            if not each.cause and each.score < KEEP:
+                each.drop("weak", f"its evidence is worth {each.score:.2f} of {KEEP}: {each.points}")
             if each.cause:
                 dropped = Dropped(self._learning(each), each.score, each.reason, each.cause)
                 self._captured.dropped.append(_without_secret(dropped))

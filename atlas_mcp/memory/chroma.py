@@ -334,8 +334,8 @@ def _noted(item: Indexed) -> Marks:
     """What is kept beside a vector; every key each time, since Chroma keeps those that are left out."""
     stored = item.stored
     return {
-        "digest": digest(item), "team": stored.team or "", "open": stored.closed_at is None,
-        "from": stored.valid_from, "to": stored.valid_to or "",
+        "digest": digest(item), "team": stored.team or "", "from": stored.valid_from,
+        "to": stored.valid_to or "",
     }  # fmt: skip
 
 
@@ -344,7 +344,7 @@ def _readable(hits: Sequence[Hit], scope: Scope) -> list[Hit]:
     teams = {None, "", scope.team}
     return [
         hit for hit in hits
-        if hit.marks["open"] and str(hit.marks["from"]) <= at and not "" < str(hit.marks["to"]) <= at
+        if str(hit.marks["from"]) <= at and not "" < str(hit.marks["to"]) <= at
         and (scope.team is None or hit.marks["team"] in teams)
     ]  # fmt: skip
 

@@ -172,9 +172,13 @@ class Collection:
         self._substance = np.where(self.said, share, 1).astype(np.float32)
 
     def _keep(self, kept: npt.NDArray[np.bool_]) -> None:
+        """Take out the others; vectors that stand before the first of them need not move."""
+        if rows := len(self._norms):
+            first = int(np.flatnonzero(~kept)[0])
+            rest = self._vectors[first:rows][kept[first:]]
+            self._vectors[first : first + len(rest)] = rest
+            self._norms = self._norms[kept]
         self._columns = {name: column[kept] for name, column in self._columns.items()}
-        if len(self._norms):
-            self._vectors, self._norms = self._vectors[: len(kept)][kept], self._norms[kept]
 
     def _embed(self, connection: sqlite3.Connection, model: str) -> int:
         """Read vectors that were made since; gives the first place whose group has got one."""

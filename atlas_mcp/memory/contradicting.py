@@ -14,6 +14,7 @@ from typing import Literal
 from atlas_mcp.memory.quantities import Quantity, Read, read
 from atlas_mcp.memory.refusing import states
 from atlas_mcp.text.denial import denied_otherwise
+from atlas_mcp.text.sentences import sentences
 from atlas_mcp.text.support import negated
 from atlas_mcp.text.words import content_words, stem, stems, word_set
 
@@ -136,7 +137,18 @@ class Conflict:
 
 
 def conflict(new: str, old: str) -> Conflict | None:
-    """What two statements disagree in; None if they can both be so, as far as is seen."""
+    """What two statements disagree in; None if they can both be so, as far as is seen.
+
+    Statements of several sentences are compared sentence by sentence; a change that is said counts first.
+    """
+    ours, theirs = ([each.text for each in sentences(text)] for text in (new, old))
+    if max(len(ours), len(theirs)) < 2:  # noqa: PLR2004 - one sentence each
+        return _conflict(new, old)
+    found = [said for one in ours for other in theirs if (said := _conflict(one, other))]
+    return next((said for said in found if said.changed), found[0] if found else None)
+
+
+def _conflict(new: str, old: str) -> Conflict | None:
     if any(_OPEN.search(each) or each.rstrip().endswith(("?", ":")) for each in (new, old)):
         return None
     now, then = read(_plain(new)), read(_plain(old))

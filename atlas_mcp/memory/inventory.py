@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 __all__ = ["Inventory", "inventory", "newest"]
 
 
+LARGEST = 2**63 - 1
+"""The largest number that SQLite takes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Inventory:
     """How much a scope holds: memories by kind and by owner, how many were superseded, its documents."""
@@ -61,13 +65,15 @@ async def inventory(memory: Memory, scope: Scope) -> Inventory:
 
 async def newest(memory: Memory, scope: Scope, *, most: int, begun: str = "") -> list[Stored]:
     """The newest memories that a scope may read, superseded ones too, whose ids begin in some way."""
+    if not begun.isascii():  # as no id begins, and what cannot be stored cannot be asked for
+        return []
     where, values = mine(scope)
 
     def read(connection: sqlite3.Connection) -> list[Stored]:
         rows = connection.execute(
             f"SELECT {COLUMNS} FROM memory WHERE {where} AND substr(id, 1, ?) = ?"
             " ORDER BY number DESC LIMIT ?",
-            (*values, len(begun), begun, most),
+            (*values, len(begun), begun, min(most, LARGEST)),
         )
         return [stored(row) for row in rows]
 

@@ -157,6 +157,13 @@ class Knowledge:
             return None
         return data if known[1].endswith(hashlib.sha256(data).hexdigest()) else None
 
+    async def has_read(self, uri: str, *, scope: str) -> bool:
+        """Whether a document is there, or its text still is though its file is gone."""
+        known = "SELECT 1 FROM document WHERE scope = ? AND uri = ? UNION ALL"
+        kept = " SELECT 1 FROM snapshot WHERE scope = ? AND uri = ?"
+        values = (scope, uri, scope, uri)
+        return await self._database.read(lambda c: c.execute(known + kept, values).fetchone() is not None)
+
     async def forget(self, uri: str, *, scope: str) -> bool:
         """Forget a document and its versions that no other document shares; False if there was none."""
 

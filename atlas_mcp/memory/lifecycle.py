@@ -13,6 +13,7 @@ from atlas_mcp.errors import AtlasError, InvalidInput
 from atlas_mcp.learning import EVIDENCE, KEEP, MOST_TEXT, Evidence, Learning, LearningKind
 from atlas_mcp.memory.moments import moment
 from atlas_mcp.memory.record import Filters
+from atlas_mcp.memory.snapshots import is_storable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
     from atlas_mcp.memory.record import Record, Stored
     from atlas_mcp.memory.scope import Scope
 
-__all__ = ["VERSION", "Imported", "Line", "Receipt", "closure", "exported", "read_lines", "uri_of"]
+__all__ = [
+    "VERSION", "Imported", "Line", "Receipt", "closed_as", "closed_ones", "closure", "exported", "read_lines",
+    "uri_of",
+]  # fmt: skip
 
 VERSION = 1
 """Version of an exported line, its field `v`."""
@@ -93,6 +97,25 @@ async def exported(record: Record, scope: Scope) -> AsyncIterator[dict[str, Any]
         after = portion[-1].number
 
 
+async def closed_ones(record: Record, scope: Scope) -> dict[tuple[Any, ...], str]:
+    """The ids of memories that no longer hold, by what makes a line of an export the same."""
+    found: dict[tuple[Any, ...], str] = {}
+    after = 0
+    while portion := await record.listing(scope, Filters(closed=True), after=after, most=PORTION):
+        for each in portion:
+            if each.closed_at:
+                shared = each.owner.startswith("project:")
+                found[each.kind, each.text, each.valid_from, each.team, shared] = each.id
+        after = portion[-1].number
+    return found
+
+
+def closed_as(line: Line) -> tuple[Any, ...]:
+    """What `closed_ones` names a line by, once it is taken in."""
+    said = line.learning
+    return said.kind, said.text, said.valid_from, said.team, said.shared
+
+
 def read_lines(lines: Iterable[str]) -> Iterator[tuple[int, Line | str]]:
     """Each line that is not empty with its number: what it says, or what is wrong with it."""
     for number, text in enumerate(lines, start=1):
@@ -118,8 +141,15 @@ def _line(each: Stored) -> dict[str, Any]:
 def _read(text: str) -> Line:
     try:
         given = json.loads(text)
-    except ValueError as error:
-        raise InvalidInput(f"It is no JSON: {error}.", remedy="Write one JSON object a line.") from None
+    except ValueError as error:  # a number of thousands of digits is one without a place
+        place = (
+            f": {error.msg} at character {error.pos + 1}" if isinstance(error, json.JSONDecodeError) else ""
+        )
+        raise InvalidInput(f"It is no JSON{place}.", remedy="Write one JSON object a line.") from None
+    except RecursionError:
+        raise InvalidInput(
+            "It has too much within one another.", remedy="Write one flat JSON object a line."
+        ) from None
     if not isinstance(given, dict):
         raise InvalidInput("It is no JSON object.", remedy="Write one JSON object a line.")
     values = cast("dict[str, Any]", given)
@@ -147,14 +177,38 @@ def _read(text: str) -> Line:
             "Its `score` is not from 0 to 5, or a kind of its `evidence` is none.",
             remedy=f"Kinds of evidence are {', '.join(EVIDENCE)}.",
         )
+    _check_words(values, evidence)
     learning = Learning(
         kind, said.strip(), evidence, score, values.get("run_id"), values.get("team"),
         _moment(values, "valid_from") or _moment(values, "recorded_at"), _moment(values, "valid_to"),
         "import", bool(values.get("shared", False)),
     )  # fmt: skip
+    if learning.valid_from and learning.valid_to and learning.valid_to < learning.valid_from:
+        raise InvalidInput("Its `valid_to` comes before its `valid_from`.", remedy="Let it come later.")
     return Line(
         learning, _moment(values, "closed_at"), values.get("superseded_by"), str(values.get("id", ""))
     )
+
+
+def _check_words(values: Mapping[str, Any], evidence: Sequence[Evidence]) -> None:
+    """Make sure that what is to be words is words that can be stored, and a score is a number."""
+    named = {name: values.get(name) for name in ("id", "text", "run_id", "team", "superseded_by")}
+    words = [*((name, said) for name, said in named.items() if said is not None)]
+    words += [("evidence", said) for each in evidence for said in (each.text, each.source, each.sha256)]
+    for name, said in words:
+        if not isinstance(said, str) or not is_storable(said):
+            raise InvalidInput(
+                f"Its `{name}` holds what is no text, or characters that no text has.",
+                remedy="Compare it with a line of `memory export`.",
+            )
+    scores: list[Any] = [each.score for each in evidence]
+    if not isinstance(values.get("shared", False), bool) or any(
+        not isinstance(score, int | float | None) for score in scores
+    ):
+        raise InvalidInput(
+            "Its `shared` is neither true nor false, or a score of its `evidence` is no number.",
+            remedy="Compare it with a line of `memory export`.",
+        )
 
 
 def _moment(values: Mapping[str, Any], name: str) -> str | None:

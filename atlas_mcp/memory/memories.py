@@ -68,7 +68,19 @@ def add(connection: sqlite3.Connection, entry: NewEntry, scope: Scope, now: str)
     ).fetchone()
     if known and (known["valid_to"] or ENDLESS) > now:
         _strengthen(connection, known, learning)
+        _begin_earlier(connection, known, learning, now)
         return Added(known["id"], new=False, closed=_superseded(connection, entry, scope, known["id"], now))
+    since = moment(learning.valid_from, "valid_from") if learning.valid_from else now
+    until = moment(learning.valid_to, "valid_to") if learning.valid_to else None
+    if until is not None and until <= now:
+        ended = connection.execute(
+            "SELECT id FROM memory WHERE scope = ? AND ifnull(team, '') = ? AND sha256 = ?"
+            " AND valid_from = ? AND valid_to = ?",
+            (owner, team or "", sha256, since, until),
+        ).fetchone()
+        if ended:  # what held then is told once, as when an export is taken in again
+            closed = _superseded(connection, entry, scope, ended["id"], now)
+            return Added(ended["id"], new=False, closed=closed)
     if known:  # it ran out, and is said again
         close(connection, [known["id"]], scope, at=known["valid_to"], now=now)
     memory_id = f"m_{ULID()}"
@@ -76,8 +88,6 @@ def add(connection: sqlite3.Connection, entry: NewEntry, scope: Scope, now: str)
     if vector is not None and entry.model is not None:
         documents.check_model(connection, entry.model)
         documents.record_model(connection, entry.model)
-    since = moment(learning.valid_from, "valid_from") if learning.valid_from else now
-    until = moment(learning.valid_to, "valid_to") if learning.valid_to else None
     if until is not None and until < since:
         raise InvalidInput(
             f"A memory cannot hold from {since[:19]} to {until[:19]}.", remedy="Let valid_to come later."
@@ -282,6 +292,14 @@ def _strengthen(connection: sqlite3.Connection, known: sqlite3.Row, learning: Le
         (_written(whole), score, known["number"]),
     )
     _put_sources(connection, known["number"], whole)
+
+
+def _begin_earlier(connection: sqlite3.Connection, known: sqlite3.Row, learning: Learning, now: str) -> None:
+    """Let what was to hold from later on hold from when it is said to hold now, if that is earlier."""
+    since = moment(learning.valid_from, "valid_from") if learning.valid_from else now
+    if max(since, now) < known["valid_from"]:
+        connection.execute("UPDATE memory SET valid_from = ? WHERE number = ?", (since, known["number"]))
+        touch(connection, known["number"], known["id"], known["scope"], now)
 
 
 def _owner(learning: Learning, scope: Scope) -> str:

@@ -22,7 +22,7 @@ from atlas_mcp.memory.recall import Recall
 from atlas_mcp.memory.record import Filters, NewEntry
 from atlas_mcp.memory.schema import MIGRATIONS
 from atlas_mcp.memory.search import Search
-from atlas_mcp.memory.snapshots import Snapshots
+from atlas_mcp.memory.snapshots import Snapshots, is_storable
 from atlas_mcp.memory.sqlite_record import SqliteRecord
 from atlas_mcp.text.entities import entities
 
@@ -122,6 +122,10 @@ class Memory:
         """The bytes a document was read from, as `Knowledge.original` says."""
         return await self._knowledge.original(uri, scope=scope)
 
+    async def has_read(self, uri: str, *, scope: str) -> bool:
+        """Whether a document or its text is there, as `Knowledge.has_read` says."""
+        return await self._knowledge.has_read(uri, scope=scope)
+
     async def forget(self, uri: str, *, scope: str) -> bool:
         """Forget a document and its versions; False if there was none."""
         return await self._knowledge.forget(uri, scope=scope)
@@ -154,6 +158,11 @@ class Memory:
                 raise InvalidInput(
                     f"A memory of {len(learning.text)} characters cannot be kept.",
                     remedy=f"Give 1 to {MOST_TEXT:,} characters, or ingest it as a document.",
+                )
+            if not is_storable(learning.text):
+                raise InvalidInput(
+                    "A memory holds characters that no text has, such as bytes that are no UTF-8 become.",
+                    remedy="Write it in UTF-8.",
                 )
         with self.meter.timed("remember") as operation:
             operation.items = len(learnings)
@@ -226,9 +235,18 @@ class Memory:
         done = lifecycle.Imported()
         portion: list[lifecycle.Line] = []
         ids: dict[str, str] = {}
+        # What holds the record knows again by its words; what no longer holds has to be looked up.
+        closed = await lifecycle.closed_ones(self.record, scope)
         for number, line in lifecycle.read_lines(lines):
             if isinstance(line, str):
                 done.skipped.append((number, line))
+                continue
+            if line.learning.shared and scope.shared is None:
+                done.skipped.append((number, "It is shared, and no project is set in [memory]."))
+                continue
+            if line.closed_at and (known := closed.get(lifecycle.closed_as(line))):
+                ids[line.id] = known
+                done.known += 1
                 continue
             portion.append(line)
             if len(portion) == PORTION:

@@ -17,6 +17,7 @@ from atlas_mcp.memory import lifecycle
 from atlas_mcp.memory.moments import moment, now
 from atlas_mcp.memory.record import Filters
 from atlas_mcp.memory.scope import Scope
+from atlas_mcp.memory.snapshots import is_storable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
@@ -204,11 +205,13 @@ class PersonMemory:
     async def forget_document(self, uri: str, *, derived: bool = False, dry_run: bool = False) -> Receipt:
         """Delete a document of the user's with its snapshots, and with `derived` what was learned from it.
 
+        One whose file is gone goes too: the text that was read of it is kept until it is forgotten.
+
         Raises:
             InvalidInput: there is no such document.
         """
         memory = await self._opener()
-        if uri not in {each.uri for each in await memory.documents(self.scope.own)}:
+        if not is_storable(uri) or not await memory.has_read(uri, scope=self.scope.own):
             raise InvalidInput(
                 f"There is no document {uri[:200]!r} here.",
                 remedy="Write its uri as `recall` gives it, such as file:///home/me/notes.md.",
@@ -244,7 +247,7 @@ def _filters(kinds: Collection[str], since: str, until: str, at: str) -> Filters
 
 
 def _learning(note: Note) -> Learning:
-    from atlas_mcp.memory.refusing import secret
+    from atlas_mcp.memory.refusing import secret, undoing
 
     text = note.text.strip()
     if not 0 < len(text) <= MOST_TEXT:
@@ -257,6 +260,11 @@ def _learning(note: Note) -> Learning:
             f"This is not remembered: {reason}.", remedy="Leave the secret out, and say where it is kept."
         )
     person = note.origin == "person"
+    # A client's model may pass on what a document said; a person may write down what they like.
+    if not person and (reason := undoing(text)):
+        raise InvalidInput(
+            f"This is not remembered: {reason}.", remedy="Say what is so, not what somebody is to be told."
+        )
     return Learning(
         _kind(note.kind), text, (Evidence("person"),) if person else (), BY_PERSON if person else KEEP,
         valid_from=_time(note.valid_from, "valid_from"), valid_to=_time(note.valid_to, "valid_to"),

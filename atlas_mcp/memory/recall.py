@@ -42,6 +42,8 @@ LEAST_MEANING = 0.2
 MOST_MEANING = 0.8
 
 DEPTH = 2
+MINUTE = 16
+"""Characters of a moment up to its minute."""
 DIVERSITY = 0.85
 POOL = 4
 HALF_LIFE = 180
@@ -67,7 +69,7 @@ class _Question:
     scope: Scope
     filters: Filters
     plain: bool
-    """Whether all that holds today is asked for, which is what the indexes know."""
+    """Whether all that holds now is asked for, which is what the indexes know."""
 
 
 class Recall:
@@ -103,7 +105,7 @@ class Recall:
         filters = filters or Filters(at=today)
         question = _Question(
             query, vector, tuple(entities(query)), tuple(periods(query, today)), scope, filters,
-            plain=filters == Filters(at=filters.at) and (filters.at or "")[:10] == today[:10],
+            plain=filters == Filters(at=filters.at) and (filters.at or "")[:MINUTE] == today[:MINUTE],
         )  # fmt: skip
         arms = await self._arms(question)
         found = await self._ranked(question, arms, today, POOL * k)

@@ -171,6 +171,7 @@ CREATE TABLE memory (
 CREATE UNIQUE INDEX memory_once ON memory (scope, ifnull(team, ''), sha256) WHERE closed_at IS NULL;
 CREATE INDEX memory_changed ON memory (scope, changed);
 CREATE INDEX memory_of_run ON memory (run_id) WHERE run_id IS NOT NULL;
+CREATE INDEX memory_ended ON memory (sha256) WHERE valid_to IS NOT NULL;
 CREATE INDEX memory_bare ON memory (number) WHERE vector IS NULL;
 CREATE VIRTUAL TABLE memory_text USING fts5 (
     words, owner, content = '', tokenize = "unicode61 remove_diacritics 0 tokenchars '.,''_'"

@@ -10,14 +10,20 @@ from pathlib import Path
 
 from atlas_mcp.errors import InvalidInput
 
-__all__ = ["Snapshots", "text_hash"]
+__all__ = ["Snapshots", "is_storable", "text_hash"]
 
 NAME = re.compile(r"[0-9a-f]{64}")
+_LONE = re.compile("[\ud800-\udfff]")
 
 
 def text_hash(text: str) -> str:
     """SHA-256 of a text's UTF-8 bytes, hexadecimal."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def is_storable(text: str) -> bool:
+    """Whether a text has a form in UTF-8: lone surrogates, as of bytes that are none, have none."""
+    return text.isascii() or not _LONE.search(text)
 
 
 class Snapshots:

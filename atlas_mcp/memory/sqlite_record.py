@@ -101,16 +101,19 @@ class SqliteRecord:
             usual = max((shelf.usual_length for shelf in shelves), default=1.0)
             others = np.array(sorted(also), np.int64)
             best: dict[int, float] = {}
+            by_rarer: dict[int, float] = {}
             wished: dict[int, float] = {}
             for shelf in shelves:
                 fits = self._fitting(connection, shelf, scope, filters)
                 scores = np.where(fits, asked.scores(shelf, usual), 0)
-                first = _largest(scores, most)
-                best |= zip(shelf.numbers[first].tolist(), scores[first].tolist(), strict=True)
+                whole = scores + terms.of_others(connection, asked, shelf, fits, usual)
+                first = _largest(whole, most)
+                best |= zip(shelf.numbers[first].tolist(), whole[first].tolist(), strict=True)
+                by_rarer |= zip(shelf.numbers[first].tolist(), scores[first].tolist(), strict=True)
                 at = shelf.places(others)
                 at = at[fits[at]]
                 wished |= zip(shelf.numbers[at].tolist(), scores[at].tolist(), strict=True)
-            found = wished | dict(_ordered(best)[:most])
+            found = wished | {number: by_rarer[number] for number, _ in _ordered(best)[:most]}
             if common := asked.frequent:
                 more = terms.scores(connection, common, list(found), usual)
                 found = {number: score + more.get(number, 0.0) for number, score in found.items()}
@@ -277,7 +280,8 @@ class SqliteRecord:
         fits = shelf.fitting(filters, scope.team)
         if filters.source is not None:
             rows = connection.execute("SELECT number FROM source WHERE uri = ?", (filters.source,))
-            fits &= np.isin(shelf.numbers, [row["number"] for row in rows])
+            # The shelf keeps `fits` for the next arm: evidence grows without a change of its own.
+            fits = fits & np.isin(shelf.numbers, [row["number"] for row in rows])
         return fits
 
 

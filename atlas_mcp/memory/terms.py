@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from atlas_mcp.memory.shelf import Shelf
 
-__all__ = ["Wanted", "scores", "wanted"]
+__all__ = ["Wanted", "of_others", "scores", "wanted"]
 
 Numbers: TypeAlias = npt.NDArray[np.int64]
 
@@ -38,9 +38,13 @@ LENGTH_SHARE = 0.75
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The words of a query: how much each says, and for the rarer ones where they stand, and how often."""
+    """The words of a query: how much each says, and for the rarer ones where they stand, and how often.
+
+    `held` is how many memories of anybody hold each.
+    """
 
     rarity: Mapping[str, float]
+    held: Mapping[str, int]
     places: Mapping[str, tuple[Numbers, Numbers]]
 
     @property
@@ -72,7 +76,7 @@ def wanted(connection: sqlite3.Connection, query: str) -> Wanted:
             break
         places[term] = _places(connection, term)
         rows += many
-    return Wanted(rarity, places)
+    return Wanted(rarity, held, places)
 
 
 def scores(
@@ -91,6 +95,18 @@ def scores(
             common[term] * many * (SATURATION + 1) / (many + norm) for term, many in often.items()
         )
     return found
+
+
+def of_others(
+    connection: sqlite3.Connection, asked: Wanted, shelf: Shelf, fits: npt.NDArray[np.bool_], usual: float
+) -> npt.NDArray[np.float64]:
+    """What words add that are common with others only: they may well tell this owner's memories apart."""
+    added = np.zeros(shelf.count)
+    foreign = {term: says for term, says in asked.frequent.items() if asked.held[term] > shelf.count}
+    if foreign and shelf.count <= ENOUGH:
+        found = scores(connection, foreign, shelf.numbers[fits].tolist(), usual)
+        added[shelf.places(np.array(list(found), np.int64))] = list(found.values())
+    return added
 
 
 def _norm(length: npt.ArrayLike, usual: float) -> npt.NDArray[np.float64]:

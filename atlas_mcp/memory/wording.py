@@ -29,7 +29,7 @@ __all__ = ["WORD", "by_words"]
 
 WORD = re.compile(r"\w+")
 QUERY_WORDS = 64
-PLACES = 30_000
+PLACES = 10_000
 """How many places of words are read for a query, at most; but those of the rarest word are always."""
 HEADING = 0.5
 LENGTH_SHARE = 0.2
@@ -107,7 +107,7 @@ def _held(
     (listed,) = connection.execute(HELD, (term,)).fetchone()
     if not listed:
         return np.empty(0, np.intp), np.empty(0, np.float32)
-    found = np.array(listed.split(","), np.int64)
+    found = np.fromstring(listed, np.int64, sep=",")
     ids, which = np.unique(found >> 1, return_inverse=True)
     counts = np.bincount(which, np.where(found & 1, HEADING, 1.0)).astype(np.float32)
     places = np.searchsorted(known.ids, ids)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from atlas_mcp.downstream.toolbox import Found, Tool
 from atlas_mcp.learning import LearningKind
 from atlas_mcp.memory.lifecycle import uri_of
-from atlas_mcp.memory.preparing import age
+from atlas_mcp.memory.moments import now
+from atlas_mcp.memory.preparing import brought
 from atlas_mcp.memory.quoting import quoted_scope
 from atlas_mcp.memory.record import Filters
 from atlas_mcp.messages import Passage, Source, ToolSpec
@@ -66,13 +67,13 @@ class RecallTool:
         passages: list[Passage] = []
         for each in recalled:
             stored = each.stored
-            if stored.closed_at is not None:
+            if stored.closed_at is not None and not stored.holds(now()):
                 continue
             uri = uri_of(stored.id)
             sha256 = await self._memory.keep_computed(
                 stored.text, scope=quoted_scope(self._scope.user), uri=uri
             )
-            title = f"Memory {stored.id}, {stored.kind} learned {age(stored, self._at)}"
+            title = f"Memory {stored.id}, {stored.kind} {brought(stored, self._at)}"
             source = Source(sha256, uri, title, stored.recorded_at)
             passages.append(Passage(stored.id, source, stored.text, 0, score=each.score, why=each.why))
         if not passages:

@@ -166,7 +166,9 @@ def _passage(passage: Passage, most: int) -> _Entry:
         "relevance": round(passage.score, 2), "why": passage.why,
     }  # fmt: skip
     where = f", page {passage.page}" if passage.page else ""
-    head = f"**passage** {in_code(source.title)}{where}, {about} ({passage.why})\n{in_code(source.uri)}"
+    # A speaker's name, which stands in the reason, is the document's too.
+    told = f"{in_code(source.uri)} {in_code(passage.why)}"
+    head = f"**passage** {in_code(source.title)}{where}, {about}\n{told}"
     kept = {key: value for key, value in values.items() if value is not None}
     return _Entry("passages", source.uri, kept, f"{head}\n{fenced(text)}\n")
 

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import Counter
 from dataclasses import dataclass
-from itertools import combinations
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from atlas_mcp.text.words import STOP_WORDS, word_set
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
-__all__ = ["Entity", "Label", "akin", "beside", "entities", "key_of"]
+__all__ = ["Entity", "Label", "akin", "entities", "key_of"]
 
 Label: TypeAlias = Literal["name", "title", "code", "address"]
 
@@ -76,11 +74,6 @@ def akin(one: str, other: str) -> bool:
     return short in words or (
         len(short) >= SHORTEST_NICKNAME and any(word.startswith(short) for word in words)
     )
-
-
-def beside(mentions: Iterable[Iterable[str]]) -> Counter[tuple[str, str]]:
-    """How often two keys stand in one text, given the keys of each text; pairs are in order of spelling."""
-    return Counter(pair for keys in mentions for pair in combinations(sorted(set(keys)), 2))
 
 
 SHORTEST_NICKNAME = 3

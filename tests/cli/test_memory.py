@@ -42,7 +42,7 @@ def test_what_is_added_is_found_and_shown(atlas_mcp: Program, kept: str) -> None
     whole = atlas_mcp("memory", "show", kept).stdout
     assert BACKUP in whole
     assert "holds since" in whole
-    assert "told 2 times" in whole
+    assert "recalled 2 times" in whole
     assert BACKUP[:40] in atlas_mcp("memory", "show").stdout
 
 

@@ -371,3 +371,17 @@ async def test_nothing_below_4_is_kept_whatever_a_run_gives(
         captured = await capture(run, memory, ME)
     assert all(learning.score >= KEEP and learning.evidence for learning, _ in captured.kept)
     assert all(each.reason and each.cause for each in captured.dropped)
+
+
+async def test_what_is_the_projects_gets_no_private_evidence_and_is_closed_for_nobody(tmp_path: Path) -> None:
+    member = Scope(ME.user, "harbour", ME.team)
+    new = "The request timeout of the Harbour gateway is 60 seconds."
+    async with remembering(tmp_path) as memory:
+        (shared,) = await memory.remember([Learning(LearningKind.FACT, TIMEOUT, shared=True)], scope=member)
+        same = await capture(told(tmp_path, TIMEOUT, uri="file:///private-2025.md"), memory, member)
+        run = told(tmp_path, new, run="r_2", text=new, uri="file:///private-2026.md")
+        other = await capture(run, memory, member)
+        (stored,) = await memory.get_memories([shared.id], scope=Scope("another", "harbour"))
+    assert (stored.evidence, stored.closed_at) == ((), None)
+    assert same.strengthened == []
+    assert shared.id not in other.closed

@@ -60,6 +60,14 @@ def along(axis: int) -> FloatArray:
 
 
 class TestFinding:
+    async def test_what_is_superseded_later_is_found_until_then(self, index: ChromaIndex) -> None:
+        held = [
+            item(to, along(at), valid_from="2019-01-01", closed_at="2021-01-01", valid_to=to)
+            for at, to in enumerate(("2999-01-01", "2020-01-01"))
+        ]
+        await index.put(held)
+        assert list(await index.nearest(along(0), ANN, most=5)) == [held[0].stored.id]
+
     async def test_the_nearest_ten_are_those_of_exact_search(self, index: ChromaIndex) -> None:
         held = items(1_500)
         await index.put(held)
@@ -93,7 +101,7 @@ class TestFinding:
     async def test_what_does_not_hold_now_is_not_found(self, index: ChromaIndex) -> None:
         holds = item("holds", along(0))
         others = [
-            item("closed", along(0), closed_at="2026-01-01"),
+            item("closed", along(0), closed_at="2026-01-01", valid_to="2026-01-01"),
             item("over", along(0), valid_to="2021-01-01"),
             item("to come", along(0), valid_from="2999-01-01"),
         ]
@@ -105,7 +113,9 @@ class TestFinding:
     ) -> None:
         held = items(40) + items(40, seed=1, team="writing")
         await index.put(held)
-        closed = [item("closed", each.vector, closed_at="2026-01-01") for each in held[:30]]
+        closed = [
+            item("closed", each.vector, closed_at="2026-01-01", valid_to="2026-01-01") for each in held[:30]
+        ]
         await index.put(closed)
         with pytest.raises(IndexUnavailable, match="The record answers"):
             await index.nearest(directions(1, seed=2)[0], Scope("ann", None, "research"), most=60)
@@ -118,7 +128,7 @@ class TestHolding:
         await index.put([first])
         await index.put([first, first])
         assert await index.digests() == {first.stored.id: digest(first)}
-        changed = item("changed", along(1), id=first.stored.id, closed_at="2026-01-01")
+        changed = item("changed", along(1), id=first.stored.id, closed_at="2026-01-01", valid_to="2026-01-01")
         await index.put([changed])
         assert await index.digests() == {first.stored.id: digest(changed)}
         assert await index.nearest(along(0), ANN, most=5) == {}

@@ -180,3 +180,12 @@ def test_four_figures_are_a_year_only_where_a_time_is_said() -> None:
     assert read("A packet holds 2048 bytes.").scopes == frozenset()
     assert read("In 2025 sales rose.").scopes == {"2025"}
     assert says_since("Since 1 May 2026 the limit is 60 s.") == "2026-05-01"
+
+
+def test_statements_of_several_sentences_are_compared_one_by_one() -> None:
+    old = "The backups are made every night at 2:00. They are kept in Graz."
+    new = "We met on Monday. Since 1 June 2026 the backups are made every night at 4:00."
+    found = conflict(new, old)
+    assert found is not None
+    assert found.changed
+    assert conflict("We met on Monday. The tapes are blue.", old) is None

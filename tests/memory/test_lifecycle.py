@@ -88,8 +88,10 @@ async def test_an_export_taken_in_elsewhere_is_the_same_memory(memory: Memory, t
         closed, held = await other.memories(BOB, Filters(closed=True))
         assert (closed.superseded_by, held.score, held.origin) == (held.id, 4.4, "import")
         again = await other.import_memories(lines, scope=BOB)
-        assert len(await other.memories(BOB)) == 1
-        assert again.known >= 1
+        assert (again.added, again.known) == ([], 2)
+        assert len(await other.memories(BOB, Filters(closed=True))) == 2
+    back = await memory.import_memories(lines, scope=ANNA)
+    assert (back.added, back.known) == ([], 2)
 
 
 async def test_a_line_that_is_none_is_named_and_the_rest_taken_in(memory: Memory) -> None:
@@ -103,8 +105,33 @@ async def test_a_line_that_is_none_is_named_and_the_rest_taken_in(memory: Memory
     assert [each.text for each in await memory.memories(ANNA)] == ["One.", "Two."]
 
 
+async def test_what_ended_is_taken_in_once(memory: Memory) -> None:
+    line = '{"text": "The port was closed.", "valid_from": "2020-01-01", "valid_to": "2021-01-01"}'
+    first = await memory.import_memories([line], scope=ANNA)
+    again = await memory.import_memories([line], scope=ANNA)
+    assert (len(first.added), again.added, again.known) == (1, [], 1)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[" * 100_000, '{"text": "x \\ud800"}', '{"text": "x", "run_id": {}}', '{"text": "x", "team": 5}',
+        '{"text": "x", "superseded_by": ["m_1"], "closed_at": "2026-01-01"}',
+        '{"text": "x", "evidence": [{"kind": "quote", "source": {}}]}',
+        '{"text": "x", "score": 1' + "0" * 5_000 + "}",
+        '{"text": "x", "evidence": [{"kind": "rating", "score": "high"}]}', '{"text": "x", "shared": true}',
+        '{"text": "x", "valid_from": "2026-01-01", "valid_to": "2020-01-01"}',
+    ],
+)  # fmt: skip
+async def test_a_line_that_could_not_be_stored_holds_up_no_other(memory: Memory, line: str) -> None:
+    done = await memory.import_memories(['{"text": "One."}', line, '{"text": "Two."}'], scope=ANNA)
+    assert [number for number, _ in done.skipped] == [2]
+    assert [each.text for each in await memory.memories(ANNA)] == ["One.", "Two."]
+
+
 VALUES = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.lists(st.text()))
-KEYS = st.sampled_from(["v", "id", "kind", "text", "score", "evidence", "valid_from", "closed_at", "team"])
+KEYS = st.sampled_from(["v", "id", "kind", "text", "score", "evidence", "valid_from", "closed_at", "team",
+                        "run_id", "superseded_by", "shared"])  # fmt: skip
 
 
 @given(st.one_of(st.text(), st.dictionaries(KEYS, VALUES).map(json.dumps)))

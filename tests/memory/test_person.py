@@ -142,3 +142,42 @@ async def test_nothing_is_opened_for_what_is_refused() -> None:
         await anna.recall(" ")
     with pytest.raises(InvalidInput):
         await anna.remember("The password is hunter2!")
+
+
+async def test_bytes_that_are_no_text_are_refused_and_begin_no_id(memory: Memory) -> None:
+    with pytest.raises(InvalidInput, match="characters that no text has"):
+        await of(memory).remember("abc \udcff")
+    assert await of(memory).newest(begun="m_\ud800", most=10**30) == []
+
+
+async def test_words_that_are_common_with_others_still_find_what_is_ones_own(tmp_path: Path) -> None:
+    async with open_memory(tmp_path, None) as memory:
+        await of(memory).remember("Our server hums.")
+        said = ["A quokka smiles.", *(f"The server number {number} runs." for number in range(10_001))]
+        bob = of(memory, "bob").scope
+        await memory.remember([Learning(LearningKind.FACT, text) for text in said], scope=bob)
+        found = await of(memory).recall("quokka server")
+    assert [each.stored.text for each in found.memories] == ["Our server hums."]
+
+
+async def test_what_is_to_hold_later_holds_once_it_is_said_to(memory: Memory) -> None:
+    await of(memory).remember(Note("The fee is 5 euro.", valid_from="2999-01-01"))
+    assert (await of(memory).recall("fee")).memories == ()
+    assert (await of(memory).remember("The fee is 5 euro.")).state == "known"
+    assert [each.stored.text for each in (await of(memory).recall("fee")).memories] == ["The fee is 5 euro."]
+
+
+async def test_a_document_whose_file_is_gone_can_still_be_forgotten(memory: Memory, tmp_path: Path) -> None:
+    folder, anna = tmp_path / "notes", of(memory)
+    folder.mkdir()
+    (folder / "kept.md").write_text("Kept.")
+    (folder / "gone.md").write_text("The secret of the archive.")
+    await memory.ingest([folder], scope=anna.scope.own)
+    (known,) = [each for each in await memory.documents(anna.scope.own) if each.uri.endswith("gone.md")]
+    (folder / "gone.md").unlink()
+    await memory.ingest([folder], scope=anna.scope.own)
+    with pytest.raises(InvalidInput, match="no document"):
+        await of(memory, "bob").forget_document(known.uri)
+    assert (await anna.forget_document(known.uri)).document == known.uri
+    with pytest.raises(InvalidInput, match="no snapshot"):
+        await memory.snapshot(known.sha256)

@@ -188,3 +188,11 @@ async def test_no_context_has_more_tokens_than_were_wished_for(
                           scope=ANNA)  # fmt: skip
     prepared = await prepare(memory, asked(tokens))
     assert tokens_of(prepared.text) <= tokens
+
+
+async def test_what_is_superseded_later_is_told_until_then(memory: Memory) -> None:
+    old, new = "The tide table is published every month.", "The tide table is published every week."
+    (first,) = await memory.remember([learned(FACT, old)], scope=ANNA)
+    later = learned(FACT, new, valid_from="2999-01-01")
+    await memory.remember([later], scope=ANNA, closes={0: [first.id]})
+    assert [each.text for each in (await prepare(memory, asked())).items] == [old]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlas_mcp.text.entities import Entity, akin, beside, entities, key_of
+from atlas_mcp.text.entities import Entity, akin, entities, key_of
 
 
 @pytest.mark.parametrize(
@@ -61,10 +61,6 @@ def test_a_short_name_may_mean_a_longer_one() -> None:
     assert akin("caroline smith", "smith")
     assert not akin("me", "melanie")
     assert not akin("anna", "melanie")
-
-
-def test_names_that_stand_together_are_counted() -> None:
-    assert beside([["ann", "bob"], ["bob", "ann"], ["ann"], []]) == {("ann", "bob"): 2}
 
 
 @given(st.text(max_size=200))

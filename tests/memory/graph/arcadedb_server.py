@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
 from typing import Any, cast
 
 import arcadedb_embedded.server  # pyright: ignore[reportMissingTypeStubs]
@@ -23,7 +22,7 @@ def main(folder: str, port: str, password: str) -> None:
         },
     )
     server.start()
-    threading.Event().wait()
+    sys.stdin.read()
 
 
 main(*sys.argv[1:])

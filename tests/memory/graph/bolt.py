@@ -11,15 +11,17 @@ import subprocess
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+
+from neo4j import GraphDatabase
+from neo4j.exceptions import AuthError, DriverError, Neo4jError
 
 __all__ = ["BoltServer", "free_port"]
 
 START_SECONDS = 300.0
+
 _started: list[subprocess.Popen[bytes]] = []
 """Those of this process, which may outlive the object that started them."""
-
-HANDSHAKE = bytes.fromhex("6060b017" + "00000405" + "00000000" * 3)
 
 
 def free_port() -> int:
@@ -48,15 +50,16 @@ class BoltServer:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
+        # What it reads from ends with this process, by which one that waits for that ends as well.
         log = Path(self.folder, "server.log")
         with log.open("ab") as output:
             process = subprocess.Popen(
-                self.command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=self.folder
+                self.command, stdin=subprocess.PIPE, stdout=output, stderr=output, cwd=self.folder
             )
         _started.append(process)
         self._pid.write_text(str(process.pid), "utf-8")
         until = time.monotonic() + START_SECONDS
-        while not self._answers():
+        while not (self._listens() and self._answers()):
             if process.poll() is not None or time.monotonic() > until:
                 raise SystemExit(f"The server did not start:\n{log.read_text('utf-8', 'replace')[-3_000:]}")
             time.sleep(0.1)
@@ -68,7 +71,7 @@ class BoltServer:
             os.kill(pid, signal.SIGTERM)
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, 0)  # of another process than its starter it is no child
-            while self._answers():
+            while self._listens():
                 time.sleep(0.1)
 
     def tell(self, file: Path) -> None:
@@ -81,11 +84,21 @@ class BoltServer:
         said: Any = json.loads(file.read_text("utf-8"))
         return cls(tuple(said["command"]), said["folder"], said["port"], said["username"], said["password"])
 
-    def _answers(self) -> bool:
+    def _listens(self) -> bool:
         try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
-                connection.settimeout(5)
-                connection.sendall(HANDSHAKE)
-                return len(connection.recv(4)) == 4
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1):
+                return True
         except OSError:
             return False
+
+    def _answers(self) -> bool:
+        """Whether it does what is asked, or asks who we are: it listens before its database is there."""
+        auth = (self.username, self.password)
+        with cast("Any", GraphDatabase).driver(self.url, auth=auth, connection_timeout=5) as driver:
+            try:
+                driver.execute_query("RETURN 1")
+            except AuthError:
+                return True
+            except (Neo4jError, DriverError):
+                return False
+            return True
