@@ -143,7 +143,7 @@ class Neo4jGraph:
         """Memory id and weight, as the Protocol says; by default of what holds now."""
         given = self._given(scope, filters)
         spread = Spread(entities, depth=depth, most=most)
-        passed: list[Name] = []
+        passed: list[str] = []
         while spread.going_on:
             rows = await self._found(
                 say.HOLDING, passed=passed, most=spread.enough, exact=EXACT,
@@ -153,7 +153,7 @@ class Neo4jGraph:
                 ],
                 **given,
             )  # fmt: skip
-            passed += spread.names
+            passed += _texts(spread.names)
             spread.reach({row["id"]: row["weight"] for row in rows})
             if spread.followed:
                 beside = await self._link.read(
@@ -173,7 +173,7 @@ class Neo4jGraph:
         search = PathSearch(start, end, longest=longest)
         while search.going_on:
             rows = await self._found(
-                say.WAYS, passed=list(search.passed),
+                say.WAYS, passed=_texts(search.passed),
                 names=[{"label": label, "key": key} for label, key in search.frontier], **given,
             )  # fmt: skip
             search.take(
@@ -252,6 +252,11 @@ async def open_graph(
         yield graph
     finally:
         await graph.close()
+
+
+def _texts(names: Iterable[Name]) -> list[str]:
+    """Names as the statements compare them; no label has a colon."""
+    return [f"{label}:{key}" for label, key in names]
 
 
 def _row(item: Indexed, record: str) -> dict[str, Any]:

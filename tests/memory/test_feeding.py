@@ -134,35 +134,6 @@ class TestFeeding:
             await index.holds(3)
         assert index.held == await held(record)
 
-    @given(
-        st.lists(st.sampled_from(["add", "remove", "close", "feed", "fail", "back", "empty"]), max_size=25)
-    )
-    @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-    async def test_whatever_happened_it_holds_in_the_end_what_the_record_holds(
-        self, tmp_path_factory: pytest.TempPathFactory, happened: list[str]
-    ) -> None:
-        async with open_memory(tmp_path_factory.mktemp("law"), EMBEDDER) as memory:
-            record, index = memory.record, PlainIndex()
-            feeder, ids = Feeder(record, [index]), list[str]()
-            for number, what in enumerate(happened):
-                if what == "add":
-                    ids += await keep(record, ANN, [f"River {number} is long."])
-                elif what == "remove" and ids:
-                    await record.remove([ids.pop(0)], ANN)
-                elif what == "close" and ids:
-                    await record.close([ids[-1]], ANN, at=now())
-                elif what == "feed":
-                    await feeder.feed()
-                elif what == "fail":
-                    index.fail_after = 1
-                elif what == "back":
-                    index.down, index.fail_after = False, None
-                elif what == "empty":
-                    index.empty()
-            index.down, index.fail_after = False, None
-            await Feeder(record, [index]).feed()
-            assert index.held == await held(record)
-
 
 class TestRebuilding:
     async def test_an_index_is_made_anew_from_the_record(self, record: Record) -> None:
@@ -220,3 +191,31 @@ class TestAnsweringWithWhatWaits:
         assert await current.mentioning([], BOB, depth=1, most=5) == {}
         with pytest.raises(IndexUnavailable, match="has not heard everything"):
             await current.mentioning([], ANN, depth=1, most=5)
+
+
+@given(st.lists(st.sampled_from(["add", "remove", "close", "feed", "fail", "back", "empty"]), max_size=25))
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_whatever_happened_it_holds_in_the_end_what_the_record_holds(
+    tmp_path_factory: pytest.TempPathFactory, happened: list[str]
+) -> None:
+    async with open_memory(tmp_path_factory.mktemp("law"), EMBEDDER) as memory:
+        record, index = memory.record, PlainIndex()
+        feeder, ids = Feeder(record, [index]), list[str]()
+        for number, what in enumerate(happened):
+            if what == "add":
+                ids += await keep(record, ANN, [f"River {number} is long."])
+            elif what == "remove" and ids:
+                await record.remove([ids.pop(0)], ANN)
+            elif what == "close" and ids:
+                await record.close([ids[-1]], ANN, at=now())
+            elif what == "feed":
+                await feeder.feed()
+            elif what == "fail":
+                index.fail_after = 1
+            elif what == "back":
+                index.down, index.fail_after = False, None
+            elif what == "empty":
+                index.empty()
+        index.down, index.fail_after = False, None
+        await Feeder(record, [index]).feed()
+        assert index.held == await held(record)

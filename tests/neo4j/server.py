@@ -71,6 +71,7 @@ def main(command: Sequence[str]) -> int:
             return subprocess.run(command, env=environment, check=False).returncode
         finally:
             started.stop()
+            started.wait()
 
 
 def _leave(number: int, _: object) -> NoReturn:

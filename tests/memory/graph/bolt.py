@@ -65,13 +65,26 @@ class BoltServer:
             time.sleep(0.1)
 
     def stop(self) -> None:
-        """End it as the operating system would."""
+        """End it as the operating system would, and wait until it answers no more."""
+        if not self._pid.exists():
+            return
+        pid = int(self._pid.read_text("utf-8"))
+        ours = next((each for each in _started if each.pid == pid), None)
+        if ours is not None:
+            ours.terminate()
+            ours.wait()
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+        while self._listens():
+            time.sleep(0.1)
+
+    def wait(self) -> None:
+        """Wait until it is gone, so that its folder may be removed; another who started it has ended."""
         with contextlib.suppress(ProcessLookupError, FileNotFoundError):
             pid = int(self._pid.read_text("utf-8"))
-            os.kill(pid, signal.SIGTERM)
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(pid, 0)  # of another process than its starter it is no child
-            while self._listens():
+            while all(each.pid != pid for each in _started):
+                os.kill(pid, 0)
                 time.sleep(0.1)
 
     def tell(self, file: Path) -> None:
