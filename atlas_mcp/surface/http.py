@@ -88,9 +88,13 @@ def http_app(
 
 def http_server(app: Starlette) -> uvicorn.Server:
     """The web server of the application; who is still connected when it stops gets two seconds."""
+    # Not what happens to be installed: httptools leaves white space around the value of a header.
     return uvicorn.Server(
-        uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=2, ws="none", lifespan="on")
-    )
+        uvicorn.Config(
+            app, log_config=None, timeout_graceful_shutdown=2, ws="none", lifespan="on", http="h11",
+            loop="asyncio",
+        )
+    )  # fmt: skip
 
 
 def listen(host: str, port: int) -> socket.socket:
