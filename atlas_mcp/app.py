@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from atlas_mcp.agents.runtime import AgentRuntime
     from atlas_mcp.database import Database
     from atlas_mcp.events import Event
-    from atlas_mcp.memory.knowledge import Ingested, OnProgress
+    from atlas_mcp.memory.documents.knowledge import Ingested, OnProgress
     from atlas_mcp.memory.memory import Memory
     from atlas_mcp.orchestration.asking import Question
     from atlas_mcp.orchestration.graph import Checkpoints
@@ -275,7 +275,7 @@ class Atlas:
             OutsideRoots: a path may not be read.
             IncompatibleStore: the stored vectors were made by another embedding model.
         """
-        from atlas_mcp.memory.knowledge import as_source
+        from atlas_mcp.memory.documents.knowledge import as_source
 
         named = [as_source(each) for each in readable(documents, self.roots)]
         return await (await self.memory()).ingest(named, scope=f"user:{self.user}", on_progress=on_progress)

@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.events import Event, Kind
 from atlas_mcp.learning import KEEP, Evidence, Learning, LearningKind
-from atlas_mcp.memory.candidates import Candidate, Cited
-from atlas_mcp.memory.capture import Captured, RunTold, capture
+from atlas_mcp.memory.capturing.candidates import Candidate, Cited
+from atlas_mcp.memory.capturing.capture import Captured, RunTold, capture
+from atlas_mcp.memory.capturing.refusing import dangling, empty
+from atlas_mcp.memory.capturing.scoring import of_fact
+from atlas_mcp.memory.capturing.supporting import Standing, carried
 from atlas_mcp.memory.memory import Memory, open_memory
-from atlas_mcp.memory.refusing import dangling, empty
 from atlas_mcp.memory.scope import Scope
-from atlas_mcp.memory.scoring import of_fact
 from atlas_mcp.memory.snapshots import Snapshots, text_hash
-from atlas_mcp.memory.supporting import Standing, carried
 from atlas_mcp.text.embedding import find_embedder
 from tests.quality.falsified import pairs, split
 

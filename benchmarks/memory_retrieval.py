@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from atlas_mcp.memory.arms import Arms
+from atlas_mcp.memory.documents.arms import Arms
+from atlas_mcp.memory.documents.search import Search
 from atlas_mcp.memory.memory import open_memory
-from atlas_mcp.memory.search import Search
 from atlas_mcp.text.embedding import find_embedder
 from benchmarks import retrieval_peers as peers
 from benchmarks.environments import ROOT, tell

@@ -199,6 +199,15 @@ class TurnRecord:
         row = await self._database.read(read)
         return None if row is None else _replies().validate_json(row["reply"])
 
+    async def answers(self) -> list[Reply]:
+        """What models answered within this turn until now."""
+
+        def read(connection: sqlite3.Connection) -> list[sqlite3.Row]:
+            found = f"SELECT reply FROM turn_answer WHERE {_ANSWERS}"  # noqa: S608 - constant
+            return connection.execute(found, self._key).fetchall()
+
+        return [_replies().validate_json(row["reply"]) for row in await self._database.read(read)]
+
     async def keep_answer(self, prompt: str, reply: Reply) -> None:
         """Keep a whole answer of a model until the turn is finished."""
         text = _replies().dump_json(reply).decode()

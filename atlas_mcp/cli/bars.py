@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
 
-    from atlas_mcp.memory.knowledge import OnProgress, Progress
+    from atlas_mcp.memory.documents.knowledge import OnProgress, Progress
 
 __all__ = ["lasting", "telling"]
 

@@ -98,7 +98,7 @@ def _home(settings: Settings) -> Iterable[Check]:
 
 
 def _databases(settings: Settings) -> Iterable[Check]:
-    from atlas_mcp.memory.schema import MIGRATIONS as MEMORY
+    from atlas_mcp.memory.record.schema import MIGRATIONS as MEMORY
     from atlas_mcp.orchestration.store import MIGRATIONS as RUNS
 
     for name, path, knows in (

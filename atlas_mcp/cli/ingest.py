@@ -16,7 +16,7 @@ from atlas_mcp.observe.sentences import counted
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from atlas_mcp.memory.knowledge import Ingested
+    from atlas_mcp.memory.documents.knowledge import Ingested
 
 __all__ = ["ingest"]
 

@@ -122,8 +122,8 @@ def _standing(name: str, kept: _Kept | None, *, filled: bool) -> tuple[Health, s
 
 async def _filled(settings: Settings, name: str) -> bool:
     """Whether an index was filled; it is reached for that."""
-    from atlas_mcp.memory.feeding import Telling
-    from atlas_mcp.memory.indexes import open_indexes
+    from atlas_mcp.memory.indexes.feeding import Telling
+    from atlas_mcp.memory.indexes.opening import open_indexes
 
     if name == "chroma" and settings.memory.chroma == "embedded" and not (settings.home / "chroma").is_dir():
         return False  # asking would make it

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from atlas_mcp.app import Atlas
-    from atlas_mcp.memory.consistency import Consistency
+    from atlas_mcp.memory.indexes.consistency import Consistency
 
 __all__ = ["check_memory", "rebuild_index", "show_stats"]
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from atlas_mcp.memory.person import Found, Kept
-    from atlas_mcp.memory.record import Stored
+    from atlas_mcp.memory.record.record import Stored
 
 __all__ = ["show_found", "show_list", "show_whole", "tell_kept"]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from atlas_mcp.memory.memories import COLUMNS, mine, stored
+from atlas_mcp.memory.record.memories import COLUMNS, mine, stored
 
 if TYPE_CHECKING:
     import sqlite3
 
     from atlas_mcp.memory.memory import Memory
-    from atlas_mcp.memory.record import Stored
+    from atlas_mcp.memory.record.record import Stored
     from atlas_mcp.memory.scope import Scope
 
 __all__ = ["Inventory", "inventory", "newest"]

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, cast
 from atlas_mcp.errors import AtlasError, InvalidInput
 from atlas_mcp.learning import EVIDENCE, KEEP, MOST_TEXT, Evidence, Learning, LearningKind
 from atlas_mcp.memory.moments import moment
-from atlas_mcp.memory.record import Filters
+from atlas_mcp.memory.record.record import Filters
 from atlas_mcp.memory.snapshots import is_storable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 
-    from atlas_mcp.memory.record import Record, Stored
+    from atlas_mcp.memory.record.record import Record, Stored
     from atlas_mcp.memory.scope import Scope
 
 __all__ = [

@@ -9,21 +9,22 @@ from typing import TYPE_CHECKING, Any
 from atlas_mcp.database import open_database
 from atlas_mcp.errors import InvalidInput
 from atlas_mcp.learning import MOST_TEXT
-from atlas_mcp.memory import consistency, lifecycle
-from atlas_mcp.memory import documents as tables
-from atlas_mcp.memory.current import CurrentGraph, CurrentVectors
-from atlas_mcp.memory.feeding import Feeder
-from atlas_mcp.memory.indexes import Indexes, open_indexes
-from atlas_mcp.memory.knowledge import Knowledge
+from atlas_mcp.memory import lifecycle
+from atlas_mcp.memory.documents import documents as tables
+from atlas_mcp.memory.documents.knowledge import Knowledge
+from atlas_mcp.memory.documents.search import Search
+from atlas_mcp.memory.indexes import consistency
+from atlas_mcp.memory.indexes.current import CurrentGraph, CurrentVectors
+from atlas_mcp.memory.indexes.feeding import Feeder
+from atlas_mcp.memory.indexes.opening import Indexes, open_indexes
 from atlas_mcp.memory.metrics import Meter
 from atlas_mcp.memory.moments import now
 from atlas_mcp.memory.quoting import unquote
 from atlas_mcp.memory.recall import Recall
-from atlas_mcp.memory.record import Filters, NewEntry
-from atlas_mcp.memory.schema import MIGRATIONS
-from atlas_mcp.memory.search import Search
+from atlas_mcp.memory.record.record import Filters, NewEntry
+from atlas_mcp.memory.record.schema import MIGRATIONS
+from atlas_mcp.memory.record.sqlite_record import SqliteRecord
 from atlas_mcp.memory.snapshots import Snapshots, is_storable
-from atlas_mcp.memory.sqlite_record import SqliteRecord
 from atlas_mcp.text.entities import entities
 
 if TYPE_CHECKING:
@@ -33,13 +34,13 @@ if TYPE_CHECKING:
 
     from atlas_mcp.database import Database
     from atlas_mcp.learning import Learning
-    from atlas_mcp.memory.consistency import Consistency, OnStep
-    from atlas_mcp.memory.documents import KnownDocument
-    from atlas_mcp.memory.feeding import OnItems
-    from atlas_mcp.memory.knowledge import Ingested, Inline, OnProgress
+    from atlas_mcp.memory.documents.documents import KnownDocument
+    from atlas_mcp.memory.documents.knowledge import Ingested, Inline, OnProgress
+    from atlas_mcp.memory.indexes.consistency import Consistency, OnStep
+    from atlas_mcp.memory.indexes.feeding import OnItems
     from atlas_mcp.memory.lifecycle import Imported, Receipt
     from atlas_mcp.memory.recall import Recalled
-    from atlas_mcp.memory.record import Added, Record, Stored
+    from atlas_mcp.memory.record.record import Added, Record, Stored
     from atlas_mcp.memory.scope import Scope
     from atlas_mcp.messages import Passage
     from atlas_mcp.settings import MemorySettings

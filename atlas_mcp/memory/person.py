@@ -15,7 +15,7 @@ from atlas_mcp.errors import InvalidInput, UnknownMemory
 from atlas_mcp.learning import KEEP, MOST_TEXT, Evidence, Learning, LearningKind
 from atlas_mcp.memory import lifecycle
 from atlas_mcp.memory.moments import moment, now
-from atlas_mcp.memory.record import Filters
+from atlas_mcp.memory.record.record import Filters
 from atlas_mcp.memory.scope import Scope
 from atlas_mcp.memory.snapshots import is_storable
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from atlas_mcp.memory.lifecycle import Imported, Receipt
     from atlas_mcp.memory.memory import Memory
     from atlas_mcp.memory.recall import Recalled
-    from atlas_mcp.memory.record import Stored
+    from atlas_mcp.memory.record.record import Stored
     from atlas_mcp.memory.relatives import Relative
     from atlas_mcp.messages import Passage
 
@@ -247,7 +247,7 @@ def _filters(kinds: Collection[str], since: str, until: str, at: str) -> Filters
 
 
 def _learning(note: Note) -> Learning:
-    from atlas_mcp.memory.refusing import secret, undoing
+    from atlas_mcp.memory.capturing.refusing import secret, undoing
 
     text = note.text.strip()
     if not 0 < len(text) <= MOST_TEXT:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from atlas_mcp.learning import LearningKind
 from atlas_mcp.memory.moments import days_between, now
-from atlas_mcp.memory.record import Filters
+from atlas_mcp.memory.record.record import Filters
 from atlas_mcp.providers.known.tokens import tokens_of
 from atlas_mcp.text.verbatim import fold
 from atlas_mcp.text.words import stems
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from atlas_mcp.learning import Evidence
     from atlas_mcp.memory.memory import Memory
-    from atlas_mcp.memory.record import Stored
+    from atlas_mcp.memory.record.record import Stored
     from atlas_mcp.memory.scope import Scope
     from atlas_mcp.text.ranking import FloatArray
 

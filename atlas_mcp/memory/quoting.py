@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from atlas_mcp.memory import documents
+from atlas_mcp.memory.documents import documents
 from atlas_mcp.memory.lifecycle import uri_of
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from atlas_mcp.errors import IndexUnavailable
 from atlas_mcp.memory.moments import days_between, now
-from atlas_mcp.memory.record import Filters
+from atlas_mcp.memory.record.record import Filters
 from atlas_mcp.text.entities import entities
 from atlas_mcp.text.ranking import diversify
 from atlas_mcp.text.times import periods
@@ -22,8 +22,8 @@ from atlas_mcp.text.verbatim import fold
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from atlas_mcp.memory.index import FindsVectors, FollowsNames
-    from atlas_mcp.memory.record import Record, Stored
+    from atlas_mcp.memory.indexes.index import FindsVectors, FollowsNames
+    from atlas_mcp.memory.record.record import Record, Stored
     from atlas_mcp.memory.scope import Scope
     from atlas_mcp.text.embedding import Embedder
     from atlas_mcp.text.entities import Entity

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from atlas_mcp.memory.contradicting import conflict, same_meaning
-from atlas_mcp.memory.record import Filters
+from atlas_mcp.memory.capturing.contradicting import conflict, same_meaning
+from atlas_mcp.memory.record.record import Filters
 
 if TYPE_CHECKING:
     from atlas_mcp.memory.memory import Memory
-    from atlas_mcp.memory.record import Stored
+    from atlas_mcp.memory.record.record import Stored
     from atlas_mcp.memory.scope import Scope
 
 __all__ = ["Relative", "relatives"]

@@ -20,7 +20,7 @@ from atlas_mcp.orchestration.table_tools import TableTools, computed_scope
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from atlas_mcp.memory.knowledge import Ingested, Progress
+    from atlas_mcp.memory.documents.knowledge import Ingested, Progress
     from atlas_mcp.memory.memory import Memory
     from atlas_mcp.messages import Passage
     from atlas_mcp.orchestration.recall_tool import RecallTool
@@ -98,7 +98,7 @@ class Desk:
         return Counted(len(ingested.document_ids), tuple(ingested.skipped))
 
     async def _ingest(self, scope: str, on_reading: OnReading) -> Ingested:
-        from atlas_mcp.memory.knowledge import as_source
+        from atlas_mcp.memory.documents.knowledge import as_source
 
         named = [as_source(each) for each in self._named] or [shipped("handbook")]
         steps: asyncio.Queue[Progress | None] = asyncio.Queue()

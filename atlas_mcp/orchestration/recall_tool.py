@@ -14,7 +14,7 @@ from atlas_mcp.memory.lifecycle import uri_of
 from atlas_mcp.memory.moments import now
 from atlas_mcp.memory.preparing import brought
 from atlas_mcp.memory.quoting import quoted_scope
-from atlas_mcp.memory.record import Filters
+from atlas_mcp.memory.record.record import Filters
 from atlas_mcp.messages import Passage, Source, ToolSpec
 
 if TYPE_CHECKING:

@@ -184,7 +184,7 @@ class Remembering:
     async def _learn(
         self, output: dict[str, Any], rating: dict[str, Any] | None, *, partial: bool, failure: str = ""
     ) -> dict[str, int]:
-        from atlas_mcp.memory.capture import RunTold, capture
+        from atlas_mcp.memory.capturing.capture import RunTold, capture
 
         row = self._context.row
         told = RunTold(

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from atlas_mcp.agents.standing import StandingItem
 from atlas_mcp.learning import LearningKind
 from atlas_mcp.memory.moments import now
-from atlas_mcp.memory.record import Filters
+from atlas_mcp.memory.record.record import Filters
 from atlas_mcp.orchestration.remembering import recalls, scope_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from atlas_mcp.memory.memory import Memory
-    from atlas_mcp.memory.record import Stored
+    from atlas_mcp.memory.record.record import Stored
     from atlas_mcp.orchestration.store import RunRow
     from atlas_mcp.orchestration.team import Team
     from atlas_mcp.settings import MemorySettings

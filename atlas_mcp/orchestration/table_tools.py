@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from atlas_mcp.computing.calculation import Computed
     from atlas_mcp.computing.cells import Column
     from atlas_mcp.computing.table import Table
-    from atlas_mcp.memory.documents import KnownDocument
+    from atlas_mcp.memory.documents.documents import KnownDocument
     from atlas_mcp.memory.memory import Memory
     from atlas_mcp.messages import Passage
 

@@ -13,7 +13,7 @@ from atlas_mcp.surface.answers import fitting, hand_made, reporter
 from atlas_mcp.surface.progress import Teller
 
 if TYPE_CHECKING:
-    from atlas_mcp.memory.knowledge import Ingested
+    from atlas_mcp.memory.documents.knowledge import Ingested
     from atlas_mcp.surface.answers import HandMade
     from atlas_mcp.surface.opening import Opening
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from atlas_mcp.memory.person import Found
     from atlas_mcp.memory.recall import Recalled
-    from atlas_mcp.memory.record import Stored
+    from atlas_mcp.memory.record.record import Stored
     from atlas_mcp.messages import Passage
 
 __all__ = ["NOTE", "Answer", "answer", "everything", "fenced", "in_code", "numbered", "whole"]

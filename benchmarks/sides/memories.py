@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.learning import Evidence, Learning, LearningKind
 from atlas_mcp.memory.memory import Memory, open_memory
-from atlas_mcp.memory.record import Filters
+from atlas_mcp.memory.record.record import Filters
 from atlas_mcp.memory.scope import Scope
 from atlas_mcp.settings import Settings
 from atlas_mcp.text.embedding import find_embedder

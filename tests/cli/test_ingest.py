@@ -11,7 +11,7 @@ import pytest
 from atlas_mcp.cli.bars import lasting, telling
 from atlas_mcp.cli.console import PlainConsole
 from atlas_mcp.cli.terminal import Exit
-from atlas_mcp.memory.knowledge import Progress
+from atlas_mcp.memory.documents.knowledge import Progress
 from atlas_mcp.text.readers.kinds import SUFFIXES
 from tests.text.readers import samples
 

@@ -18,7 +18,7 @@ from atlas_mcp.agents.standing import MEMORY_TAG, StandingItem, feed
 from atlas_mcp.downstream.toolbox import Toolbox
 from atlas_mcp.learning import Learning, LearningKind
 from atlas_mcp.memory.memory import Memory, open_memory
-from atlas_mcp.memory.record import Filters
+from atlas_mcp.memory.record.record import Filters
 from atlas_mcp.memory.scope import Scope
 from atlas_mcp.messages import Intent
 from tests.agents.runtime_place import Watched, spec

@@ -47,8 +47,9 @@ async def take(
 # Down, and back ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("stored", [False, True], ids=["before it stored the answer", "about when it had"])
 async def test_a_server_that_is_killed_in_mid_turn_says_so_and_takes_the_turns_when_it_is_back(
-    runtime: LettaRuntime,
+    runtime: LettaRuntime, *, stored: bool
 ) -> None:
     """Two turns at once: one was half answered when the server died, the other wholly."""
     server = here()
@@ -60,10 +61,13 @@ async def test_a_server_that_is_killed_in_mid_turn_says_so_and_takes_the_turns_w
     await speaking.wait()
     taking.append(asyncio.create_task(take(runtime, agents[1], whole, ships)))
     await answered(runtime)
+    while stored and not [one for one in await runtime.history(agents[1].id, "t") if one.role == "assistant"]:
+        pass
     server.kill()
     try:
-        for died in await asyncio.gather(*taking, return_exceptions=True):
-            assert isinstance(died, RuntimeUnavailable | TurnLost)
+        died = await asyncio.gather(*taking, return_exceptions=True)
+        assert isinstance(died[0], RuntimeUnavailable | TurnLost)
+        assert stored or isinstance(died[1], RuntimeUnavailable | TurnLost)
         assert not (await runtime.health()).ok
         with pytest.raises(RuntimeUnavailable, match="LETTA_BASE_URL"):
             await take(runtime, agents[0], half, tides)

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from atlas_mcp.memory.chroma_folder import ChromaFolder
-from atlas_mcp.memory.chroma_server import ChromaServer
+from atlas_mcp.memory.indexes.chroma.folder import ChromaFolder
+from atlas_mcp.memory.indexes.chroma.server import ChromaServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from atlas_mcp.memory.chroma_store import Store
+    from atlas_mcp.memory.indexes.chroma.store import Store
 
 
 class Server:

@@ -6,13 +6,13 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from atlas_mcp.errors import IndexUnavailable
-from atlas_mcp.memory.index import digest
+from atlas_mcp.memory.indexes.index import digest
 from atlas_mcp.memory.moments import now
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from atlas_mcp.memory.record import Indexed
+    from atlas_mcp.memory.record.record import Indexed
     from atlas_mcp.memory.scope import Scope
     from atlas_mcp.text.entities import Entity
     from atlas_mcp.text.ranking import FloatArray

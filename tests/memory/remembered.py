@@ -8,13 +8,13 @@ from ulid import ULID
 
 from atlas_mcp.learning import Learning, LearningKind
 from atlas_mcp.memory.moments import now
-from atlas_mcp.memory.record import Indexed, NewEntry, Stored
+from atlas_mcp.memory.record.record import Indexed, NewEntry, Stored
 from tests.memory.word_embedder import WordEmbedder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from atlas_mcp.memory.record import Record
+    from atlas_mcp.memory.record.record import Record
     from atlas_mcp.memory.scope import Scope
     from atlas_mcp.text.ranking import FloatArray
 

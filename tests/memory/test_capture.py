@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from atlas_mcp.errors import BudgetSpent
 from atlas_mcp.events import Event, Kind
 from atlas_mcp.learning import KEEP, Evidence, Learning, LearningKind
-from atlas_mcp.memory.capture import Captured, RunTold, capture
+from atlas_mcp.memory.capturing.capture import Captured, RunTold, capture
+from atlas_mcp.memory.capturing.scoring import Score
+from atlas_mcp.memory.capturing.settling import dated
 from atlas_mcp.memory.memory import Memory, open_memory
 from atlas_mcp.memory.scope import Scope
-from atlas_mcp.memory.scoring import Score
-from atlas_mcp.memory.settling import dated
 from atlas_mcp.memory.snapshots import Snapshots, text_hash
 from tests.memory.word_embedder import WordEmbedder
 

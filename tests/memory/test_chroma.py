@@ -10,10 +10,10 @@ import pytest
 from ulid import ULID
 
 from atlas_mcp.errors import IndexUnavailable, InvalidConfiguration, MissingExtra
-from atlas_mcp.memory.chroma import ChromaIndex, open_chroma
-from atlas_mcp.memory.chroma_server import address
-from atlas_mcp.memory.index import digest
-from atlas_mcp.memory.naming import record_name
+from atlas_mcp.memory.indexes.chroma.index import ChromaIndex, open_chroma
+from atlas_mcp.memory.indexes.chroma.server import address
+from atlas_mcp.memory.indexes.index import digest
+from atlas_mcp.memory.indexes.naming import record_name
 from atlas_mcp.memory.scope import Scope
 from tests.memory.chroma_places import store_at
 from tests.memory.remembered import item
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from pathlib import Path
 
-    from atlas_mcp.memory.record import Indexed
+    from atlas_mcp.memory.record.record import Indexed
     from atlas_mcp.text.ranking import FloatArray
 
 ANN, BOB = Scope("ann"), Scope("bob")

@@ -13,9 +13,9 @@ import pytest
 from filelock import FileLock
 
 from atlas_mcp.errors import IndexUnavailable
-from atlas_mcp.memory.chroma import ChromaIndex
-from atlas_mcp.memory.chroma_folder import ChromaFolder
-from atlas_mcp.memory.chroma_wire import Door, Frame, greet, read_frame, write_frame
+from atlas_mcp.memory.indexes.chroma.folder import ChromaFolder
+from atlas_mcp.memory.indexes.chroma.index import ChromaIndex
+from atlas_mcp.memory.indexes.chroma.wire import Door, Frame, greet, read_frame, write_frame
 from tests.memory.remembered import item
 from tests.memory.test_chroma import ANN, MODEL, along, items
 

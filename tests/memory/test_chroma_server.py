@@ -9,8 +9,8 @@ import pytest
 from ulid import ULID
 
 from atlas_mcp.errors import IndexUnavailable
-from atlas_mcp.memory.chroma import ChromaIndex
-from atlas_mcp.memory.chroma_server import ChromaServer
+from atlas_mcp.memory.indexes.chroma.index import ChromaIndex
+from atlas_mcp.memory.indexes.chroma.server import ChromaServer
 from tests.memory.remembered import item
 from tests.memory.test_chroma import ANN, MODEL, along
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from atlas_mcp.memory.chroma import ChromaIndex
-from atlas_mcp.memory.consistency import check
-from atlas_mcp.memory.feeding import Feeder
+from atlas_mcp.memory.indexes.chroma.index import ChromaIndex
+from atlas_mcp.memory.indexes.consistency import check
+from atlas_mcp.memory.indexes.feeding import Feeder
+from atlas_mcp.memory.indexes.naming import record_name
 from atlas_mcp.memory.memory import open_memory
-from atlas_mcp.memory.naming import record_name
 from atlas_mcp.memory.scope import Scope
 from tests.memory.chroma_places import store_at
 from tests.memory.plain_index import PlainIndex
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from pathlib import Path
 
-    from atlas_mcp.memory.consistency import Difference
-    from atlas_mcp.memory.record import Record
+    from atlas_mcp.memory.indexes.consistency import Difference
+    from atlas_mcp.memory.record.record import Record
 
 ANN, BOB = Scope("ann"), Scope("bob")
 TEXTS = [

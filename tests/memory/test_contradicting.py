@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlas_mcp.memory.contradicting import conflict, same_meaning, says_since, wish_conflict
-from atlas_mcp.memory.quantities import read
+from atlas_mcp.memory.capturing.contradicting import conflict, same_meaning, says_since, wish_conflict
+from atlas_mcp.memory.capturing.quantities import read
 
 TIMEOUT = "The request timeout of the Harbour gateway is 60 seconds."
 

@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from atlas_mcp.errors import IndexUnavailable, InvalidInput
-from atlas_mcp.memory.current import CurrentGraph, CurrentVectors
-from atlas_mcp.memory.feeding import Feeder
-from atlas_mcp.memory.index import digest
+from atlas_mcp.memory.indexes.current import CurrentGraph, CurrentVectors
+from atlas_mcp.memory.indexes.feeding import Feeder
+from atlas_mcp.memory.indexes.index import digest
 from atlas_mcp.memory.memory import open_memory
 from atlas_mcp.memory.moments import now
 from atlas_mcp.memory.scope import Scope
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from pathlib import Path
 
-    from atlas_mcp.memory.record import Record
+    from atlas_mcp.memory.record.record import Record
 
 ANN, BOB = Scope("ann"), Scope("bob")
 RIVERS = ["The Danube ends in the Black Sea.", "The Rhine is long.", "Mills stand on the Elbe."]
@@ -176,7 +176,7 @@ class TestAnsweringWithWhatWaits:
     async def test_one_that_is_far_behind_is_not_asked(
         self, record: Record, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("atlas_mcp.memory.current.MOST_BEHIND", 2)
+        monkeypatch.setattr("atlas_mcp.memory.indexes.current.MOST_BEHIND", 2)
         index = PlainIndex()
         await Feeder(record, [index]).feed()
         await keep(record, ANN, RIVERS)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from atlas_mcp.errors import IncompatibleStore
-from atlas_mcp.memory.knowledge import Inline, Progress
+from atlas_mcp.memory.documents.knowledge import Inline, Progress
 from atlas_mcp.memory.memory import open_memory
 from atlas_mcp.memory.snapshots import text_hash
 from tests.memory.word_embedder import WordEmbedder

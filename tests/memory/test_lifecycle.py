@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atlas_mcp.learning import Evidence, Learning, LearningKind
-from atlas_mcp.memory.knowledge import Inline
+from atlas_mcp.memory.documents.knowledge import Inline
 from atlas_mcp.memory.lifecycle import Line, read_lines, uri_of
 from atlas_mcp.memory.memory import Memory, open_memory
-from atlas_mcp.memory.record import Filters
+from atlas_mcp.memory.record.record import Filters
 from atlas_mcp.memory.scope import Scope
 from tests.memory.word_embedder import WordEmbedder
 

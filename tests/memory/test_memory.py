@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atlas_mcp.errors import InvalidInput
-from atlas_mcp.memory.knowledge import Inline
+from atlas_mcp.memory.documents.knowledge import Inline
 from atlas_mcp.memory.memory import open_memory
 from atlas_mcp.memory.snapshots import text_hash
 from tests.memory.word_embedder import WordEmbedder
@@ -49,7 +49,7 @@ async def test_another_opener_sees_a_change_at_once(home: Path) -> None:
 PROCESS = """
 import asyncio, sys
 from pathlib import Path
-from atlas_mcp.memory.knowledge import Inline
+from atlas_mcp.memory.documents.knowledge import Inline
 from atlas_mcp.memory.memory import open_memory
 
 async def main():

@@ -9,7 +9,7 @@ import pytest
 
 from atlas_mcp.errors import InvalidInput, UnknownMemory
 from atlas_mcp.learning import Evidence, Learning, LearningKind
-from atlas_mcp.memory.knowledge import Inline
+from atlas_mcp.memory.documents.knowledge import Inline
 from atlas_mcp.memory.lifecycle import uri_of
 from atlas_mcp.memory.memory import open_memory
 from atlas_mcp.memory.person import MOST_FOUND, Note, PersonMemory

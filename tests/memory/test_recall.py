@@ -10,7 +10,7 @@ from atlas_mcp.errors import IncompatibleStore, IndexUnavailable
 from atlas_mcp.learning import Learning, LearningKind
 from atlas_mcp.memory.memory import Memory, open_memory
 from atlas_mcp.memory.recall import Recall
-from atlas_mcp.memory.record import Filters
+from atlas_mcp.memory.record.record import Filters
 from atlas_mcp.memory.scope import Scope
 from tests.memory.word_embedder import WordEmbedder
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
     from pathlib import Path
 
-    from atlas_mcp.memory.index import VectorIndex
-    from atlas_mcp.memory.record import Indexed
+    from atlas_mcp.memory.indexes.index import VectorIndex
+    from atlas_mcp.memory.record.record import Indexed
     from atlas_mcp.text.ranking import FloatArray
 
 ANNA = Scope("anna")

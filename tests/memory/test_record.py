@@ -10,7 +10,7 @@ import pytest
 from atlas_mcp.errors import IncompatibleStore, InvalidInput
 from atlas_mcp.learning import Evidence, Learning, LearningKind
 from atlas_mcp.memory.memory import open_memory
-from atlas_mcp.memory.record import Filters, NewEntry
+from atlas_mcp.memory.record.record import Filters, NewEntry
 from atlas_mcp.memory.scope import Scope
 from atlas_mcp.text.entities import entities
 from tests.memory.word_embedder import WordEmbedder
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from pathlib import Path
 
-    from atlas_mcp.memory.record import Record
+    from atlas_mcp.memory.record.record import Record
 
 ANNA, BOB = Scope("anna"), Scope("bob")
 DANUBE = "The Danube ends in the Black Sea."

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from atlas_mcp.errors import InvalidInput
-from atlas_mcp.memory.knowledge import Inline
+from atlas_mcp.memory.documents.knowledge import Inline
 from atlas_mcp.memory.memory import open_memory
 from atlas_mcp.text.embedding import find_embedder, weights_path
 from tests.memory.word_embedder import WordEmbedder

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from atlas_mcp.learning import Evidence, Learning, LearningKind
-from atlas_mcp.memory.knowledge import Inline
+from atlas_mcp.memory.documents.knowledge import Inline
 from atlas_mcp.memory.lifecycle import uri_of
 from atlas_mcp.memory.memory import open_memory
-from atlas_mcp.memory.record import Filters
+from atlas_mcp.memory.record.record import Filters
 from atlas_mcp.memory.scope import Scope
 from atlas_mcp.text.entities import entities
 from tests.memory.word_embedder import WordEmbedder

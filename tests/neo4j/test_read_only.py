@@ -10,9 +10,9 @@ import pytest
 
 from atlas_mcp.errors import IndexUnavailable
 from atlas_mcp.learning import Learning, LearningKind
+from atlas_mcp.memory.indexes.neo4j.index import open_graph
 from atlas_mcp.memory.memory import open_memory
-from atlas_mcp.memory.neo4j import open_graph
-from atlas_mcp.memory.record import NewEntry
+from atlas_mcp.memory.record.record import NewEntry
 from atlas_mcp.memory.scope import Scope
 from tests.memory.graph.bolt import BoltServer
 from tests.memory.graph.conftest import address

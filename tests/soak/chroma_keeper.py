@@ -20,17 +20,17 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
-from atlas_mcp.memory.chroma import open_chroma
-from atlas_mcp.memory.chroma_wire import Door
-from atlas_mcp.memory.consistency import check
-from atlas_mcp.memory.feeding import Feeder
+from atlas_mcp.memory.indexes.chroma.index import open_chroma
+from atlas_mcp.memory.indexes.chroma.wire import Door
+from atlas_mcp.memory.indexes.consistency import check
+from atlas_mcp.memory.indexes.feeding import Feeder
 from atlas_mcp.memory.memory import open_memory
 from atlas_mcp.memory.scope import Scope
 from tests.memory.remembered import EMBEDDER, keep
 from tests.soak.endings import say
 
 if TYPE_CHECKING:
-    from atlas_mcp.memory.record import Record
+    from atlas_mcp.memory.record.record import Record
 
 SCOPE = Scope("soak")
 PORTION = 200
@@ -99,7 +99,7 @@ def main() -> int:
             def emit(self, record: logging.LogRecord) -> None:
                 Counted.damaged += "is damaged" in record.getMessage()
 
-        logging.getLogger("atlas_mcp.memory.chroma_folder").addHandler(Counted())
+        logging.getLogger("atlas_mcp.memory.indexes.chroma.folder").addHandler(Counted())
         whole = asyncio.run(soak(Path(folder), given.kills, given.memories, Random(given.seed)))  # noqa: S311 — no secret
         say(f"stores put aside as damaged: {Counted.damaged}")
     return 0 if whole else 1

@@ -26,8 +26,8 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from atlas_mcp.memory.consistency import check
-from atlas_mcp.memory.record import Filters
+from atlas_mcp.memory.indexes.consistency import check
+from atlas_mcp.memory.record.record import Filters
 from tests.memory.graph.bolt import BoltServer, free_port
 from tests.soak.endings import say
 from tests.soak.remembering import SCOPE, Place, journal, said

@@ -14,7 +14,7 @@ from atlas_mcp.app import open_atlas
 from atlas_mcp.learning import Evidence, Learning, LearningKind
 from atlas_mcp.memory.person import Found, Note, PersonMemory
 from atlas_mcp.memory.recall import Recalled
-from atlas_mcp.memory.record import Stored
+from atlas_mcp.memory.record.record import Stored
 from atlas_mcp.messages import Passage, Source
 from atlas_mcp.providers.known.tokens import tokens_of
 from atlas_mcp.settings import MemorySettings

@@ -274,6 +274,8 @@ class Taking:
             messages = (await self._api.read.runs.messages.list(run, order="asc", limit=100)).items
         if status == "completed" and reason in _WHOLE:
             return await self._read(run, reason, messages)
+        if reason := await self._stored(messages):
+            return await self._read(run, reason, messages)
         if messages and self._progress.leg == 0 and self._words():
             # The words are in the thread already: they are not said twice.
             self._progress.messages = [user_message(_GO_ON, self._otid(0))]
@@ -309,6 +311,21 @@ class Taking:
                     turn=self._turn.id, run=run, remedy="Ask for the same turn again later.",
                 )  # fmt: skip
             await asyncio.sleep(LOOK_SECONDS)
+
+    async def _stored(self, messages: Sequence[LettaEvent]) -> str:
+        """How a leg ended whose last step is stored, though its run was not closed; empty if it is not.
+
+        A server that dies between the two has the whole answer and calls its run unfinished.
+        """
+        leg = Leg()
+        for message in messages:
+            for _ in leg.add(message):
+                pass
+        leg.end("requires_approval")
+        if leg.pending:
+            return "requires_approval"
+        told = leg.text and any(reply.message.text == leg.text for reply in await self._record.answers())
+        return "end_turn" if told else ""
 
     async def _read(self, run: str, reason: str, messages: Sequence[LettaEvent]) -> Leg:
         leg = Leg(run)

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import SecretStr
 
+from atlas_mcp.memory.indexes.neo4j.index import open_graph
+from atlas_mcp.memory.indexes.neo4j.link import Address
 from atlas_mcp.memory.memory import open_memory
-from atlas_mcp.memory.neo4j import open_graph
-from atlas_mcp.memory.neo4j_link import Address
 from tests.memory.graph.bolt import BoltServer, free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
 
-    from atlas_mcp.memory.neo4j import Neo4jGraph
-    from atlas_mcp.memory.record import Record
+    from atlas_mcp.memory.indexes.neo4j.index import Neo4jGraph
+    from atlas_mcp.memory.record.record import Record
 
 SERVERS = ["arcadedb", pytest.param("neo4j", marks=pytest.mark.neo4j)]
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from atlas_mcp.learning import Learning, LearningKind
-from atlas_mcp.memory import graph as graphs
-from atlas_mcp.memory.index import digest
-from atlas_mcp.memory.record import Filters, NewEntry
+from atlas_mcp.memory.indexes.index import digest
+from atlas_mcp.memory.record import graph as graphs
+from atlas_mcp.memory.record.record import Filters, NewEntry
 from atlas_mcp.memory.scope import Scope
 from atlas_mcp.text.entities import Entity
 from tests.memory.graph.worlds import NAMES, SCOPES, Question, answer, chance_of, fill, readable, shortest
@@ -18,10 +18,10 @@ from tests.memory.graph.worlds import NAMES, SCOPES, Question, answer, chance_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from atlas_mcp.memory.graph import NamePath
-    from atlas_mcp.memory.neo4j import Neo4jGraph
-    from atlas_mcp.memory.record import Indexed, Record
-    from atlas_mcp.memory.sqlite_record import SqliteRecord
+    from atlas_mcp.memory.indexes.neo4j.index import Neo4jGraph
+    from atlas_mcp.memory.record.graph import NamePath
+    from atlas_mcp.memory.record.record import Indexed, Record
+    from atlas_mcp.memory.record.sqlite_record import SqliteRecord
 
 ANNA = Scope("anna", "delta")
 ALL = Filters(closed=True)

@@ -14,12 +14,12 @@ from pydantic import SecretStr
 
 from atlas_mcp.errors import IndexUnavailable, InvalidConfiguration, MissingExtra
 from atlas_mcp.learning import Learning, LearningKind
-from atlas_mcp.memory import neo4j_link
-from atlas_mcp.memory.consistency import check
-from atlas_mcp.memory.feeding import Feeder
-from atlas_mcp.memory.neo4j import Neo4jGraph, configured, open_graph
-from atlas_mcp.memory.neo4j_link import Address
-from atlas_mcp.memory.record import Filters, NewEntry
+from atlas_mcp.memory.indexes.consistency import check
+from atlas_mcp.memory.indexes.feeding import Feeder
+from atlas_mcp.memory.indexes.neo4j import link as neo4j_link
+from atlas_mcp.memory.indexes.neo4j.index import Neo4jGraph, configured, open_graph
+from atlas_mcp.memory.indexes.neo4j.link import Address
+from atlas_mcp.memory.record.record import Filters, NewEntry
 from atlas_mcp.memory.scope import Scope
 from atlas_mcp.settings import MemorySettings
 from tests.memory.graph.bolt import free_port
@@ -30,7 +30,7 @@ from tests.memory.graph.worlds import NAMES
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from atlas_mcp.memory.record import Record
+    from atlas_mcp.memory.record.record import Record
     from tests.memory.graph.bolt import BoltServer
 
 ANNA = Scope("anna")

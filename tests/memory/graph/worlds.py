@@ -9,15 +9,15 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from atlas_mcp.learning import Evidence, Learning, LearningKind
-from atlas_mcp.memory import graph
-from atlas_mcp.memory.record import Filters, NewEntry
+from atlas_mcp.memory.record import graph
+from atlas_mcp.memory.record.record import Filters, NewEntry
 from atlas_mcp.memory.scope import Scope
 from atlas_mcp.text.entities import Entity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from atlas_mcp.memory.record import Indexed, Record
+    from atlas_mcp.memory.record.record import Indexed, Record
 
 __all__ = ["NAMES", "SCOPES", "Question", "answer", "chance_of", "fill", "readable", "shortest"]
 

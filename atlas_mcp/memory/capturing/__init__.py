@@ -1,0 +1,1 @@
+"""What a run learned: candidates with evidence, scored, and what becomes of them."""

@@ -1,0 +1,1 @@
+"""The record: what is remembered, in one SQLite database, and the boundary for another store."""

@@ -1,0 +1,65 @@
+"""What derived indexes have not heard yet: rows of the outbox, and how far each index has read it.
+
+Entries are written by whoever changes a memory, in the same transaction; an entry goes when every index has
+heard it. It does not know what an index is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from atlas_mcp.memory.record.record import Change
+
+if TYPE_CHECKING:
+    import sqlite3
+
+__all__ = ["begin", "end", "fed", "lag", "pending"]
+
+
+def begin(connection: sqlite3.Connection, target: str, now: str) -> bool:
+    """Let an index read from here on; False if it reads already."""
+    made = connection.execute(
+        "INSERT OR IGNORE INTO feed VALUES (?, (SELECT ifnull(max(number), 0) FROM outbox), ?)", (target, now)
+    )
+    return made.rowcount == 1
+
+
+def end(connection: sqlite3.Connection, target: str) -> None:
+    """Forget an index, with what only it had to hear."""
+    connection.execute("DELETE FROM feed WHERE target = ?", (target,))
+    _prune(connection)
+
+
+def pending(connection: sqlite3.Connection, target: str, most: int) -> list[Change]:
+    """What an index has not heard yet, oldest first; of several changes to an item only the last."""
+    rows = connection.execute(
+        "SELECT number, action, item, scope AS owner FROM outbox"
+        " WHERE number > (SELECT number FROM feed WHERE target = ?) ORDER BY number LIMIT ?",
+        (target, most),
+    )
+    newest = {row["item"]: Change(**row) for row in rows}
+    return sorted(newest.values(), key=lambda change: change.number)
+
+
+def fed(connection: sqlite3.Connection, target: str, number: int, now: str) -> None:
+    """Note that an index has taken in everything up to a number."""
+    connection.execute(
+        "UPDATE feed SET number = max(number, ?), fed_at = ? WHERE target = ?", (number, now, target)
+    )
+    _prune(connection)
+
+
+def lag(connection: sqlite3.Connection) -> dict[str, int]:
+    """How many entries each index has not heard yet."""
+    rows = connection.execute(
+        "SELECT target, (SELECT count(*) FROM outbox WHERE outbox.number > feed.number) AS behind FROM feed"
+    )
+    return {row["target"]: row["behind"] for row in rows}
+
+
+def _prune(connection: sqlite3.Connection) -> None:
+    # The last entry stays, since an index that begins reads from the highest number there ever was.
+    connection.execute(
+        "DELETE FROM outbox WHERE number <= ifnull((SELECT min(number) FROM feed),"
+        " (SELECT max(number) FROM outbox)) AND number < (SELECT max(number) FROM outbox)"
+    )
