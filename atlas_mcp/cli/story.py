@@ -266,8 +266,8 @@ def _checked(data: Data) -> list[Part]:
 
 
 def _remembered(data: Data) -> list[Part]:
-    told = ", ".join(each["id"] for each in data["items"])
-    return [(f"{remembered(data)} ", "cyan"), (told, "dim")]
+    told = [(f"\n   {each['id']}  {shortened(each.get('text', ''))}", "dim") for each in data["items"]]
+    return [(remembered(data), "cyan"), *told]
 
 
 def _memory_failed(data: Data) -> list[Part]:
@@ -279,7 +279,8 @@ def _kept(data: Data) -> list[Part]:
 
 
 def _dropped(data: Data) -> list[Part]:
-    return [("not kept: ", "dim"), (shortened(data["text"]), "dim"), (f" ({data['reason']})", "dim")]
+    said = shortened(data["text"]) if "text" in data else data["kind"]
+    return [("not kept: ", "dim"), (said, "dim"), (f" ({data['reason']})", "dim")]
 
 
 _DETAILS: dict[Kind, Callable[[Data], list[Part]]] = {

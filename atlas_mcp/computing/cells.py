@@ -17,7 +17,7 @@ from atlas_mcp.computing.figures import sound
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["Column", "ColumnKind", "Mark", "decimal_mark", "looks_like_number", "typed"]
+__all__ = ["MONTHS", "Column", "ColumnKind", "Mark", "decimal_mark", "looks_like_number", "typed"]
 
 Mark: TypeAlias = Literal[".", ","]
 ColumnKind: TypeAlias = Literal["number", "date", "text"]
@@ -50,20 +50,11 @@ _LOCAL = re.compile(
 _NAMED = re.compile(
     r"(?:(?P<d>\d{1,2})\.?\s+)?(?P<m>[A-Za-z]{3,9})\.?\s+(?:(?P<d2>\d{1,2}),\s*)?(?P<y>\d{4})"
 )
-_MONTHS = [
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-]
+MONTHS = (
+    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
+    "november", "december",
+)  # fmt: skip
+"""The months as English texts name them, in small letters."""
 _GROUP = 3
 _MONTHS_A_YEAR = 12
 _DAY = 86_400.0
@@ -215,7 +206,7 @@ def _date(cell: str, *, day_first: bool) -> tuple[str, float] | None:
         year, time = match["y"], match["t"]
     elif match := _NAMED.fullmatch(cell):
         said = match["m"].lower()
-        month = next((str(n) for n, each in enumerate(_MONTHS, start=1) if each.startswith(said)), "0")
+        month = next((str(n) for n, each in enumerate(MONTHS, start=1) if each.startswith(said)), "0")
         year, day = match["y"], match["d"] or match["d2"]
     else:
         return None

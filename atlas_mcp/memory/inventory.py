@@ -48,8 +48,8 @@ async def inventory(memory: Memory, scope: Scope) -> Inventory:
             return {row["what"]: row["many"] for row in rows}
 
         one = connection.execute(
-            "SELECT count(*) AS memories, count(closed_at) AS superseded, count(vector) AS embedded"
-            f" FROM memory WHERE {where}",
+            "SELECT count(*) AS memories, count(closed_at) AS superseded, count(model) AS embedded"
+            f" FROM memory LEFT JOIN memory_vector ON memory_vector.number = memory.number WHERE {where}",
             values,
         ).fetchone()
         kept = connection.execute(

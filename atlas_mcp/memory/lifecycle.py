@@ -6,6 +6,7 @@ An export holds everything of a memory but its vector, which whoever imports mak
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from atlas_mcp.memory.scope import Scope
 
 __all__ = [
-    "VERSION", "Imported", "Line", "Receipt", "closed_as", "closed_ones", "closure", "exported", "read_lines",
-    "uri_of",
+    "VERSION", "Imported", "Line", "Receipt", "closed_as", "closed_ones", "closure", "exported", "name_anew",
+    "read_lines", "uri_of",
 ]  # fmt: skip
 
 VERSION = 1
@@ -31,6 +32,8 @@ VERSION = 1
 
 PORTION = 200
 BEST = 5
+TEAM = re.compile(r"[a-z][a-z0-9_-]{0,63}")
+"""How teams are named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,9 @@ class Receipt:
 
     `derived` are ids of learnings that rest on what went: forgotten too if that was asked for
     (`derived_forgotten`), else still there. `indexes` says of each index whether it has heard: `done`, or
-    `pending` where it is down and will hear when it is back. `unknown` are ids that there were none of.
+    `pending` where it is down or not in use here, and will hear when it is back. `unknown` are ids that there
+    were none of. What forgetting does not reach: `runs` are those that learned it, whose results still say
+    it; agents that are `reminded` of such memories may say it until their next task.
     """
 
     memories: tuple[str, ...] = ()
@@ -49,6 +54,8 @@ class Receipt:
     derived_forgotten: bool = False
     indexes: Mapping[str, str] = field(default_factory=dict[str, str])
     unknown: tuple[str, ...] = ()
+    runs: tuple[str, ...] = ()
+    reminded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +66,12 @@ class Line:
     closed_at: str | None = None
     superseded_by: str | None = None
     id: str = ""
+
+    @property
+    def names_others(self) -> bool:
+        """Whether it rests on another memory, or says which one superseded it."""
+        rests = any(each.source.startswith(uri_of("")) for each in self.learning.evidence)
+        return rests or bool(self.superseded_by)
 
 
 @dataclass(slots=True)
@@ -114,6 +127,21 @@ def closed_as(line: Line) -> tuple[Any, ...]:
     """What `closed_ones` names a line by, once it is taken in."""
     said = line.learning
     return said.kind, said.text, said.valid_from, said.team, said.shared
+
+
+async def name_anew(record: Record, ids: Mapping[str, str], naming: Sequence[str], scope: Scope) -> None:
+    """Let memories that were taken in name others by the ids that those have here, given by the old ones.
+
+    An old id that is here is meant as it is.
+    """
+    changed = {old: new for old, new in ids.items() if old and old != new}
+    there = {each.id for each in await record.get(list(changed), scope)}
+    names = {
+        name: of for old, new in changed.items() if old not in there
+        for name, of in ((old, new), (uri_of(old), uri_of(new)))
+    }  # fmt: skip
+    for start in range(0, len(naming) if names else 0, PORTION):
+        await record.rename(names, naming[start : start + PORTION], scope)
 
 
 def read_lines(lines: Iterable[str]) -> Iterator[tuple[int, Line | str]]:
@@ -201,6 +229,12 @@ def _check_words(values: Mapping[str, Any], evidence: Sequence[Evidence]) -> Non
                 f"Its `{name}` holds what is no text, or characters that no text has.",
                 remedy="Compare it with a line of `memory export`.",
             )
+    team = values.get("team")
+    if team is not None and not TEAM.fullmatch(team):
+        raise InvalidInput(
+            f"Its `team` {team[:40]!r} is no name of a team.",
+            remedy="Write a lower-case letter, then up to 63 letters, digits, _ or -; or leave it out.",
+        )
     scores: list[Any] = [each.score for each in evidence]
     if not isinstance(values.get("shared", False), bool) or any(
         not isinstance(score, int | float | None) for score in scores

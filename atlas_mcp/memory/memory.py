@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.database import open_database
 from atlas_mcp.errors import InvalidInput
-from atlas_mcp.learning import MOST_TEXT
+from atlas_mcp.learning import MOST_TEXT, LearningKind
 from atlas_mcp.memory import lifecycle
 from atlas_mcp.memory.documents import documents as tables
 from atlas_mcp.memory.documents.knowledge import Knowledge
@@ -16,7 +17,7 @@ from atlas_mcp.memory.documents.search import Search
 from atlas_mcp.memory.indexes import consistency
 from atlas_mcp.memory.indexes.current import CurrentGraph, CurrentVectors
 from atlas_mcp.memory.indexes.feeding import Feeder
-from atlas_mcp.memory.indexes.opening import Indexes, open_indexes
+from atlas_mcp.memory.indexes.opening import Indexes, clear_damaged, open_indexes
 from atlas_mcp.memory.metrics import Meter
 from atlas_mcp.memory.moments import now
 from atlas_mcp.memory.quoting import unquote
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
 __all__ = ["Memory", "MemoryStats", "open_memory"]
 
 PORTION = 64
+REMINDED = frozenset({LearningKind.PREFERENCE, LearningKind.PROCEDURE})
+"""Kinds of memories of which agents with a memory of their own are reminded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +80,11 @@ class Memory:
         self.indexes = beside.all
         self.meter = Meter()
         self.record: Record = SqliteRecord(database, embedder)
+        self.graph = CurrentGraph(self.record, beside.graph) if beside.graph else None
         self.feeder = Feeder(self.record, self.indexes)
         self._recall = Recall(
             self.record, embedder, vectors_from=beside.vectors_from,
             vectors=CurrentVectors(self.record, beside.vectors) if beside.vectors else None,
-            graph=CurrentGraph(self.record, beside.graph) if beside.graph else None,
         )  # fmt: skip
         self._knowledge = Knowledge(database, snapshots, embedder)
         self._search = Search(database, embedder)
@@ -219,12 +222,19 @@ class Memory:
         gone = await self.record.remove([*known, *(resting if derived else ())], scope)
         removed = {each.id for each in gone}
         snapshots = await unquote(self.database, self._snapshots, removed)
+        if removed:
+            await asyncio.to_thread(clear_damaged, self.database.path.parent)
         waiting = (await self.feeder.feed()).waiting
+        # An index that is not in use here, and was, hears of it from whoever uses it.
+        others = {name: "pending" for name in await self.record.behind() if "." not in name}
         return lifecycle.Receipt(
             memories=tuple(sorted(known & removed)), document=document, snapshots=snapshots,
             derived=tuple(resting), derived_forgotten=derived,
-            indexes={index.name: "pending" if index.name in waiting else "done" for index in self.indexes},
+            indexes=others
+            | {index.name: "pending" if index.name in waiting else "done" for index in self.indexes},
             unknown=tuple(each for each in ids if each not in known),
+            runs=tuple(sorted({each.run_id for each in gone if each.run_id})),
+            reminded=any(each.kind in REMINDED for each in gone),
         )  # fmt: skip
 
     def export(self, scope: Scope) -> AsyncIterator[dict[str, Any]]:
@@ -236,6 +246,7 @@ class Memory:
         done = lifecycle.Imported()
         portion: list[lifecycle.Line] = []
         ids: dict[str, str] = {}
+        naming: list[str] = []
         # What holds the record knows again by its words; what no longer holds has to be looked up.
         closed = await lifecycle.closed_ones(self.record, scope)
         for number, line in lifecycle.read_lines(lines):
@@ -247,18 +258,23 @@ class Memory:
                 continue
             if line.closed_at and (known := closed.get(lifecycle.closed_as(line))):
                 ids[line.id] = known
+                naming += [known] if line.names_others else []
                 done.known += 1
                 continue
             portion.append(line)
             if len(portion) == PORTION:
-                await self._take_in(portion, ids, scope, done)
+                naming += await self._take_in(portion, ids, scope, done)
                 portion = []
-        await self._take_in(portion, ids, scope, done)
+        naming += await self._take_in(portion, ids, scope, done)
+        # At last, since a line may name one that comes long after it.
+        await lifecycle.name_anew(self.record, ids, naming, scope)
+        self.feeder.wake()
         return done
 
     async def _take_in(
         self, portion: Sequence[lifecycle.Line], ids: dict[str, str], scope: Scope, done: Imported
-    ) -> None:
+    ) -> list[str]:
+        """Take in some lines; gives the ids of those that name others."""
         added = await self.remember([line.learning for line in portion], scope=scope)
         ids.update((line.id, each.id) for line, each in zip(portion, added, strict=True))
         for line, each in zip(portion, added, strict=True):
@@ -270,6 +286,7 @@ class Memory:
                 at = line.learning.valid_to or line.closed_at
                 by = ids.get(line.superseded_by or "", line.superseded_by)
                 await self.record.close([each.id], scope, at=at, by=by)
+        return [each.id for line, each in zip(portion, added, strict=True) if line.names_others]
 
     async def check(self, *, mend: bool = False, on_progress: OnStep | None = None) -> Consistency:
         """Whether record and indexes agree, as `consistency.check` says; with `mend` they do afterwards."""

@@ -15,6 +15,7 @@ from atlas_mcp.errors import InvalidInput, UnknownMemory
 from atlas_mcp.learning import KEEP, MOST_TEXT, Evidence, Learning, LearningKind
 from atlas_mcp.memory import lifecycle
 from atlas_mcp.memory.moments import moment, now
+from atlas_mcp.memory.record.graph import LONGEST
 from atlas_mcp.memory.record.record import Filters
 from atlas_mcp.memory.scope import Scope
 from atlas_mcp.memory.snapshots import is_storable
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
     from typing import Literal, TypeAlias
 
+    from atlas_mcp.memory.connections import Chain
     from atlas_mcp.memory.inventory import Inventory
     from atlas_mcp.memory.lifecycle import Imported, Receipt
     from atlas_mcp.memory.memory import Memory
@@ -138,15 +140,22 @@ class PersonMemory:
         """Keep a note, or a text as a fact, unless it is known or says what another says, or its opposite.
 
         Raises:
-            InvalidInput: the text is empty, too long or holds a secret, a time or kind is none, or it is
-                shared where there is no project.
+            InvalidInput: the text is empty, too long or holds a secret, a time or kind is none, it is shared
+                where there is no project, or one's own and to take the place of what is shared.
             UnknownMemory: what it supersedes is not there.
             IncompatibleStore: the stored vectors were made by another embedding model.
         """
         note = Note(note) if isinstance(note, str) else note
         learning = _learning(note)
         memory = await self._opener()
-        replaced = [each.id for each in await self.get(note.supersedes)] if note.supersedes else []
+        others = await self.get(note.supersedes) if note.supersedes else []
+        if not note.shared and (whose := [each.id for each in others if each.owner != self.scope.own]):
+            raise InvalidInput(
+                f"{', '.join(whose[:3])} is the project's: what you remember for yourself cannot take its"
+                " place for everybody.",
+                remedy="Share what you remember, or keep it beside the other with anyway.",
+            )
+        replaced = [each.id for each in others]
         if not note.anyway:
             close = await self._relatives(memory, learning, replaced)
             if close:
@@ -163,6 +172,19 @@ class PersonMemory:
         if any(fold(each.stored.text).casefold() == said for each in found):
             return []  # known by its words, which the record sees and counts
         return [each for each in found if each.stored.id not in replaced]
+
+    async def chain(self, start: str, end: str, *, deep: int = LONGEST) -> Chain | None:
+        """How two names hang together through what holds now, as `connections.chain` says."""
+        from atlas_mcp.memory.connections import chain
+
+        return await chain(await self._opener(), start, end, self.scope, deep=deep)
+
+    async def around(self, name: str, *, deep: int = 3, k: int = 8) -> Found:
+        """What a name leads to through what holds now, as `connections.around` says."""
+        from atlas_mcp.memory.connections import around
+
+        found = await around(await self._opener(), name, self.scope, deep=deep, most=min(k, MOST_FOUND))
+        return Found(tuple(found))
 
     async def get(self, ids: Sequence[str]) -> list[Stored]:
         """The memories of these ids, in that order.

@@ -137,10 +137,11 @@ def remembered(data: Mapping[str, Any]) -> str:
 
 
 def learned(data: Mapping[str, Any]) -> str:
-    """What is kept of a run, and what it takes the place of."""
+    """What is kept of a run, and what it takes the place of; by its id where its text is not at hand."""
     again = "" if data["new"] else " (known before)"
     closes = f"; {counted(len(data['closes']), 'earlier one')} no longer holds" if data["closes"] else ""
-    return f"learned{again}: {shortened(data['text'])}{closes}"
+    said = shortened(data["text"]) if "text" in data else f"{data['kind']} {data['id']}"
+    return f"learned{again}: {said}{closes}"
 
 
 def _checked(event: Event) -> str:

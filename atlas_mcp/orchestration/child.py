@@ -123,7 +123,6 @@ class Children:
             run_id=row.run_id,
         )  # fmt: skip
         self._workshop.journal.wake(row.run_id)
-        await context.let_go()
         await (await self._workshop.checkpoints()).forget(row.run_id)
         return await self._workshop.store.get(row.run_id)
 

@@ -138,14 +138,6 @@ class RunContext:
         await self._ledger.commit(path, 1, digest, ONCE, made)
         return made
 
-    async def let_go(self) -> None:
-        """Forget the texts that only a run that goes on needs: what memory said may be forgotten elsewhere.
-
-        Raises:
-            LeaseLost: another process owns the run.
-        """
-        await self._ledger.drop(ONCE)
-
     def toolbox(self, card: Card, path: str) -> Tools:
         """The tools a card grants, their results kept under `path`."""
         return LedgeredToolbox(Toolbox(self._tools, card.tools), self._ledger, path)

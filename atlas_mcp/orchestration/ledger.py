@@ -104,15 +104,6 @@ class Ledger:
 
         await self._database.write(write)
 
-    async def drop(self, kind: str) -> None:
-        """Forget what was kept of a kind; for a run that has ended, and goes on no more."""
-
-        def write(connection: sqlite3.Connection) -> None:
-            assert_held(connection, self._lease)
-            connection.execute("DELETE FROM ledger WHERE run_id = ? AND kind = ?", (self._run_id, kind))
-
-        await self._database.write(write)
-
     async def replies(self) -> list[Reply]:
         """What the finished model calls of the run, and of its child runs, gave."""
         rows = await self._database.read(

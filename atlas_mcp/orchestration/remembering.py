@@ -24,6 +24,7 @@ from atlas_mcp.memory.scope import Scope
 from atlas_mcp.messages import Intent, TaskType
 from atlas_mcp.observe.sentences import shortened
 from atlas_mcp.orchestration.desk import SEARCH
+from atlas_mcp.orchestration.outdated import POINTERS
 from atlas_mcp.orchestration.recall_tool import QUOTABLE, RECALL, RecallTool
 
 if TYPE_CHECKING:
@@ -192,20 +193,25 @@ class Remembering:
             events=await self._context.events(), rating=rating, partial=partial, at=now(), failure=failure,
         )  # fmt: skip
         asks = self._proposes and output and self._context.provider.info.judges
-        capturing = capture(told, self._desk.memory, self._scope, propose=self._proposed if asks else None)
+        capturing = capture(
+            told, self._desk.memory, self._scope, read=self._desk.snapshot,
+            propose=self._proposed if asks else None,
+        )  # fmt: skip
         captured = await self._tried(capturing, "learn", "learn")
         if captured is None:
             return {}
         for learning, added in captured.kept:
             await self._context.emit(
                 Kind.LEARNING_KEPT, self._team.name, "learn", id=added.id, kind=learning.kind.value,
-                text=learning.text, score=learning.score, evidence=len(learning.evidence), new=added.new,
+                score=learning.score, evidence=len(learning.evidence), new=added.new,
                 closes=list(added.closed),
             )  # fmt: skip
         for each in captured.dropped[:MOST_TOLD]:
+            # What a memory says as well is not told here, since that may be forgotten.
+            words = {} if each.cause == "known" else {"text": shortened(each.learning.text)}
             await self._context.emit(
-                Kind.LEARNING_DROPPED, self._team.name, "learn", kind=each.learning.kind.value,
-                text=shortened(each.learning.text), score=each.score, cause=each.cause, reason=each.reason,
+                Kind.LEARNING_DROPPED, self._team.name, "learn", kind=each.learning.kind.value, **words,
+                score=each.score, cause=each.cause, reason=each.reason,
             )  # fmt: skip
         return {
             "kept": len(captured.kept), "closed": len(captured.closed), "dropped": len(captured.dropped),
@@ -293,6 +299,12 @@ def _own(output: Mapping[str, Any], *, whole: bool) -> dict[str, Any]:
         source["id"] for source in output.get("sources", ()) if source["uri"].startswith(MEMORY_URI)
     }
     own = dict(output)
+    said = {each["id"] for each in output.get("findings", ()) if each.get("source_id") in remembered}
+    said |= {each["id"] for each in output.get("evidence", ()) if each.get("source_id") in remembered}
+    # That memory says otherwise disputes nothing: which of the two holds is decided when it is learned.
+    for name in POINTERS:
+        if name in output:
+            own[name] = [each for each in output[name] if said.isdisjoint(each.get("finding_ids", ()))]
     for name in ("findings", "evidence"):
         if name in output:
             own[name] = [each for each in output[name] if each.get("source_id") not in remembered]

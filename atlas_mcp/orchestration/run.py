@@ -248,8 +248,6 @@ class Owner:
         )
         ended = await workshop.store.end_children(self._lease, RunState.CANCELLED)
         workshop.journal.wake(run_id)
-        if self._context:
-            await self._context.let_go()
         await workshop.leases.release(self._lease)
         for each in (run_id, *ended):
             await (await workshop.checkpoints()).forget(each)

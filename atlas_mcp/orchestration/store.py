@@ -23,6 +23,7 @@ from atlas_mcp.orchestration.control import SCHEMA as CONTROL_SCHEMA
 from atlas_mcp.orchestration.control import Verb
 from atlas_mcp.orchestration.lease import SCHEMA as LEASE_SCHEMA
 from atlas_mcp.orchestration.lease import Lease, assert_held
+from atlas_mcp.orchestration.leavings import clear_checkpoints, let_go
 from atlas_mcp.orchestration.ledger import SCHEMA as LEDGER_SCHEMA
 from atlas_mcp.providers.keeping.store import SCHEMA as PROVIDER_SCHEMA
 from atlas_mcp.redaction import redacted
@@ -257,6 +258,7 @@ class RunStore:
             assert_held(connection, lease)
             ended = connection.execute(_OPEN_CHILDREN, (lease.run_id,)).fetchall()
             for row in ended:
+                let_go(connection, row["run_id"])
                 values = (state, now(), row["run_id"])
                 connection.execute("UPDATE run SET state = ?, updated_at = ? WHERE run_id = ?", values)
                 insert_event(
@@ -319,7 +321,8 @@ class RunStore:
     ) -> None:  # fmt: skip
         """End a run, the lease's or its child `run_id`: its row and its last event in one transaction.
 
-        A run that has ended stays as it is.
+        What only a run that goes on needs goes in it too, so that nobody can die in between. A run that has
+        ended stays as it is.
 
         Raises:
             LeaseLost: another process owns the run.
@@ -328,6 +331,7 @@ class RunStore:
 
         def write(connection: sqlite3.Connection) -> None:
             assert_held(connection, lease)
+            let_go(connection, run_id)
             changed = connection.execute(
                 "UPDATE run SET state = ?, partial = ?, output = ?, error = ?, usage = ?, updated_at = ?"
                 " WHERE run_id = ? AND state NOT IN ('done', 'failed', 'cancelled')",
@@ -358,22 +362,10 @@ class RunStore:
             for table in ("event", "ledger", "lease", "control", "question", "run"):
                 forget = f"DELETE FROM {table} WHERE run_id = ?"  # noqa: S608 - our own table names
                 connection.executemany(forget, [(run_id,) for run_id in ids])
-            for table in _theirs(connection):
-                connection.execute(
-                    f"DELETE FROM {table} WHERE thread_id NOT IN"  # noqa: S608 - the checkpointer's tables
-                    " (SELECT run_id FROM run WHERE state NOT IN ('done', 'failed', 'cancelled'))"
-                )
+            clear_checkpoints(connection)
             return ids
 
         return await self._database.write(write)
-
-
-def _theirs(connection: sqlite3.Connection) -> list[str]:
-    """The tables of LangGraph's checkpointer, which makes them with the first run."""
-    rows = connection.execute(
-        "SELECT name FROM sqlite_master WHERE type = 'table' AND name IN ('checkpoints', 'writes')"
-    )
-    return [row["name"] for row in rows]
 
 
 def _json(value: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.agents.agent import Task
@@ -9,6 +10,7 @@ from atlas_mcp.errors import BudgetSpent
 from atlas_mcp.messages import Intent, Material
 from atlas_mcp.orchestration import evidence
 from atlas_mcp.orchestration.gate import faults
+from atlas_mcp.orchestration.outdated import current, outdated, with_outdated
 
 if TYPE_CHECKING:
     from atlas_mcp.agents.agent import Answered
@@ -50,8 +52,15 @@ class Supervisor:
         """The whole, of as many findings as the budget has room for; and whether that was all of them.
 
         `memory` is what is remembered of how it is liked and done. With nothing left to compose with, the
-        whole is the findings themselves.
+        whole is the findings themselves. What memory said and a document contradicts is told, not used.
         """
+        against = await asyncio.to_thread(outdated, found)
+        draft, whole = await self._composed(asked, current(found, against), drafts, path, memory)
+        return with_outdated(draft, self._team.composed_schema, found, against), whole
+
+    async def _composed(
+        self, asked: str, found: Evidence, drafts: tuple[Draft, ...], path: str, memory: str
+    ) -> tuple[dict[str, Any], bool]:
         left, _ = self._context.limits.budget.left(closing=True)
         room = None if left is None else left - COMPOSE_TOKENS
         findings = evidence.fitting(found.findings, room)

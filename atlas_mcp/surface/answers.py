@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -36,6 +37,11 @@ log = logging.getLogger(__name__)
 LINKS_SINCE = "2025-06-18"
 """The protocol version that brought links to resources."""
 
+_TYPES = {
+    "array": "a list", "integer": "a whole number", "number": "a number", "string": "a text",
+    "boolean": "true or false", "object": "an object",
+}  # fmt: skip
+
 Act: TypeAlias = "Callable[[dict[str, Any]], Awaitable[ToolResult]]"
 """What a tool does with its arguments."""
 
@@ -59,9 +65,16 @@ class HandMade(Tool):
 
     def _refuse_misfits(self, arguments: dict[str, Any]) -> None:
         if problems := misfits(self.parameters, arguments):
-            required = self.parameters["required"]
-            names = [name if name in required else f"[{name}]" for name in self.parameters["properties"]]
-            raise InvalidInput(f"{self.name}: {problems[0]}.", remedy=f"It takes {', '.join(names)}.")
+            required, known = self.parameters["required"], self.parameters["properties"]
+            names = [name if name in required else f"[{name}]" for name in known]
+            remedy = f"It takes {', '.join(names)}."
+            missing = [name for name in required if name not in arguments]
+            wrong = missing[0] if missing else re.split(r"[.:\[]", problems[0].removeprefix("$."))[0]
+            shape = known.get(wrong, {})
+            if (says := shape.get("description")) and (kind := _TYPES.get(shape.get("type"))):
+                remedy += f" {wrong} is {kind}: {says}"
+            said = f"{missing[0]} is missing" if missing else problems[0].removeprefix("$: ")
+            raise InvalidInput(f"{self.name}: {said}.", remedy=remedy)
 
 
 def hand_made(act: Act, **described: Any) -> HandMade:

@@ -34,7 +34,8 @@ def receipt_json(receipt: Receipt, *, dry_run: bool) -> dict[str, Any]:
     told: dict[str, Any] = {
         "forgotten": [] if dry_run else went, "derived": list(receipt.derived),
         "derived_forgotten": receipt.derived_forgotten and not dry_run, "indexes": dict(receipt.indexes),
-        "unknown": list(receipt.unknown), "dry_run": dry_run,
+        "unknown": list(receipt.unknown), "runs": list(receipt.runs), "reminded": receipt.reminded,
+        "dry_run": dry_run,
     }  # fmt: skip
     if dry_run:
         told["would_go"] = went
@@ -58,9 +59,13 @@ def receipt_text(receipt: Receipt, *, dry_run: bool) -> str:
             else f"{named}; still there. Say derived to forget them too."
         )  # fmt: skip
     lines += [
-        f"{name}: {'gone there too' if state == 'done' else 'is down; it hears of it when it is back'}."
+        f"{name}: {'gone there too' if state == 'done' else 'not reached; it hears of it when it is back'}."
         for name, state in receipt.indexes.items()
     ]
+    if receipt.runs:
+        lines.append(f"What the runs handed out that learned it still says it: {', '.join(receipt.runs)}.")
+    if receipt.reminded:
+        lines.append("Agents with a memory of their own may still know it until their next task.")
     if receipt.unknown:
         lines.append(f"Not there: {', '.join(in_code(each) for each in receipt.unknown)}.")
     return "\n".join(lines)

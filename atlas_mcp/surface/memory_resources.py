@@ -6,16 +6,17 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from atlas_mcp.errors import AtlasError
+from atlas_mcp.errors import AtlasError, InvalidInput
 from atlas_mcp.observe.sentences import shortened
 from atlas_mcp.surface.memory_schemas import TOKENS, WANTED
-from atlas_mcp.surface.memory_text import answer, whole
+from atlas_mcp.surface.memory_text import answer, linked, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fastmcp import FastMCP
 
+    from atlas_mcp.memory.person import PersonMemory
     from atlas_mcp.surface.opening import Opening
 
 __all__ = ["add_memory", "memory_ids"]
@@ -40,10 +41,16 @@ def add_memory(server: FastMCP, opening: Opening, refused: Callable[[AtlasError]
         except AtlasError as error:
             raise refused(error) from None
 
-    @server.resource("atlas://memory{?about}", name="what is remembered about something", mime_type=JSON)
-    async def about(about: str = "") -> str:
+    @server.resource(
+        "atlas://memory{?about,start,end,deep}", name="what is remembered about something", mime_type=JSON,
+        description="About a question; or from the name `start` to the name `end`, the chain of memories"
+        " between them, through `deep` at most; or what `start` alone leads to.",
+    )  # fmt: skip
+    async def about(about: str = "", start: str = "", end: str = "", deep: str = "") -> str:
         try:
             memories = (await opening.atlas()).memories
+            if start or end or deep:
+                return _json(await _connected(memories, start, end, deep))
             told = answer(await memories.recall(about, k=WANTED), TOKENS)
             await memories.used(told.shown)
         except AtlasError as error:
@@ -57,6 +64,23 @@ def add_memory(server: FastMCP, opening: Opening, refused: Callable[[AtlasError]
         except AtlasError as error:
             raise refused(error) from None
         return _json(whole(stored))
+
+
+async def _connected(memories: PersonMemory, start: str, end: str, deep: str) -> dict[str, Any]:
+    """How two names hang together, or what one leads to."""
+    if not start or (deep and not (deep.isdecimal() and len(deep) == 1)):
+        raise InvalidInput(
+            "It is not said from which name." if not start else f"{deep[:40]!r} is no number of steps.",
+            remedy="Read atlas://memory?start=NAME&end=NAME, and deep=3 if you like.",
+        )
+    steps = {"deep": int(deep)} if deep else {}
+    if not end:
+        told = answer(await memories.around(start, k=WANTED, **steps), TOKENS)
+        await memories.used(told.shown)
+        return told.structured
+    chain = await memories.chain(start, end, **steps)
+    await memories.used([each.id for each in chain.memories] if chain else [])
+    return linked(chain, TOKENS)
 
 
 async def memory_ids(opening: Opening, begun: str, most: int) -> list[str]:

@@ -45,7 +45,8 @@ RECALL = object_schema(
     k={"type": "integer", "minimum": 1, "maximum": 50,
        "description": f"Memories, and passages, at most (default {WANTED})."},
     tokens={"type": "integer", "minimum": LEAST_TOKENS, "maximum": MOST_TOKENS,
-            "description": "Length of the answer at most (default under 2,000)."},
+            "description": "Length of the answer at most (default under 2,000); under 600 each hit is its id"
+            " and beginning."},
 )  # fmt: skip
 
 REMEMBER = object_schema(
@@ -76,7 +77,7 @@ FORGET = object_schema(
 
 _EVIDENCE = object_schema(["kind"], kind=_STRING, text=_STRING, source=_STRING, score=_NUMBER)
 _MEMORY = object_schema(
-    ["id", "kind", "text", "about", "score", "relevance", "why"],
+    ["id", "kind", "text"],
     id=_STRING, kind=_KIND, text=_STRING, cut={"type": "boolean", "description": "The text goes on."},
     about={"type": "string", "description": "Age, origin and evidence in a line."},
     score={"type": "number", "description": "What its evidence earned, 0 to 5."},
@@ -84,7 +85,7 @@ _MEMORY = object_schema(
     valid_from=_STRING, valid_to=_STRING, superseded_by=_STRING, shared={"type": "boolean"}, team=_STRING,
 )  # fmt: skip
 _PASSAGE = object_schema(
-    ["uri", "title", "text", "location", "about", "relevance", "why"],
+    ["uri", "title", "text"],
     uri=_STRING, title=_STRING, text=_STRING, cut={"type": "boolean"},
     location=object_schema(
         ["start", "end"], start={"type": "integer"}, end={"type": "integer"}, page={"type": "integer"},
@@ -126,8 +127,17 @@ FORGOTTEN = object_schema(
     indexes={
         "type": "object",
         "additionalProperties": _STRING,
-        "description": "Of each index: done, or pending where it is down and hears of it later.",
+        "description": "Of each index: done, or pending where it was not reached and hears of it later.",
     },
     unknown=_IDS,
+    runs={
+        "type": "array",
+        "items": _STRING,
+        "description": "Runs that learned what went: their results still say it.",
+    },
+    reminded={
+        "type": "boolean",
+        "description": "Whether agents with a memory of their own may know it until their next task.",
+    },
     dry_run={"type": "boolean", "description": "Nothing was deleted."},
 )

@@ -154,7 +154,8 @@ INGEST = object_schema(
         "type": "array",
         "minItems": 1,
         "items": {"type": "string"},
-        "description": "Paths of files or folders inside the allowed folders, or texts.",
+        "description": "Paths of files or folders inside the allowed folders, or texts, such as"
+        " ['/home/me/notes.md'].",
     },
 )
 

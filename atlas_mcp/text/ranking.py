@@ -11,13 +11,14 @@ import numpy.typing as npt
 from atlas_mcp.text.words import content_words, stems, words
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 __all__ = [
     "FloatArray",
     "bm25",
     "content_words",
     "diversify",
+    "diversify_words",
     "lean",
     "lean_norms",
     "lexical_scores",
@@ -115,20 +116,16 @@ def diversify(
     `trade` is the weight of the score against likeness, 0 to 1; likeness is the vectors' cosine, or shared
     words where there are no vectors. Source: Carbonell and Goldstein, 1998.
     """
-    relevance = np.asarray(scores, np.float32)
-    relevance = relevance / (relevance.max(initial=0) or 1)
-    bags = [frozenset(stems(text)) for text in texts] if vectors is None else []
-    chosen: list[int] = []
-    nearest = np.zeros(len(texts), np.float32)
-    open_places = np.ones(len(texts), dtype=bool)
-    for _ in range(min(k, len(texts))):
-        value = np.where(open_places, trade * relevance - (1 - trade) * nearest, -np.inf)
-        best = int(value.argmax())
-        chosen.append(best)
-        open_places[best] = False
-        likeness = _shared_words(bags, best) if vectors is None else vectors @ vectors[best]
-        nearest = np.maximum(nearest, likeness)
-    return chosen
+    if vectors is None:
+        return diversify_words(scores, [frozenset(stems(text)) for text in texts], k, trade)
+    return _diverse(scores, lambda best: vectors @ vectors[best], k, trade)
+
+
+def diversify_words(
+    scores: npt.ArrayLike, bags: Sequence[frozenset[str]], k: int, trade: float = 0.7
+) -> list[int]:
+    """As `diversify`, of items whose stems are known."""
+    return _diverse(scores, lambda best: _shared_words(bags, best), k, trade)
 
 
 def lexical_scores(query: str, texts: Sequence[str]) -> FloatArray:
@@ -147,6 +144,23 @@ def lexical_scores(query: str, texts: Sequence[str]) -> FloatArray:
     return scores
 
 
-def _shared_words(bags: list[frozenset[str]], one: int) -> FloatArray:
+def _diverse(scores: npt.ArrayLike, likeness: Callable[[int], FloatArray], k: int, trade: float) -> list[int]:
+    relevance = np.asarray(scores, np.float32)
+    relevance = relevance / (relevance.max(initial=0) or 1)
+    chosen: list[int] = []
+    nearest = np.zeros(len(relevance), np.float32)
+    open_places = np.ones(len(relevance), dtype=bool)
+    for _ in range(min(k, len(relevance))):
+        value = np.where(open_places, trade * relevance - (1 - trade) * nearest, -np.inf)
+        best = int(value.argmax())
+        chosen.append(best)
+        open_places[best] = False
+        nearest = np.maximum(nearest, likeness(best))
+    return chosen
+
+
+def _shared_words(bags: Sequence[frozenset[str]], one: int) -> FloatArray:
     """Shared words over all words (Jaccard) of each bag with one of them."""
-    return np.array([len(bag & bags[one]) / max(len(bag | bags[one]), 1) for bag in bags], np.float32)
+    this, size = bags[one], len(bags[one])
+    shared = [(len(bag & this), len(bag)) for bag in bags]
+    return np.array([both / max(size + all_of - both, 1) for both, all_of in shared], np.float32)

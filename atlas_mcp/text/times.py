@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
+from atlas_mcp.computing.cells import MONTHS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -81,10 +83,6 @@ def _meant(
         return None
 
 
-_MONTHS = (
-    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
-    "november", "december",
-)  # fmt: skip
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
@@ -94,7 +92,7 @@ def _numbered(names: tuple[str, ...], first: int) -> dict[str, int]:
     return {name[:length]: number for number, name in enumerate(names, first) for length in (3, len(name))}
 
 
-_MONTH = {**_numbered(_MONTHS, 1), "sept": 9}
+_MONTH = {**_numbered(MONTHS, 1), "sept": 9}
 _DAY = {**_numbered(_DAYS, 0), "tues": 1, "thur": 3, "thurs": 3}
 _NUMBER = {
     "a": 1, "an": 1, "a couple of": 2, "couple of": 2, "a few": 3, "few": 3, "several": 4,
@@ -102,7 +100,7 @@ _NUMBER = {
 }  # fmt: skip
 _SEASON = {"spring": 3, "summer": 6, "autumn": 9, "fall": 9, "winter": 12}
 
-_LONG_MONTH = "(?P<month>" + "|".join(_MONTHS) + r"|(?:jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\b\.?)"
+_LONG_MONTH = "(?P<month>" + "|".join(MONTHS) + r"|(?:jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\b\.?)"
 _DATE = r"(?P<day>3[01]|[12]\d|0?[1-9])(?:st|nd|rd|th)?"
 _YEAR = r"(?P<year>(?:1[5-9]|20)\d\d)"
 _WEEKDAY = "(?P<weekday>" + "|".join(_DAYS) + r"|(?:mon|tues?|wed|thu(?:rs?)?|fri|sat|sun)\b\.?)"
@@ -244,7 +242,7 @@ def _weekday(match: re.Match[str], today: date) -> tuple[date, date]:
     return _day(today - timedelta(days=back or 7))
 
 
-_MONTH_WORDS = tuple(name[:3] for name in _MONTHS)
+_MONTH_WORDS = tuple(name[:3] for name in MONTHS)
 _DAY_WORDS = tuple(name[:3] for name in _DAYS)
 _UNITS = ("day", "week", "month", "year")
 _SEASONS = tuple(_SEASON)

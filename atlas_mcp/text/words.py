@@ -45,6 +45,11 @@ SUFFIXES = (
     ("ies", "y", 2), ("ied", "y", 2), ("ily", "y", 2), ("ity", "", 3), ("sses", "ss", 2), ("ed", "", 3),
     ("ly", "", 3), ("es", "", 3), ("s", "", 3),
 )  # fmt: skip
+_BY_LETTER = {
+    letter: tuple(each for each in SUFFIXES if each[0].endswith(letter))
+    for letter in {each[0][-1] for each in SUFFIXES}
+}
+"""The suffixes by their last letter, in the same order."""
 IRREGULAR = {"used": "use", "uses": "use", "using": "use", "made": "mak", "has": "have"}
 # Endings that only look like -s and -ed.
 KEPT = ("ss", "us", "is", "eed")
@@ -78,7 +83,7 @@ def stem(word: str) -> str:
         return word
     if word in IRREGULAR:
         return IRREGULAR[word]
-    for suffix, instead, least in SUFFIXES:
+    for suffix, instead, least in _BY_LETTER.get(word[-1], ()):
         rest = word.removesuffix(suffix)
         if rest == word or len(rest) < least or not VOWEL.search(rest):
             continue

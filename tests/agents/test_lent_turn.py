@@ -10,7 +10,7 @@ import openai
 import pytest
 
 from atlas_mcp import errors
-from atlas_mcp.agents.lent_turn import LentTurn
+from atlas_mcp.agents.lent_turn import GO_ON, LentTurn
 from atlas_mcp.agents.runtime import Turn
 from atlas_mcp.agents.turns import TURNS, TurnLedger
 from atlas_mcp.chunks import Switched
@@ -102,6 +102,23 @@ async def test_an_answer_that_was_given_whole_is_given_again_and_costs_nothing(h
         )
         await asking.whole(messages=words("Read on."), tools=TOOLS)
     assert len(model.lives) == 2
+
+
+async def test_what_a_restart_makes_of_a_prompt_is_not_paid_for_again(home: Path) -> None:
+    """The time, the order of tools and of their rules, and that the agent was interrupted ask nothing new."""
+    model = Mortal("m", [WHOLE])
+    system = (
+        "You read.\n<tool_usage_rules>\n{}\n</tool_usage_rules>\n<memory_metadata>\n{}\n</memory_metadata>"
+    )
+    others: Any = [{"type": "function", "function": {"name": "note"}}]
+    before: Any = [{"role": "system", "content": system.format("look_up, note", "1 PM")}, *words("Read.")]
+    after: Any = [
+        {"role": "system", "content": system.format("note, look_up", "2 PM")}, *words("Read."), *words(GO_ON),
+    ]  # fmt: skip
+    async with lent(home, model, Turn("t1", "Read.")) as (_, asking):
+        await asking.whole(messages=before, tools=[*TOOLS, *others])
+        await asking.whole(messages=after, tools=[*others, *TOOLS])
+    assert len(model.lives) == 1
 
 
 async def test_why_there_is_no_answer_is_known_in_our_words(home: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from atlas_mcp.cli.bars import lasting, telling
+from atlas_mcp.cli.bars import lasting, passing, telling
 from atlas_mcp.cli.console import PlainConsole
 from atlas_mcp.cli.terminal import Exit
 from atlas_mcp.memory.documents.knowledge import Progress
@@ -49,6 +49,17 @@ def test_a_terminal_shows_what_is_read_and_how_long_embedding_takes(clock: Itera
     shown = heard(PlainConsole(file=io.StringIO(), force_terminal=True, width=100), clock, READING[:5])
     assert "day 5.md" in shown
     assert "5/20" in shown
+
+
+def test_lines_move_a_bar_as_they_are_taken_in_on_a_terminal_alone() -> None:
+    lines = ["ä\n", "b\n", "\udcff\n", "c\n"]
+    for terminal, size in ((True, 9), (True, None), (False, 9)):
+        console = PlainConsole(file=io.StringIO(), force_terminal=terminal, width=100)
+        with passing(console, "import", lines, size) as told:
+            assert list(told) == lines
+        assert isinstance(console.file, io.StringIO)
+        shown = console.file.getvalue()
+        assert ("import" in shown, "100%" in shown) == (terminal, terminal and size is not None)
 
 
 def test_elsewhere_a_line_is_said_every_ten_seconds(clock: Iterator[float]) -> None:

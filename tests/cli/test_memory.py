@@ -46,6 +46,46 @@ def test_what_is_added_is_found_and_shown(atlas_mcp: Program, kept: str) -> None
     assert BACKUP[:40] in atlas_mcp("memory", "show").stdout
 
 
+def test_the_path_between_two_names_is_shown(atlas_mcp: Program) -> None:
+    for text in ("Anna works with Boris.", "Boris lives in Ulm."):
+        atlas_mcp("memory", "add", text)
+    shown = atlas_mcp("memory", "path", "anna", "Ulm")
+    assert shown.exit_code == Exit.DONE, shown.output
+    order = [shown.stdout.index(each) for each in ("Anna\n", "works with", "Boris\n", "lives in", "Ulm\n")]
+    assert order == sorted(order)
+    told = json.loads(atlas_mcp("memory", "path", "Anna", "Ulm", "--json").stdout)
+    assert told["names"] == ["Anna", "Boris", "Ulm"]
+    assert [each["uses"] for each in memories(atlas_mcp)] == [2, 2]
+    none = atlas_mcp("memory", "path", "Anna", "Ulm", "--deep", "1")
+    assert (none.exit_code, none.stdout) == (Exit.DONE, "")
+    assert "Nothing that is remembered links Anna to Ulm." in none.stderr
+    near = json.loads(atlas_mcp("memory", "path", "Anna", "--json").stdout)
+    assert [each["why"] for each in near["memories"]] == ["names Anna", "names beside Anna"]
+    assert "names beside Anna" in atlas_mcp("memory", "path", "Anna").stdout
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        (("add", "It is so.", "--from", "soon"), "The --from 'soon' is no date."),
+        (("add", "It was.", "--from", "2026-02-01", "--to", "2026-01-01"), "Let --to come later."),
+        (("search", "tea", "--at", "once"), "The --at 'once' is no date."),
+        (("search", "tea", "--since", "2026-02-01", "--until", "2026-01-01"), "--until come after --since"),
+        (("search", "tea", "-k", "99"), "Let -k be 1 to 50."),
+        (("path", "Anna", "--deep", "9"), "Let --deep be 1 to 6."),
+        (("path", "valid_from", "recall"), "No memory that holds now names 'valid_from'."),
+        (("show", "m_none"), "ids with `atlas-mcp memory search`."),
+        (("forget", "with recall.md", "--yes"), "Write its uri as `atlas-mcp memory search` gives it"),
+    ],
+)
+def test_what_is_wrong_is_said_in_the_words_that_are_typed(
+    atlas_mcp: Program, typed: tuple[str, ...], says: str
+) -> None:
+    done = atlas_mcp("memory", *typed)
+    assert done.exit_code == Exit.USAGE, done.output
+    assert says in done.stderr
+
+
 def test_nothing_found_is_said_and_prints_nothing(atlas_mcp: Program) -> None:
     done = atlas_mcp("memory", "search", "unicorns")
     assert (done.exit_code, done.stdout) == (Exit.DONE, "")

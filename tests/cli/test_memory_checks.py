@@ -49,6 +49,16 @@ def test_the_doctor_counts_what_is_remembered(atlas_mcp: Program, told: Told) ->
     assert check["says"].startswith("1 memory, 0 documents in 0 passages")
 
 
+def test_the_doctor_counts_documents_that_were_taken_in_and_not_those_that_a_run_read(
+    atlas_mcp: Program, told: Told, documents: Path
+) -> None:
+    atlas_mcp("memory", "add", "Anna likes tea.", "--kind", "preference")
+    atlas_mcp("run", "research", "When do spring tides come?", "--documents", documents)
+    assert told()["Remembered"]["says"].count("0 documents in 0 passages") == 1
+    atlas_mcp("ingest", documents / "tides.md")
+    assert "1 document in " in told()["Remembered"]["says"]
+
+
 def test_the_doctor_says_what_embeddings_would_add(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "switched off" in told()["Embeddings"]["says"]
     monkeypatch.setenv("ATLAS_MEMORY__EMBEDDINGS", "true")

@@ -71,6 +71,18 @@ def test_a_run_is_told_as_a_story(atlas_mcp: Program, run_id: str) -> None:
     assert places == sorted(places)
 
 
+def test_what_a_run_recalled_is_told_with_its_words(atlas_mcp: Program, documents: Path) -> None:
+    given = ("memory", "add", "Tides of the harbour are two a day.", "--json")
+    kept = json.loads(atlas_mcp(*given).stdout)["id"]
+    done = atlas_mcp("run", "research", "How many tides a day has the harbour?", "-d", documents, "--json")
+    run_id = json.loads(done.stdout)["run_id"]
+    assert f"{kept}  Tides of the harbour are two a day." in atlas_mcp("runs", "show", run_id).stdout
+    atlas_mcp("memory", "forget", kept, "--yes")
+    story = atlas_mcp("runs", "show", run_id).stdout
+    assert kept in story
+    assert "Tides of the harbour" not in story
+
+
 def test_a_failure_is_told_with_its_cause(atlas_mcp: Program, documents: Path, script: Path) -> None:
     script.write_text(
         '[[reply]]\nwhen = { intent = "gather" }\nfail = "overloaded"\n' + script.read_text("utf-8"), "utf-8"

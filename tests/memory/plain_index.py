@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from atlas_mcp.errors import IndexUnavailable
 from atlas_mcp.memory.indexes.index import digest
 from atlas_mcp.memory.moments import now
+from atlas_mcp.memory.record.record import NamePath
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,6 +107,19 @@ class PlainIndex:
             if most
             else {}
         )
+
+    async def path(self, start: Entity, end: Entity, scope: Scope, *, longest: int) -> NamePath | None:
+        self._see()
+        wanted = {(start.label, start.key), (end.label, end.key)}
+        held = (
+            item.stored.id
+            for item in self.items.values()
+            if item.stored.owner in scope.owners and wanted <= {(e.label, e.key) for e in item.entities}
+        )
+        found = next(held, None)
+        if found is None or not longest:
+            return None
+        return NamePath(((start.label, start.key), (end.label, end.key)), (found,))
 
     async def close(self) -> None:
         """Nothing is open."""

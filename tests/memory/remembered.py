@@ -30,9 +30,9 @@ def item(
     """A memory as an index is given it."""
     stored = Stored(
         1, id or f"m_{ULID()}", owner, LearningKind.FACT, text, 4.5, (), "run", now(), valid_from, valid_to,
-        closed_at, team=team, model=None if vector is None else model,
+        closed_at, team=team,
     )  # fmt: skip
-    return Indexed(stored, vector)
+    return Indexed(stored, vector, model=None if vector is None else model)
 
 
 async def vector(text: str) -> FloatArray:

@@ -189,3 +189,43 @@ def test_statements_of_several_sentences_are_compared_one_by_one() -> None:
     assert found is not None
     assert found.changed
     assert conflict("We met on Monday. The tapes are blue.", old) is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("made every night at two", "made every night at 2 o'clock"),
+        ("made at two every night", "made every night at two o\u2019clock"),
+        ("made at 14:00", "made at 2 pm"),
+        ("made at 14:30", "made at 2:30 p.m."),
+        ("made at 00:00", "made at 12 am"),
+        ("made at one o'clock", "made at 1 o'clock"),
+    ],
+)
+def test_a_time_of_day_is_the_same_however_it_is_written(one: str, other: str) -> None:
+    first, second = f"The backups are {one}.", f"The backups are {other}."
+    assert same_meaning(first, second)
+    assert conflict(first, second) is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "says"),
+    [
+        ("made at 14:00", "made at 3 pm", "14:00 against 3 pm"),
+        ("made at 2 am", "made at 2 pm", "2 am against 2 pm"),
+        ("made at two", "made at 15:00", "2 against 15:00"),
+        ("made at two", "made at 14:00", None),
+        ("made at 2 o'clock", "made at 2 pm", None),
+    ],
+)
+def test_times_of_day_differ_unless_they_may_be_one(one: str, other: str, says: str | None) -> None:
+    first, second = f"The backups are {one}.", f"The backups are {other}."
+    assert not same_meaning(first, second)
+    found = conflict(first, second)
+    assert (found and found.reason) == says
+
+
+def test_what_is_no_time_of_day_is_read_as_before() -> None:
+    assert same_meaning("The request limit is 5.", "The request limit stays at 5.")
+    assert read("See section 4:12 of it.").named == {"4"}
+    assert read("The ratio is 16:9.").quantities[0].value == 16

@@ -17,6 +17,7 @@ from atlas_mcp.memory.indexes.index import digest
 from atlas_mcp.memory.memory import open_memory
 from atlas_mcp.memory.moments import now
 from atlas_mcp.memory.scope import Scope
+from atlas_mcp.text.entities import Entity
 from tests.memory.plain_index import PlainIndex
 from tests.memory.remembered import EMBEDDER, keep, vector
 
@@ -109,6 +110,25 @@ class TestFeeding:
         await feeder.feed()
         assert index.held == await held(record)
 
+    @pytest.mark.parametrize("stays", [True, False])
+    async def test_one_that_was_left_too_far_behind_is_filled_again_when_it_is_back(
+        self, record: Record, monkeypatch: pytest.MonkeyPatch, *, stays: bool
+    ) -> None:
+        monkeypatch.setattr("atlas_mcp.memory.record.outbox.MOST_WAITING", 3)
+        monkeypatch.setattr("atlas_mcp.memory.record.outbox.LOOK", 2)
+        index = PlainIndex()
+        feeder = Feeder(record, [index])
+        first, *_ = await keep(record, ANN, RIVERS)
+        await feeder.feed()
+        await record.remove([first], ANN)
+        await keep(record, ANN, [f"River {number} is long." for number in range(10)])
+        assert (await record.counts())["behind"] == {}
+        with pytest.raises(IndexUnavailable, match="has not heard everything"):
+            await CurrentVectors(record, index).nearest(await vector("river"), ANN, most=5)
+        await (feeder if stays else Feeder(record, [index])).feed()
+        assert index.held == await held(record)
+        assert await record.pending("plain") == []
+
     async def test_only_one_feeds_and_looks_again_before_it_leaves(self, record: Record) -> None:
         index = PlainIndex()
         feeders = [Feeder(record, [index]) for _ in range(4)]
@@ -191,6 +211,10 @@ class TestAnsweringWithWhatWaits:
         assert await current.mentioning([], BOB, depth=1, most=5) == {}
         with pytest.raises(IndexUnavailable, match="has not heard everything"):
             await current.mentioning([], ANN, depth=1, most=5)
+        one, two = Entity("name", "one", "One"), Entity("name", "two", "Two")
+        assert await current.path(one, two, BOB, longest=5) is None
+        with pytest.raises(IndexUnavailable, match="has not heard everything"):
+            await current.path(one, two, ANN, longest=5)
 
 
 @given(st.lists(st.sampled_from(["add", "remove", "close", "feed", "fail", "back", "empty"]), max_size=25))

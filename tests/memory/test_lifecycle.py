@@ -15,6 +15,7 @@ from atlas_mcp.memory.lifecycle import Line, read_lines, uri_of
 from atlas_mcp.memory.memory import Memory, open_memory
 from atlas_mcp.memory.record.record import Filters
 from atlas_mcp.memory.scope import Scope
+from atlas_mcp.surface.memory_receipts import receipt_text
 from tests.memory.word_embedder import WordEmbedder
 
 if TYPE_CHECKING:
@@ -46,6 +47,34 @@ async def test_a_receipt_names_what_went_and_what_rests_on_it(memory: Memory) ->
     assert receipt.unknown == ("m_none",)
     assert not receipt.derived_forgotten
     assert len(await memory.memories(ANNA)) == 2
+
+
+async def test_a_receipt_names_what_forgetting_does_not_reach(memory: Memory) -> None:
+    wish = Learning(LearningKind.PREFERENCE, "Write briefly.", run_id="r_1")
+    (added,) = await memory.remember([wish], scope=ANNA)
+    fact = await keep(memory, "The Danube is long.")
+    await memory.record.begin_feed("neo4j")
+    receipt = await memory.forget_memories([added.id], scope=ANNA)
+    assert (receipt.runs, receipt.reminded, receipt.indexes) == (("r_1",), True, {"neo4j": "pending"})
+    text = receipt_text(receipt, dry_run=False)
+    assert "still says it: r_1" in text
+    assert "neo4j: not reached" in text
+    assert "until their next task" in text
+    receipt = await memory.forget_memories([fact], scope=ANNA)
+    assert (receipt.runs, receipt.reminded) == ((), False)
+
+
+async def test_a_damaged_store_that_was_moved_aside_goes_when_something_is_forgotten(
+    memory: Memory, tmp_path: Path
+) -> None:
+    aside = tmp_path / "chroma.broken-20260101T000000"
+    aside.mkdir()
+    (aside / "chroma.sqlite3").write_bytes(b"vectors")
+    first = await keep(memory, "The Danube is long.")
+    await memory.forget_memories(["m_none"], scope=ANNA)
+    assert aside.is_dir()
+    await memory.forget_memories([first], scope=ANNA)
+    assert not aside.exists()
 
 
 async def test_what_was_derived_goes_along_if_asked(memory: Memory) -> None:
@@ -92,6 +121,39 @@ async def test_an_export_taken_in_elsewhere_is_the_same_memory(memory: Memory, t
         assert len(await other.memories(BOB, Filters(closed=True))) == 2
     back = await memory.import_memories(lines, scope=ANNA)
     assert (back.added, back.known) == ([], 2)
+
+
+async def test_what_names_another_names_it_as_it_is_called_here(memory: Memory, tmp_path: Path) -> None:
+    old = await keep(memory, "The limit is 45 s.")
+    rests = await keep(memory, "Calls may hang for 45 s.", uri_of(old), "file:///a.md")
+    others = [Learning(LearningKind.FACT, f"River {number} is long.") for number in range(100)]
+    await memory.remember(others, scope=ANNA)
+    await memory.remember([Learning(LearningKind.FACT, "The limit is 60 s.")], scope=ANNA, closes={0: [old]})
+    lines = [json.dumps(line) async for line in memory.export(ANNA)]
+    async with open_memory(tmp_path / "other", None) as other:
+        for _ in range(2):
+            await other.import_memories(lines, scope=BOB)
+            found = await other.memories(BOB, Filters(closed=True), most=200)
+            here = {each.text: each for each in found}
+            closed, new = here["The limit is 45 s."], here["The limit is 60 s."]
+            assert (closed.superseded_by, new.closed_at) == (new.id, None)
+            sources = [each.source for each in here["Calls may hang for 45 s."].evidence]
+            assert sources == [uri_of(closed.id), "file:///a.md"]
+            resting = await other.record.resting_on([uri_of(closed.id)], BOB)
+            assert resting == [here["Calls may hang for 45 s."].id]
+            assert await other.record.resting_on([uri_of(old)], BOB) == []
+    await memory.import_memories(lines, scope=ANNA)
+    (stored,) = await memory.get_memories([rests], scope=ANNA)
+    assert [each.source for each in stored.evidence] == [uri_of(old), "file:///a.md"]
+
+
+@pytest.mark.parametrize("team", ["", "Research", "a b", "x" * 65, "../x", "a\n"])
+async def test_a_team_that_cannot_be_one_is_refused(memory: Memory, team: str) -> None:
+    done = await memory.import_memories([json.dumps({"text": "One.", "team": team})], scope=ANNA)
+    ((_, reason),) = done.skipped
+    assert "is no name of a team" in reason
+    done = await memory.import_memories(['{"text": "One.", "team": "my-team_2"}'], scope=ANNA)
+    assert len(done.added) == 1
 
 
 async def test_a_line_that_is_none_is_named_and_the_rest_taken_in(memory: Memory) -> None:

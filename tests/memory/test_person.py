@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -73,6 +74,26 @@ async def test_what_takes_the_place_of_another_closes_it_and_must_name_one_that_
     assert kept.superseded == (first.id,)
     (old,) = await anna.get([first.id])
     assert old.superseded_by == kept.id
+
+
+async def test_what_one_remembers_for_oneself_closes_nothing_of_the_project(memory: Memory) -> None:
+    anna, bob = of(memory, project="harbour"), of(memory, "bob", "harbour")
+    first = await anna.remember(Note(LIMIT, shared=True))
+    own = Note("The limit of uploads to the archive is 50 MB.", supersedes=(first.id,))
+    with pytest.raises(InvalidInput, match=f"{first.id} is the project's"):
+        await bob.remember(own)
+    (stored,) = await anna.get([first.id])
+    assert stored.closed_at is None
+    assert (await bob.remember(replace(own, shared=True))).superseded == (first.id,)
+
+
+async def test_what_is_known_ends_when_a_person_says_so(memory: Memory) -> None:
+    anna = of(memory)
+    first = await anna.remember(LIMIT)
+    again = await anna.remember(Note(LIMIT, valid_to="2999-01-01"))
+    assert (again.state, again.id) == ("known", first.id)
+    (stored,) = await anna.get([first.id])
+    assert str(stored.valid_to).startswith("2999-01-01")
 
 
 async def test_what_another_remembers_keeps_nothing_out_and_is_not_found(memory: Memory) -> None:

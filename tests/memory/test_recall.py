@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from atlas_mcp.errors import IncompatibleStore, IndexUnavailable
@@ -15,7 +16,7 @@ from atlas_mcp.memory.scope import Scope
 from tests.memory.word_embedder import WordEmbedder
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, Callable, Sequence
     from pathlib import Path
 
     from atlas_mcp.memory.indexes.index import VectorIndex
@@ -41,9 +42,53 @@ async def memory(tmp_path: Path) -> AsyncGenerator[Memory]:
 async def test_the_best_memory_comes_first_and_says_why(memory: Memory) -> None:
     best, *_ = await memory.recall("Where does the Danube end?", scope=ANNA)
     assert best.stored.text == FACTS[0]
-    assert best.why.startswith("words 1.00, meaning ")
-    assert "names 1.00" in best.why
+    assert best.why == "words 2 of 2, meaning 0.71, names Danube"
     assert 0 < best.score <= 1
+
+
+async def test_a_lone_weak_hit_does_not_say_that_it_is_all_that_was_asked_for(tmp_path: Path) -> None:
+    async with open_memory(tmp_path / "bare", None) as memory:
+        await memory.remember([Learning(LearningKind.FACT, text) for text in FACTS], scope=ANNA)
+        (found,) = await memory.recall("when does the cheap express server break down", scope=ANNA)
+        assert found.why == "words 1 of 4"
+        (found,) = await memory.recall("rivers through Rotterdam", scope=ANNA)
+        assert found.why == "words 1 of 2, names Rotterdam"
+
+
+async def test_what_is_found_by_a_name_beside_says_so(tmp_path: Path) -> None:
+    async with open_memory(tmp_path / "bare", None) as memory:
+        told = ("In Ulm the Danube is young.", "The Danube floods in spring.")
+        await memory.remember([Learning(LearningKind.FACT, text) for text in told], scope=ANNA)
+        found = {each.stored.text: each.why for each in await memory.recall("In Ulm", scope=ANNA)}
+        assert found == {told[0]: "words 1 of 1, names Ulm", told[1]: "names beside Ulm"}
+
+
+class Placed:
+    """Vectors at the cosines to (1, 0) that were set."""
+
+    name = "placed"
+    dimensions = 2
+
+    def __init__(self, cosines: dict[str, float]) -> None:
+        self._cosines = cosines
+
+    async def embed(
+        self, texts: Sequence[str], *, on_progress: Callable[[int, int], None] | None = None
+    ) -> FloatArray:
+        if on_progress is not None:
+            on_progress(len(texts), len(texts))
+        near = np.array([self._cosines.get(text, 1.0) for text in texts], np.float32)
+        return np.stack([near, np.sqrt(1 - near**2)], axis=1)
+
+
+async def test_what_is_only_faintly_near_by_meaning_alone_is_not_given(tmp_path: Path) -> None:
+    near = {"Clara eats no meat.": 0.9, "Tom talks German.": 0.4, "Files lie in Ulm.": 0.24, FACTS[0]: 0.24}
+    async with open_memory(tmp_path / "placed", Placed(near)) as memory:
+        await memory.remember([Learning(LearningKind.FACT, text) for text in near], scope=ANNA)
+        found = {each.stored.text: each.why for each in await memory.recall("zebra", scope=ANNA)}
+        assert found == {"Clara eats no meat.": "meaning 0.90", "Tom talks German.": "meaning 0.40"}
+        found = {each.stored.text: each.why for each in await memory.recall("black zebra", scope=ANNA)}
+        assert found[FACTS[0]] == "words 1 of 2, meaning 0.24"
 
 
 async def test_without_an_embedder_words_and_names_find(tmp_path: Path) -> None:

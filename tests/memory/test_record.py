@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from pathlib import Path
 
-    from atlas_mcp.memory.record.record import Record
+    from atlas_mcp.memory.record.record import Change, Record
 
 ANNA, BOB = Scope("anna"), Scope("bob")
 DANUBE = "The Danube ends in the Black Sea."
@@ -53,6 +53,13 @@ async def texts(record: Record, scope: Scope, filters: Filters = EVERY) -> list[
     return [each.text for each in await record.listing(scope, filters)]
 
 
+async def waiting(record: Record, name: str) -> list[Change]:
+    """What an index that reads has not heard yet."""
+    found = await record.pending(name)
+    assert found is not None
+    return found
+
+
 class TestKeeping:
     async def test_what_was_written_is_read_as_it_was(self, record: Record) -> None:
         quote = Evidence("quote", "ends in the Black Sea", "file:///rivers.md", "a" * 64)
@@ -80,6 +87,36 @@ class TestKeeping:
         second = await keep(record, DANUBE)
         assert first != second
         assert await texts(record, ANNA) == [DANUBE, DANUBE]
+
+    async def test_what_is_known_ends_when_it_is_said_to_end(self, record: Record) -> None:
+        first = await keep(record, DANUBE, valid_from="2020-01-01")
+        assert await keep(record, DANUBE, valid_to="2099-01-01") == first
+        assert await texts(record, ANNA, Filters(at="2098-01-01")) == [DANUBE]
+        assert await texts(record, ANNA, Filters(at="2100-01-01")) == []
+        assert await keep(record, DANUBE) == first
+        assert await keep(record, DANUBE, valid_to="2099-01-01", origin="import") == first
+        await record.begin_feed("chroma")
+        assert await keep(record, DANUBE, valid_to="2021-01-01") == first
+        assert [change.item for change in await waiting(record, "chroma")] == [first]
+        assert await texts(record, ANNA, Filters(at="2022-01-01")) == []
+
+    async def test_what_is_taken_in_from_elsewhere_ends_nothing_that_is_known(self, record: Record) -> None:
+        first = await keep(record, DANUBE, valid_from="2020-01-01")
+        assert await keep(record, DANUBE, valid_to="2021-01-01", origin="import") == first
+        assert await texts(record, ANNA, Filters(at="2022-01-01")) == [DANUBE]
+
+    async def test_what_is_known_cannot_have_ended_before_it_began(self, record: Record) -> None:
+        first = await keep(record, DANUBE, valid_from="2020-01-01")
+        with pytest.raises(InvalidInput, match=f"{first} says so already and holds from 2020-01-01"):
+            await keep(record, DANUBE, valid_from="2010-01-01", valid_to="2011-01-01")
+
+    async def test_indexes_hear_of_evidence_that_is_new(self, record: Record) -> None:
+        first = await keep(record, DANUBE)
+        await record.begin_feed("neo4j")
+        await keep(record, DANUBE)
+        assert await record.pending("neo4j") == []
+        await keep(record, DANUBE, evidence=(Evidence("quote", "a", "file:///a"),))
+        assert [change.item for change in await waiting(record, "neo4j")] == [first]
 
     async def test_all_are_written_or_none(self, record: Record) -> None:
         with pytest.raises(InvalidInput, match="shared without a project"):
@@ -244,62 +281,6 @@ class TestForgetting:
         assert await record.check() == []
 
 
-class TestOutbox:
-    async def test_an_index_hears_what_came_after_it_began(self, record: Record) -> None:
-        await keep(record, DANUBE)
-        assert await record.begin_feed("chroma")
-        assert not await record.begin_feed("chroma")
-        assert await record.pending("chroma") == []
-        memory_id = await keep(record, RHINE)
-        (change,) = await record.pending("chroma")
-        assert (change.action, change.item, change.owner) == ("put", memory_id, "user:anna")
-
-    async def test_of_several_changes_the_last_is_heard(self, record: Record) -> None:
-        await record.begin_feed("chroma")
-        memory_id = await keep(record, DANUBE)
-        await record.close([memory_id], ANNA, at="2030-01-01")
-        await record.remove([memory_id], ANNA)
-        (change,) = await record.pending("chroma")
-        assert change.action == "remove"
-        await record.fed("chroma", change.number)
-        assert await record.pending("chroma") == []
-
-    async def test_each_index_hears_at_its_own_pace(self, record: Record) -> None:
-        await record.begin_feed("chroma")
-        await record.begin_feed("neo4j")
-        await keep(record, DANUBE)
-        (change,) = await record.pending("chroma")
-        await record.fed("chroma", change.number)
-        assert len(await record.pending("neo4j")) == 1
-        assert (await record.counts())["behind"] == {"chroma": 0, "neo4j": 1}
-        await record.end_feed("neo4j")
-        assert await record.pending("neo4j") == []
-
-    async def test_an_index_that_begins_late_does_not_hear_the_past(self, record: Record) -> None:
-        await record.begin_feed("chroma")
-        await keep(record, DANUBE)
-        (change,) = await record.pending("chroma")
-        await record.fed("chroma", change.number)
-        await record.begin_feed("neo4j")
-        assert await record.pending("neo4j") == []
-        await keep(record, RHINE)
-        assert len(await record.pending("neo4j")) == len(await record.pending("chroma")) == 1
-
-    async def test_one_at_a_time_feeds_an_index(self, record: Record) -> None:
-        async with record.feeding("chroma") as first, record.feeding("chroma") as second:
-            assert (first, second) == (True, False)
-        async with record.feeding("chroma") as again:
-            assert again
-
-    async def test_an_index_is_given_vectors_and_names(self, record: Record) -> None:
-        memory_id = await keep(record, DANUBE)
-        (whole,) = await record.indexed([memory_id, "m_none"])
-        assert whole.vector is not None
-        assert whole.vector.shape == (EMBEDDER.dimensions,)
-        assert {each.key for each in whole.entities} == {each.key for each in entities(DANUBE)}
-        assert [each async for each in record.every()] != []
-
-
 class TestSoundness:
     async def test_a_sound_record_has_nothing_wrong(self, record: Record) -> None:
         await keep(record, DANUBE)
@@ -330,7 +311,7 @@ async def test_damage_in_the_file_is_found_and_mended(tmp_path: Path) -> None:
 
         def damage(connection: Any) -> None:
             connection.execute("INSERT INTO memory_text (memory_text) VALUES ('delete-all')")
-            connection.execute("UPDATE memory SET vector = zeroblob(8) WHERE number = 1")
+            connection.execute("UPDATE memory_vector SET data = zeroblob(8) WHERE number = 1")
             connection.execute("INSERT INTO mention VALUES (1, 'memory', 99, 1)")
 
         await memory.database.write(damage)

@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
@@ -23,7 +24,7 @@ from neo4j import GraphDatabase
 from tests.memory.graph.bolt import BoltServer, free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
 
 FETCHED = Path(__file__).parents[2] / ".cache" / "neo4j"
 OPENED = ("java.nio", "java.io", "sun.nio.ch")
@@ -58,20 +59,28 @@ def server(folder: str) -> BoltServer:
     return BoltServer(command, folder, port, "neo4j", secrets.token_hex(8))
 
 
+@contextmanager
+def running(folder: str) -> Generator[BoltServer]:
+    """A server over an empty folder, which whoever asked may enter; it is ended at the end."""
+    if not (FETCHED / "made").exists():
+        raise SystemExit("There is no Neo4j server yet: say `make -C tests/neo4j fetched`.")
+    started = server(folder)
+    try:
+        started.start()
+        _set_password(started)
+        yield started
+    finally:
+        started.stop()
+        started.wait()
+
+
 def main(command: Sequence[str]) -> int:
     """Run a command beside a server; gives its exit code."""
     signal.signal(signal.SIGTERM, _leave)
-    with tempfile.TemporaryDirectory(prefix="atlas-neo4j-") as folder:
-        started = server(folder)
-        try:
-            started.start()
-            _set_password(started)
-            started.tell(Path(folder, "server.json"))
-            environment = {**os.environ, "NEO4J_TEST_SERVER": str(Path(folder, "server.json"))}
-            return subprocess.run(command, env=environment, check=False).returncode
-        finally:
-            started.stop()
-            started.wait()
+    with tempfile.TemporaryDirectory(prefix="atlas-neo4j-") as folder, running(folder) as started:
+        started.tell(Path(folder, "server.json"))
+        environment = {**os.environ, "NEO4J_TEST_SERVER": str(Path(folder, "server.json"))}
+        return subprocess.run(command, env=environment, check=False).returncode
 
 
 def _leave(number: int, _: object) -> NoReturn:

@@ -103,6 +103,10 @@ def test_what_is_remembered_and_learned_is_told() -> None:
     assert told(Kind.LEARNING_KEPT, **{**kept, "new": False, "closes": ["m_1"]}) == (
         "learned (known before): The tide turns.; 1 earlier one no longer holds"
     )
+    # Its text is looked up where it is shown, and may be forgotten by then.
+    data = {"id": "m_2", "kind": "fact", "new": True, "closes": list[str]()}
+    event = Event("r_1", 1, "2026-01-01T00:00:00+00:00", Kind.LEARNING_KEPT, "research", "learn", data)
+    assert sentence(event) == "learned: fact m_2"
 
 
 def test_only_these_events_say_nothing_to_a_person() -> None:

@@ -28,6 +28,7 @@ from atlas_mcp.orchestration.store import (
 )
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import AsyncGenerator
 
 ASKED = {"question": "Why are there tides?"}
@@ -185,6 +186,32 @@ async def test_a_run_ends_once_with_its_last_event(store: RunStore, database: Da
     )
     kinds = [event.kind for event in await Journal(database).read(row.run_id)]
     assert kinds == [Kind.RUN_QUEUED, Kind.RUN_FINISHED]
+
+
+async def test_what_was_said_to_a_run_goes_in_the_moment_in_which_it_ends(
+    store: RunStore, database: Database
+) -> None:
+    row, other = await begin(store), await begin(store, question="Still at work?")
+
+    def write(connection: sqlite3.Connection) -> None:
+        connection.execute("CREATE TABLE checkpoints (thread_id TEXT)")
+        for each in (row.run_id, other.run_id):
+            connection.execute("INSERT INTO checkpoints VALUES (?)", (each,))
+            for kind in ("once", "tool", "model"):
+                connection.execute(
+                    "INSERT INTO ledger VALUES (?, ?, 1, '', ?, 'The tide turns.', '')", (each, kind, kind)
+                )
+
+    def read(connection: sqlite3.Connection) -> list[list[tuple[str, ...]]]:
+        asked = ("SELECT run_id, kind FROM ledger", "SELECT thread_id FROM checkpoints")
+        return [[tuple(one) for one in connection.execute(each)] for each in asked]
+
+    await database.write(write)
+    await finish(store, row)
+    kept, points = await database.read(read)
+    assert [kind for run_id, kind in kept if run_id == row.run_id] == ["model"]
+    assert len(kept) == 4
+    assert points == [(other.run_id,)]
 
 
 async def test_pruning_forgets_old_ended_runs_whole_and_nothing_else(

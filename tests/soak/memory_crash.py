@@ -5,6 +5,8 @@
 Each writer notes in a journal of its own what was acknowledged, before it goes on. It is killed with SIGKILL
 at random moments, its start included, and started again. In the end everything that was acknowledged has to
 be there as it was left, the database sound, and every index in agreement with it, at the latest once mended.
+The graph is kept by the Neo4j that `make -C tests/neo4j fetched` fetches, or with `--graph arcadedb` by
+ArcadeDB.
 """
 
 from __future__ import annotations
@@ -24,17 +26,18 @@ from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from atlas_mcp.memory.indexes.consistency import check
 from atlas_mcp.memory.record.record import Filters
 from tests.memory.graph.bolt import BoltServer, free_port
+from tests.neo4j import server as neo4j
 from tests.soak.endings import say
 from tests.soak.remembering import SCOPE, Place, journal, said
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Generator, Sequence
+    from collections.abc import Callable, Generator, Mapping
+    from contextlib import AbstractContextManager
 
     from atlas_mcp.memory.memory import Memory
 
@@ -49,6 +52,10 @@ EARLY = 0.25
 STARTING = 2.5
 """Seconds within which those come."""
 LOOK = 0.005
+TOLD = 10
+"""After so many kills it is said how far it came."""
+PATIENCE = 900.0
+"""Seconds within which the indexes must have heard everything."""
 _GONE = "gone"
 
 
@@ -95,6 +102,8 @@ class Killer:
             process.wait()
             self.kills += 1
             self.processes[name] = self._started(name)
+            if self.kills % TOLD == 0:
+                say(f"  {self.kills} kills, {sum(map(self._noted, WRITERS)):,} writes")
 
     def _started(self, name: str) -> Process:
         return started("write", name, self._place)
@@ -150,16 +159,27 @@ async def verdict(place: Place) -> Figures:
             ),
             "integrity": sound, "record": await memory.record.check(),
         }  # fmt: skip
-        began = time.perf_counter()
-        await memory.feeder.feed()
-        before = await check(memory.record, memory.indexes)
-        figures["feeding and checking, s"] = round(time.perf_counter() - began, 1)
-        figures["consistency before mending"] = _shown(before)
-        if before.score < 1:
-            after = await check(memory.record, memory.indexes, mend=True)
-            figures["mended"] = after.mended
-            before = await check(memory.record, memory.indexes)
-        figures["consistency"] = before.score
+        return figures | await _agreement(memory)
+
+
+async def _agreement(memory: Memory) -> Figures:
+    """Whether the indexes agree with the record once they have heard everything, and once they are mended."""
+    figures: Figures = {"not heard when all ended": (await memory.record.counts())["behind"]}
+    say(f"  to be heard by indexes: {figures['not heard when all ended']}")
+    began = time.perf_counter()
+    while waiting := (await memory.feeder.feed()).waiting:
+        if time.perf_counter() - began > PATIENCE:
+            break
+    figures |= {"feeding, s": round(time.perf_counter() - began, 1), "waiting": waiting}
+    say(f"  fed in {figures['feeding, s']} s, waiting: {waiting}")
+    began = time.perf_counter()
+    found = await memory.check()
+    figures["checking, s"] = round(time.perf_counter() - began, 1)
+    figures["consistency before mending"] = _shown(found)
+    if found.score < 1:
+        figures["mended"] = (await memory.check(mend=True)).mended
+        found = await memory.check()
+    figures["consistency"] = found.score
     return figures
 
 
@@ -186,15 +206,14 @@ async def _all(memory: Memory) -> list[Any]:
 
 
 @contextmanager
-def bolt_server(folder: Path) -> Generator[BoltServer]:
+def arcadedb(folder: str) -> Generator[BoltServer]:
     """ArcadeDB with its Bolt server, for the graph."""
     if find_spec("arcadedb_embedded") is None:
         raise SystemExit("arcadedb-embedded is not installed, so that there is no graph to be tested.")
-    folder.mkdir()
     port, password = free_port(), secrets.token_hex(8)
     script = str(ROOT / "tests" / "memory" / "graph" / "arcadedb_server.py")
-    command = (sys.executable, script, str(folder), str(port), password)
-    server = BoltServer(command, str(folder), port, "root", password)
+    command = (sys.executable, script, folder, str(port), password)
+    server = BoltServer(command, folder, port, "root", password)
     server.start()
     try:
         yield server
@@ -202,23 +221,37 @@ def bolt_server(folder: Path) -> Generator[BoltServer]:
         server.stop()
 
 
-def soak(folder: Path, indexes: Sequence[str], writes: int, kills: int, seed: int) -> Figures:
+GRAPHS: Final[Mapping[str, Callable[[str], AbstractContextManager[BoltServer]]]] = {
+    "neo4j": neo4j.running,
+    "arcadedb": arcadedb,
+}
+
+
+def enter(stack: ExitStack, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """Settings of the memory for the indexes that are asked for; their server runs until the stack ends."""
+    settings: dict[str, Any] = {}
+    if "chroma" in options.indexes:
+        settings |= {"chroma": "embedded", "chroma_from": 0}
+    if "neo4j" in options.indexes:
+        graph = folder / "graph"
+        graph.mkdir()
+        server = stack.enter_context(GRAPHS[options.graph](str(graph)))
+        settings["neo4j"] = server.url
+        os.environ |= {"NEO4J_USERNAME": server.username, "NEO4J_PASSWORD": server.password}
+    return settings
+
+
+def soak(folder: Path, options: argparse.Namespace) -> Figures:
     """One run; gives all that was counted."""
     journals = folder / "journals"
     journals.mkdir()
-    settings: dict[str, Any] = {}
     with ExitStack() as stack:
-        if "chroma" in indexes:
-            settings |= {"chroma": "embedded", "chroma_from": 0}
-        if "neo4j" in indexes:
-            server = stack.enter_context(bolt_server(folder / "graph"))
-            settings["neo4j"] = server.url
-            os.environ |= {"NEO4J_USERNAME": server.username, "NEO4J_PASSWORD": server.password}
-        place = Place(str(folder / "home"), str(journals), settings, writes)
+        settings = enter(stack, folder, options)
+        place = Place(str(folder / "home"), str(journals), settings, options.writes)
         began = time.perf_counter()
-        chance = Random(seed)  # noqa: S311 - a seed makes the same moments again
+        chance = Random(options.seed)  # noqa: S311 - a seed makes the same moments again
         readers = [started("read", name, place) for name in READERS]
-        killer = Killer(place, kills, chance)
+        killer = Killer(place, options.kills, chance)
         try:
             killer.run()
         finally:
@@ -228,8 +261,10 @@ def soak(folder: Path, indexes: Sequence[str], writes: int, kills: int, seed: in
         took = time.perf_counter() - began
         read = [json.loads(reader.communicate(timeout=120)[0]) for reader in readers]
         return {
-            "indexes": list(indexes), "writes": len(WRITERS) * writes, "kills": killer.kills,
-            "seconds": round(took), "readers": read, **asyncio.run(verdict(place)),
+            "indexes": options.indexes, "graph": options.graph if "neo4j" in options.indexes else "",
+            "writes": len(WRITERS) * options.writes, "kills": killer.kills, "seconds": round(took),
+            "readings": sum(each["gets"] + each["recalls"] for each in read), "readers": read,
+            **asyncio.run(verdict(place)),
         }  # fmt: skip
 
 
@@ -240,6 +275,7 @@ def failures(found: Figures) -> list[str]:
     bad += [f"integrity: {found['integrity']}"] if found["integrity"] != ["ok"] else []
     bad += [f"record: {found['record'][:5]}"] if found["record"] else []
     bad += [f"consistency: {found['consistency']}"] if found["consistency"] != 1 else []
+    bad += [f"not fed in {PATIENCE:.0f} s: {found['waiting']}"] if found["waiting"] else []
     for reader in found["readers"]:
         bad += [f"{what}: {reader[what]}" for what in ("stale", "torn", "failed") if reader[what]]
     return bad
@@ -252,11 +288,11 @@ def main() -> None:
     parser.add_argument("--indexes", default="", help="chroma, neo4j, or both with a comma; none by default")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", type=Path, help="an empty folder to work in, which is kept")
+    parser.add_argument("--graph", choices=GRAPHS, default="neo4j", help="who keeps the graph")
     options = parser.parse_args()
-    indexes = [each for each in options.indexes.split(",") if each]
     with ExitStack() as stack:
         folder = options.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        found = soak(folder, indexes, options.writes, options.kills, options.seed)
+        found = soak(folder, options)
     for name, value in found.items():
         say(f"  {name:<28} {value}")
     if bad := failures(found):

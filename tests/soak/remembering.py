@@ -180,12 +180,19 @@ class Reader:
             self.spent.append(time.perf_counter() - began)
             if not stored or written.id not in {each.stored.id for each in recalled}:
                 self._tell("stale", f"{name} {written}: get {len(stored)}, recall {len(recalled)}")
-            elif stored[0].text != wish.text or not stored[0].evidence or stored[0].model != EMBEDDER.name:
+            elif (
+                stored[0].text != wish.text or not stored[0].evidence or not await self._is_embedded(written)
+            ):
                 self._tell("torn", f"{name} {written}: {stored[0]}")
             elif wish.closes is not None and not await self._is_closed(name, wish.closes):
                 self._tell("torn", f"{name} {written} closes {wish.closes}, which is not closed")
         except Exception:  # noqa: BLE001 - whatever goes wrong for a reader is what is looked for
             self._tell("failed", traceback.format_exc())
+
+    async def _is_embedded(self, written: Written) -> bool:
+        """Whether a memory has its vector."""
+        (item,) = await self._memory.record.indexed([written.id])
+        return item.vector is not None and item.model == EMBEDDER.name
 
     async def _is_closed(self, name: str, number: int) -> bool:
         """Whether what a write closes is closed; gone is well too, if it was forgotten before."""

@@ -107,7 +107,8 @@ async def test_a_cancelled_call_leaves_the_run_at_work(served: Served, documents
 
 
 BAD_INPUT: list[tuple[str, dict[str, Any], str]] = [
-    ("research", {}, "'question' is a required property"),
+    ("research", {}, "research: question is missing. It takes question"),
+    ("ingest", {}, "ingest: documents is missing. It takes documents. documents is a list: Paths"),
     ("research", {"question": "  "}, "'question' is empty"),
     ("research", {"question": "long " * 5000}, "20,000 is the most"),
     ("research", {"question": QUESTION, "dokuments": []}, "It takes question"),

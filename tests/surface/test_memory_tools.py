@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -217,6 +218,31 @@ async def test_memory_is_read_as_resources(server: Served) -> None:
                 await caller.read(gone)
 
 
+async def test_how_names_hang_together_is_read_as_a_resource(server: Served) -> None:
+    names, long = ("Anna", "Boris", "Clara", "Dora", "Emil", "Ulm"), "it is a long story, and " * 70
+    told = [f"{one} knows {other}; {long}." for one, other in pairwise(names)]
+    async with server() as dial, dial() as caller:
+        ids = [(await caller.call("remember", text=text))["id"] for text in told]
+        read = await caller.read("atlas://memory?start=Anna&end=Ulm")
+        chain = json.loads(read)
+        assert chain["names"] == list(names)
+        assert [each["id"] for each in chain["memories"]] == ids
+        assert all(each["cut"] for each in chain["memories"])
+        assert 1_000 < tokens_of(read) < 2_000
+        none = json.loads(await caller.read("atlas://memory?start=Anna&end=Ulm&deep=1"))
+        assert none == {"linked": False, "names": [], "memories": []}
+        near = json.loads(await caller.read("atlas://memory?start=Anna&deep=2"))
+        assert [each["id"] for each in near["memories"]] == ids[:2]
+        for wrong, says in (
+            ("start=Anna&end=Zoe", "No memory that holds now names 'Zoe'"),
+            ("end=Ulm", "from which name"),
+            ("start=Anna&deep=far", "'far' is no number of steps"),
+            ("start=Anna&deep=9", "1 to 6"),
+        ):
+            with pytest.raises(MCPError, match=says):
+                await caller.read(f"atlas://memory?{wrong}")
+
+
 async def test_ids_of_memories_are_completed_the_newest_first(server: Served) -> None:
     async with server() as dial, dial() as caller:
         ids = [(await caller.call("remember", text=f"Quay {name} is deep."))["id"] for name in ("A", "B")]
@@ -255,6 +281,34 @@ async def test_an_answer_stays_under_two_thousand_tokens_unless_more_is_asked_fo
     assert "did not fit; ask with more tokens" in usual.text
     assert usual.structured["memories"][0]["cut"] is True
     assert len(long.structured["memories"]) > len(usual.structured["memories"])
+
+
+async def test_a_short_answer_gives_ids_and_beginnings(server: Served) -> None:
+    async with server() as dial, dial() as caller:
+        for number in range(6):
+            text = f"Quay {number} of the harbour: " + f"ship{number} lies there with cargo {number}. " * 20
+            await caller.call("remember", text=text, anyway=True)
+        short = await caller.ask("recall", {"query": "quay of the harbour", "tokens": 300})
+        schema = next(tool for tool in await caller.tools() if tool.name == "recall").output_schema
+    assert max(map(tokens_of, (short.text, json.dumps(short.structured)))) <= 300
+    assert misfits(schema or {}, short.structured) == []
+    memories = short.structured["memories"]
+    assert len(memories) >= 3
+    assert short.structured["left_out"] == 6 - len(memories)
+    for each in memories:
+        assert each["id"] in short.text
+        assert each["text"].startswith("Quay ")
+        assert each["cut"] is True
+
+
+def test_where_no_hit_fits_it_is_said_how_much_it_takes() -> None:
+    uri = f"file:///{'long/' * 300}a.md"
+    passage = Passage("p1", Source("0" * 64, uri, "A", "2026-01-01"), "Noon.", 0, score=1.0, why="words")
+    told = answer(Found(passages=(passage,)), 200)
+    assert told.text == "1 hit, none of which fits; ask with 600 tokens or more."
+    assert told.structured["left_out"] == 1
+    memory = Recalled(stored(1, "Noon."), 0.5, "words 1 of 1")
+    assert answer(Found((memory,), (passage,)), 200).shown == ("m_1",)
 
 
 texts = st.text(min_size=1, max_size=300)

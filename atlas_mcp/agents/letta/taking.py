@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from atlas_mcp.agents.lent_turn import GO_ON
 from atlas_mcp.agents.letta.keeping import MEMORY_TOOLS, beyond
 from atlas_mcp.agents.letta.wire import Leg, approval, client_tools, decision, usage, user_message
 from atlas_mcp.agents.runtime import NeedsTools, TurnEnded
@@ -47,7 +48,6 @@ _OPEN = frozenset({"created", "running"})
 _WHOLE = frozenset({
     "end_turn", "requires_approval", "max_steps", "max_tokens_exceeded", "tool_rule", "no_tool_call",
 })  # fmt: skip
-_GO_ON = "You were interrupted. Go on where you stopped."
 
 
 @dataclass(slots=True)
@@ -278,7 +278,7 @@ class Taking:
             return await self._read(run, reason, messages)
         if messages and self._progress.leg == 0 and self._words():
             # The words are in the thread already: they are not said twice.
-            self._progress.messages = [user_message(_GO_ON, self._otid(0))]
+            self._progress.messages = [user_message(GO_ON, self._otid(0))]
         self._progress.run = ""
         return None
 

@@ -28,10 +28,14 @@ __all__ = [
 WISHES = ("format", "length", "tone", "audience", "language", "style")
 """Fields of an input by which a person says how they want it; asked for often enough, it is a preference."""
 
+_OWN_WORDS = frozenset({*WISHES, "question", "task", "instructions"})
+"""Fields in which people say what they want, beside the first, which says what the work is about. What is
+given in any other may be a letter or a page that somebody else wrote."""
+
 _NO_WORDS = frozenset(
     {"draft", "work", "document", "documents", "text", "source", "sources", "rubric", "given"}
 )
-"""Fields that hold what somebody else may have written."""
+"""Fields that hold what somebody else may have written, first or not."""
 
 MOST_WORDS = 4_000
 """Characters of a field up to which it is read as a person's own words; what is longer was pasted."""
@@ -180,9 +184,10 @@ def preferences(told: RunTold, course: Course, earlier: Mapping[tuple[str, str],
     if not told.by_person:
         return []
     found: list[Candidate] = []
+    own = {*_OWN_WORDS, next(iter(told.input), "")} - _NO_WORDS
     texts = {
         name: value for name, value in told.input.items()
-        if isinstance(value, str) and name not in _NO_WORDS and len(value) <= MOST_WORDS
+        if isinstance(value, str) and name in own and len(value) <= MOST_WORDS
     }  # fmt: skip
     for text in (*texts.values(), *course.answers):
         found += _standing(text, told.uri)

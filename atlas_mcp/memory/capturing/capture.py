@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from atlas_mcp.memory.scope import Scope
 
     Propose: TypeAlias = Callable[[str, Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
+    Read: TypeAlias = Callable[[str], Awaitable[str]]
 
 __all__ = ["Captured", "Dropped", "RunTold", "capture"]
 
@@ -52,7 +53,7 @@ MOST_FACTS = 60
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """What was not kept: why, in one word to count by and in a sentence.
+    """What was not kept: why, in one word to count by and in a sentence, which quotes no memory.
 
     `cause` is one of `unsupported`, `dangling`, `empty`, `orders`, `secret`, `known`, `contradicted`,
     `unearned`, `weak`.
@@ -118,30 +119,35 @@ def _oppose(one: _Weighed, other: _Weighed, near: Neighbours) -> None:
     newer = near.against(one.candidate, other.candidate)
     older = near.against(other.candidate, one.candidate)
     if newer and newer.changed and not (older and older.changed):
-        other.drop("contradicted", f"the run found what took its place: {one.candidate.text[:120]!r}")
+        other.drop("contradicted", "the run found what took its place")
     elif older and older.changed and not (newer and newer.changed):
-        one.drop("contradicted", f"the run found what took its place: {other.candidate.text[:120]!r}")
+        one.drop("contradicted", "the run found what took its place")
     elif found := newer or older:
         one.weaken(f"contradiction within the run ({found.reason})")
         other.weaken(f"contradiction within the run ({found.reason})")
 
 
-async def capture(told: RunTold, memory: Memory, scope: Scope, *, propose: Propose | None = None) -> Captured:
+async def capture(
+    told: RunTold, memory: Memory, scope: Scope, *, read: Read, propose: Propose | None = None
+) -> Captured:
     """Remember of a run what its evidence is worth; the same run again changes nothing.
 
-    `propose`, given a text and a JSON Schema, lets a model answer; where it cannot, it goes without.
-    A team's procedures are for that team, everything else is for all teams of the scope.
+    `read` gives the text of a snapshot that the run could read, by its sha256, and raises `InvalidInput` for
+    any other: nothing rests on what only somebody else may read. `propose`, given a text and a JSON Schema,
+    lets a model answer; where it cannot, it goes without. A team's procedures are for that team, everything
+    else is for all teams of the scope.
 
     :raises IncompatibleStore: the stored vectors were made by another embedding model.
     """
-    return await _Capture(told, memory, scope).done(propose)
+    return await _Capture(told, memory, scope, read).done(propose)
 
 
 class _Capture:
     """The capture of one run."""
 
-    def __init__(self, told: RunTold, memory: Memory, scope: Scope) -> None:
+    def __init__(self, told: RunTold, memory: Memory, scope: Scope, read: Read) -> None:
         self._told = told
+        self._read = read
         self._memory = memory
         self._scope = scope
         self._course: Course = course_of(told.events)
@@ -261,8 +267,8 @@ class _Capture:
         snapshots: dict[str, str] = {}
         for sha256 in {one.sha256 for one in candidate.cited}:
             try:
-                snapshots[sha256] = await self._memory.snapshot(sha256)
-            except InvalidInput:  # it is gone, or was changed: what it said cannot be looked up
+                snapshots[sha256] = await self._read(sha256)
+            except InvalidInput:  # gone, changed or another's: what it said cannot be looked up
                 continue
         return standing(candidate.cited, snapshots)
 
@@ -292,7 +298,7 @@ class _Capture:
                     self._captured.open.append(f"{what}; the project's stays")
                 each.candidate = replace(candidate, valid_from=found.since or candidate.valid_from)
             elif settled.holds == "old":
-                each.drop("contradicted", f"it contradicts {said}")
+                each.drop("contradicted", f"it contradicts {one.stored.id}: {settled.why}")
             else:
                 each.weaken("contradiction")
                 self._captured.open.append(f"{candidate.text[:120]!r} contradicts {said}; both stay")
@@ -308,14 +314,14 @@ class _Capture:
                 if better.cause or each.cause or better.candidate.kind is not each.candidate.kind:
                     continue
                 if near.alike(each.candidate, better.candidate):
-                    each.drop("known", f"the run says it better: {better.candidate.text[:120]!r}")
+                    each.drop("known", "the run says it better")
                 else:
                     _oppose(each, better, near)
 
     def _gate(self, weighed: Sequence[_Weighed]) -> None:
         for each in weighed:
             if not each.cause and each.same is not None:
-                each.drop("known", f"{each.same.id} says it already: {each.same.text[:120]!r}")
+                each.drop("known", f"{each.same.id} says it already")
                 # What a run rests on is its user's, and not for all members of a project to read.
                 if each.score >= KEEP and each.strengthens and each.same.owner == self._scope.own:
                     self._captured.strengthened.append(each.same.id)

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from atlas_mcp.memory.capturing.quantities import Quantity, Read, read
+from atlas_mcp.memory.capturing.quantities import CLOCKS, Quantity, Read, read, read_both
 from atlas_mcp.memory.capturing.refusing import states
 from atlas_mcp.text.denial import denied_otherwise
 from atlas_mcp.text.sentences import sentences
@@ -113,6 +113,8 @@ _STARTS_WITH_NUMBER = re.compile(r"\A\W*(?:(?:at|up|about|around|only|exactly)\W
 _MOST_VALUE = 5
 _PARTICIPLE = re.compile(r"\A\w+(?:ed|ing)\b", re.IGNORECASE)
 _ABOUT = 0.1
+_HALF_DAY = 43_200
+"""Seconds."""
 
 _NEAR, _NEAR_UNNAMED = 0.86, 0.9
 """Cosines from which two statements say the same; the second where only one of them gives a name.
@@ -151,7 +153,7 @@ def conflict(new: str, old: str) -> Conflict | None:
 def _conflict(new: str, old: str) -> Conflict | None:
     if any(_OPEN.search(each) or each.rstrip().endswith(("?", ":")) for each in (new, old)):
         return None
-    now, then = read(_plain(new)), read(_plain(old))
+    now, then = read_both(_plain(new), _plain(old))
     if ended := _ended(new, old, now, then):
         return ended
     if now.scopes != then.scopes:
@@ -187,7 +189,7 @@ def same_meaning(new: str, old: str, cosine: float | None = None) -> bool:
 
 def same_figures(new: str, old: str) -> bool:
     """Whether two statements have the same quantities, dates and numbers that are names."""
-    now, then = read(_plain(new)), read(_plain(old))
+    now, then = read_both(_plain(new), _plain(old))
     return (
         _counted(now) == _counted(then)
         and now.named == then.named
@@ -291,8 +293,11 @@ def _other_quantity(now: Read, then: Read) -> str:
 
 def _apart(new: Quantity, old: Quantity) -> bool:
     """Whether a thing cannot be both: bounds go together, and so does what is about as much."""
-    if new.unit != old.unit or "bound" in (new.loose, old.loose):
+    if "bound" in (new.loose, old.loose):
         return False
+    if new.unit != old.unit:
+        # 2 o'clock may be 14:00, and cannot be 15:00.
+        return frozenset((new.unit, old.unit)) == CLOCKS and (new.value - old.value) % _HALF_DAY != 0
     near = abs(new.value - old.value) <= _ABOUT * max(new.value, old.value)
     return not ("about" in (new.loose, old.loose) and near)
 

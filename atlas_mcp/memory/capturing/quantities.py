@@ -1,33 +1,21 @@
 """The numbers of a sentence as what they count, the dates it names, and which of them only tell things apart.
 
-"60 s" and "1 minute" are one quantity; in "version 4.2" the number is a name. For English.
+"60 s" and "1 minute" are one quantity, and "14:00" and "2 pm" one time of day; in "version 4.2" the number is
+a name. For English.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from atlas_mcp.computing.cells import MONTHS
 from atlas_mcp.text.support import SPELLED, numbers
 from atlas_mcp.text.words import STOP_WORDS, stem, word_set
 
-__all__ = ["Quantity", "Read", "read"]
+__all__ = ["CLOCKS", "Quantity", "Read", "read", "read_both"]
 
-_MONTHS = [
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-]
-_MONTH = "|".join(f"{name[:3]}(?:{name[3:]})?" for name in _MONTHS)
+_MONTH = "|".join(f"{name[:3]}(?:{name[3:]})?" for name in MONTHS)
 _DATE = re.compile(
     rf"\b(?:(?P<iso>(?:19|20)\d\d-\d\d(?:-\d\d)?)"
     rf"|(?:(?P<d1>\d{{1,2}})(?:st|nd|rd|th)? )?(?P<m1>{_MONTH})\.? (?P<y1>(?:19|20)\d\d)"
@@ -67,10 +55,25 @@ _NAMING = word_set("""
     week case note line page point rule appendix round stage draft port rfc issue number no error status code
     article clause schedule annex model series type class grade tier layer layers
 """)
+_NAMED = re.compile(rf"\b(?:{'|'.join(sorted(_NAMING))})\.?\s*\Z", re.IGNORECASE)
 _COUNT = re.compile(
     r"(?<![\w.,-])(?P<sign>[-+])?(?P<money>[$\u20ac\u00a3])?(?P<number>\d+(?:[.,]\d+)*)\s*"
     r"(?P<unit>%|\u00b0[CF]|[A-Za-z\u00b5]+(?:/[a-z]+)?)?"
 )
+_CLOCK = re.compile(
+    r"(?<![\w.,:+-])(?:"
+    r"(?P<twelfth>1[0-2]|0?[1-9])(?::(?P<m1>[0-5]\d))?\s?(?P<half>[ap])\.?m\b\.?"
+    r"|(?P<hour>[01]\d|2[0-3]):(?P<m2>[0-5]\d)(?![\d:])"
+    r"|(?P<either>1[0-2]|[1-9]|one)(?::(?P<m3>[0-5]\d)(?![\d:])|\s?o['\u2019]\s?clock\b)"
+    r")",
+    re.IGNORECASE,
+)
+DAY, HALF_DAY = "time of day", "time of half a day"
+CLOCKS = frozenset({DAY, HALF_DAY})
+"""What a time of day counts, in seconds; the second where it may be before or after noon: 2 o'clock."""
+_AT = re.compile(r"\bat\s*\Z", re.IGNORECASE)
+_LAST_HOUR = 12
+
 _AROUND = re.compile(
     r"\b(?:about|around|roughly|approximately|nearly|almost|some|circa|ca\.?)\s*\Z", re.IGNORECASE
 )
@@ -104,12 +107,16 @@ _IN_WORDS = re.compile(rf"\b(?:{'|'.join(word for word in SPELLED if word != 'on
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """A number and what it counts, in one unit; as it was `said`; `loose`: a bound, or about so much."""
+    """A number and what it counts, in one unit; as it was `said`; `loose`: a bound, or about so much.
+
+    `hour` is that it may be one, as in "at two".
+    """
 
     value: float
     unit: str
     said: str = ""
     loose: str = ""
+    hour: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +151,45 @@ def read(sentence: str) -> Read:
         else:
             (told if happened else scopes).add(date)
         plain = f"{plain[: match.start()]} {plain[match.end() :]}"
-    plain, quantities, named = _numbers(_IN_WORDS.sub(lambda word: SPELLED[word[0].lower()], plain))
-    return Read(plain, tuple(quantities), frozenset(named), frozenset(scopes), frozenset(told), since)
+    plain, clocks = _clocks(_IN_WORDS.sub(lambda word: SPELLED[word[0].lower()], plain))
+    plain, quantities, named = _numbers(plain)
+    return Read(plain, (*clocks, *quantities), frozenset(named), frozenset(scopes), frozenset(told), since)
+
+
+def read_both(one: str, other: str) -> tuple[Read, Read]:
+    """Two sentences taken apart; where one says a time of day, "at two" in the other is one, too."""
+    first, second = read(one), read(other)
+    return _as_hours(first, second), _as_hours(second, first)
+
+
+def _as_hours(told: Read, other: Read) -> Read:
+    if not any(each.unit in CLOCKS for each in other.quantities):
+        return told
+    hours = tuple(
+        replace(each, value=each.value % _LAST_HOUR * 3600, unit=HALF_DAY) if each.hour else each
+        for each in told.quantities
+    )
+    return replace(told, quantities=hours)
+
+
+def _clocks(plain: str) -> tuple[str, list[Quantity]]:
+    """A sentence without its times of day, and those."""
+    found: list[Quantity] = []
+    for match in reversed(list(_CLOCK.finditer(plain))):
+        before = plain[: match.start()]
+        if _NAMED.search(before):
+            continue
+        minutes = int(match["m1"] or match["m2"] or match["m3"] or 0)
+        said = match["twelfth"] or match["hour"] or match["either"]
+        hour = 1 if said.lower() == "one" else int(said)
+        if match["twelfth"]:
+            hour = hour % _LAST_HOUR + (_LAST_HOUR if match["half"].lower() == "p" else 0)
+        elif match["either"]:
+            hour %= _LAST_HOUR
+        unit = HALF_DAY if match["either"] else DAY
+        found.insert(0, Quantity(hour * 3600 + minutes * 60, unit, match[0].rstrip("."), _loose(before)))
+        plain = f"{before} {plain[match.end() :]}"
+    return plain, found
 
 
 def _numbers(plain: str) -> tuple[str, list[Quantity], set[str]]:
@@ -176,14 +220,20 @@ def _names(before: str) -> bool:
 def _counted(match: re.Match[str], before: str) -> tuple[Quantity, int]:
     """The quantity, and how far it reaches: what is counted stays among the words, a unit does not."""
     value = _number(match["number"])
-    loose = "about" if _AROUND.search(before) else "bound" if _OVER.search(before) else ""
+    loose = _loose(before)
     unit, said = (match["unit"] or "").lower(), match[0].strip()
     if match["money"]:
         return Quantity(value, match["money"], said, loose), match.end("number")
     if unit in _UNITS:
         base, factor = _UNITS[unit]
         return Quantity(round(value * factor, 9), base, said, loose), match.end("unit")
-    return Quantity(value, stem(unit), said, loose), match.end("number")
+    hour = value in range(1, _LAST_HOUR + 1) and _AT.search(before) is not None and unit != "%"
+    return Quantity(value, stem(unit), said, loose, hour), match.end("number")
+
+
+def _loose(before: str) -> str:
+    """Whether a number after these words is about so much, or a bound."""
+    return "about" if _AROUND.search(before) else "bound" if _OVER.search(before) else ""
 
 
 def _number(written: str) -> float:
@@ -204,6 +254,6 @@ def _iso(match: re.Match[str]) -> str:
         return f"{year} {match['q'].lower().removesuffix(' of')}"
     if not month:
         return year
-    number = next(at for at, name in enumerate(_MONTHS, 1) if name.startswith(month.lower()[:3]))
+    number = next(at for at, name in enumerate(MONTHS, 1) if name.startswith(month.lower()[:3]))
     day = match["d1"] or match["d2"]
     return f"{year}-{number:02}" + (f"-{int(day):02}" if day else "")

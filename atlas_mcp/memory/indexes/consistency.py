@@ -165,7 +165,7 @@ class _Check:
     async def _look_again(self, suspects: set[str]) -> list[Difference]:
         """What is really wrong of some ids, while nobody feeds the index; what waits to be told is not."""
         held = await self._index.digests()
-        waiting = await self._record.pending(self._index.name, most=MOST_WAITING)
+        waiting = await self._record.pending(self._index.name, most=MOST_WAITING) or ()
         asked = sorted(suspects - {change.item for change in waiting})
         differences: list[Difference] = []
         for start in range(0, len(asked), PORTION):
@@ -190,7 +190,7 @@ class _Check:
                 await self._index.put(items)
 
     async def _waiting(self) -> int:
-        return len(await self._record.pending(self._index.name, most=MOST_WAITING))
+        return len(await self._record.pending(self._index.name, most=MOST_WAITING) or ())
 
     def _is_wanted(self, item: Indexed) -> bool:
         return item.vector is not None or not self._vectors_only

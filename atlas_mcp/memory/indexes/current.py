@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from atlas_mcp.memory.indexes.index import GraphIndex, VectorIndex
-    from atlas_mcp.memory.record.record import Change, Record
+    from atlas_mcp.memory.record.record import Change, NamePath, Record
     from atlas_mcp.memory.scope import Scope
     from atlas_mcp.text.entities import Entity
     from atlas_mcp.text.ranking import FloatArray
@@ -65,15 +65,26 @@ class CurrentGraph:
 
         :raises IndexUnavailable: the index cannot be used, or is behind.
         """
+        await self._check(scope)
+        return await self._index.mentioning(entities, scope, depth=depth, most=most)
+
+    async def path(self, start: Entity, end: Entity, scope: Scope, *, longest: int) -> NamePath | None:
+        """The shortest way between two names, as `GraphIndex.path` says.
+
+        :raises IndexUnavailable: the index cannot be used, or is behind.
+        """
+        await self._check(scope)
+        return await self._index.path(start, end, scope, longest=longest)
+
+    async def _check(self, scope: Scope) -> None:
         if await _behind(self._record, self._index.name, scope):
             raise _too_far(self._index.name)
-        return await self._index.mentioning(entities, scope, depth=depth, most=most)
 
 
 async def _behind(record: Record, name: str, scope: Scope) -> list[Change]:
     """What an index has not heard of a scope's memories."""
     changes = await record.pending(name, most=MOST_CHANGES)
-    if len(changes) > MOST_BEHIND:
+    if changes is None or len(changes) > MOST_BEHIND:
         raise _too_far(name)
     return [change for change in changes if change.owner in scope.owners]
 

@@ -1,8 +1,8 @@
 """Derived indexes are told what changed in the record, by whichever process comes first, in order.
 
 Changes stand in the record's outbox until an index has taken them in, so one that is down is told later, and
-a change that was told twice changes nothing. An index that was never filled, whose filling was cut short, or
-that says it was emptied is filled from the whole record.
+a change that was told twice changes nothing. An index that was never filled, whose filling was cut short,
+that was left too far behind, or that says it was emptied is filled from the whole record.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ class Feeder:
         while not (
             name in self._begun
             and not await self._is_empty(index)
-            and not await self._record.pending(name, most=1)
+            and await self._record.pending(name, most=1) == []
         ):
             async with self._record.feeding(name) as alone:
                 if not alone:
@@ -182,7 +182,9 @@ class Feeder:
                 return True
             await self._record.end_feed(_filling(name))
             self._begun.add(name)
-        return await self._is_empty(index)
+        # While nobody fed it, it was left too far behind; what it missed, the outbox holds no more.
+        forgotten = await self._record.pending(name, most=1) is None
+        return forgotten or await self._is_empty(index)
 
     async def _is_empty(self, index: Index) -> bool:
         return isinstance(index, Telling) and not await index.filled()

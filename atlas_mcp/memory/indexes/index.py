@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from atlas_mcp.memory.record.record import Indexed
+    from atlas_mcp.memory.record.record import Indexed, NamePath
     from atlas_mcp.memory.scope import Scope
     from atlas_mcp.text.entities import Entity
     from atlas_mcp.text.ranking import FloatArray
@@ -69,6 +69,10 @@ class FollowsNames(Protocol):
         self, entities: Sequence[Entity], scope: Scope, *, depth: int, most: int
     ) -> dict[str, float]:
         """Memory id and weight of what holds, as `Record.mentioning` says, over any depth."""
+        ...
+
+    async def path(self, start: Entity, end: Entity, scope: Scope, *, longest: int) -> NamePath | None:
+        """The shortest way between two names through what holds, as `Record.path` says."""
         ...
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from atlas_mcp.settings import MemorySettings
     from atlas_mcp.text.embedding import Embedder
 
-__all__ = ["Indexes", "open_indexes"]
+__all__ = ["Indexes", "clear_damaged", "open_indexes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,12 @@ class Indexes:
     def all(self) -> tuple[Index, ...]:
         """Each of them."""
         return tuple(index for index in (self.vectors, self.graph) if index is not None)
+
+
+def clear_damaged(home: Path) -> None:
+    """Delete what was moved aside of an embedded store that was damaged: it hears of no forgetting."""
+    for folder in home.glob("chroma.broken-*"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @asynccontextmanager

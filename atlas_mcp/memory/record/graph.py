@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 import math
 from collections import defaultdict
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
+
+from atlas_mcp.memory.record.record import Name, NamePath
 
 if TYPE_CHECKING:
     import sqlite3
@@ -24,16 +25,11 @@ if TYPE_CHECKING:
 __all__ = [
     "EXACT",
     "LONGEST",
-    "Name",
-    "NamePath",
     "PathSearch",
     "Spread",
     "commonness",
     "path",
 ]
-
-Name: TypeAlias = tuple[str, str]
-"""Label and key of an entity; the same name in a user's and in a project's memories is one name."""
 
 STEP = 0.5
 """What is left of a weight one step further."""
@@ -52,14 +48,6 @@ LONGEST = 8
 
 EXACT = 9
 """Decimals to which weights are compared, since sums differ in the last ones by their order."""
-
-
-@dataclass(frozen=True, slots=True)
-class NamePath:
-    """How two names hang together: memory i holds the names i and i + 1."""
-
-    names: tuple[Name, ...]
-    memories: tuple[str, ...]
 
 
 def commonness(memories: int) -> float:

@@ -16,7 +16,8 @@ from atlas_mcp.errors import InvalidInput
 from atlas_mcp.learning import Evidence, LearningKind
 from atlas_mcp.memory.documents import documents
 from atlas_mcp.memory.moments import moment
-from atlas_mcp.memory.record.record import Added, Filters, Stored
+from atlas_mcp.memory.record import outbox, removals
+from atlas_mcp.memory.record.record import Added, Filters, Outline, Stored
 from atlas_mcp.memory.snapshots import text_hash
 from atlas_mcp.text.verbatim import fold
 from atlas_mcp.text.words import stems
@@ -29,20 +30,24 @@ if TYPE_CHECKING:
     from atlas_mcp.memory.record.record import NewEntry
     from atlas_mcp.memory.scope import Scope
     from atlas_mcp.text.entities import Entity
+    from atlas_mcp.text.ranking import FloatArray
 
 __all__ = [
-    "add", "close", "get", "listing", "mine", "owner_token", "put_names", "remove", "resting_on", "rows",
-    "stored", "touch", "used", "words_of",
+    "add", "close", "get", "listing", "mine", "outlines", "owner_token", "put_names", "put_vector", "remove",
+    "resting_on", "rows", "stored", "touch", "used", "words_of",
 ]  # fmt: skip
 
 MOST_EVIDENCE = 12
 COLUMNS = (
     "number, id, scope, team, kind, text, sha256, score, evidence, origin, run_id, valid_from, valid_to,"
-    " recorded_at, closed_at, superseded_by, used_at, used_before, uses, model"
+    " recorded_at, closed_at, superseded_by, used_at, used_before, uses"
 )
+OUTLINE = "number, id, text, words, sha256, score, recorded_at, valid_from, used_at, used_before"
 _FIELDS = tuple("owner" if name == "scope" else name for name in COLUMNS.replace(",", " ").split())
 ENDLESS = "9999"
 """Sorts behind every moment: the end of what holds for good."""
+IMPORTED = "import"
+"""The origin of what was taken in from an export."""
 
 
 def mine(scope: Scope) -> tuple[str, list[str]]:
@@ -58,7 +63,10 @@ def mine(scope: Scope) -> tuple[str, list[str]]:
 
 
 def add(connection: sqlite3.Connection, entry: NewEntry, scope: Scope, now: str) -> Added:
-    """Write one learning; where its words hold already, their evidence grows and the better score counts."""
+    """Write one learning; where its words hold already, their evidence grows and the better score counts.
+
+    Where it says when it ends, what is known ends then.
+    """
     learning = entry.learning
     owner, team = _owner(learning, scope), _team(learning, scope)
     sha256 = text_hash(fold(learning.text).casefold())
@@ -67,8 +75,9 @@ def add(connection: sqlite3.Connection, entry: NewEntry, scope: Scope, now: str)
         (owner, team or "", sha256),
     ).fetchone()
     if known and (known["valid_to"] or ENDLESS) > now:
-        _strengthen(connection, known, learning)
+        _strengthen(connection, known, learning, now)
         _begin_earlier(connection, known, learning, now)
+        _end_then(connection, known, learning, now)
         return Added(known["id"], new=False, closed=_superseded(connection, entry, scope, known["id"], now))
     since = moment(learning.valid_from, "valid_from") if learning.valid_from else now
     until = moment(learning.valid_to, "valid_to") if learning.valid_to else None
@@ -84,10 +93,6 @@ def add(connection: sqlite3.Connection, entry: NewEntry, scope: Scope, now: str)
     if known:  # it ran out, and is said again
         close(connection, [known["id"]], scope, at=known["valid_to"], now=now)
     memory_id = f"m_{ULID()}"
-    vector = None if entry.vector is None else entry.vector.astype("<f4").tobytes()
-    if vector is not None and entry.model is not None:
-        documents.check_model(connection, entry.model)
-        documents.record_model(connection, entry.model)
     if until is not None and until < since:
         raise InvalidInput(
             f"A memory cannot hold from {since[:19]} to {until[:19]}.", remedy="Let valid_to come later."
@@ -98,7 +103,6 @@ def add(connection: sqlite3.Connection, entry: NewEntry, scope: Scope, now: str)
         "words": words, "sha256": sha256, "score": learning.score, "evidence": _written(learning.evidence),
         "origin": learning.origin, "run_id": learning.run_id, "valid_from": since, "valid_to": until,
         "recorded_at": now, "changed": documents.count_change(connection, f"memory {owner}"),
-        "model": entry.model if vector else None, "vector": vector,
     }  # fmt: skip
     marks = ", ".join(f":{key}" for key in values)
     number = cast("int", connection.execute(
@@ -107,9 +111,13 @@ def add(connection: sqlite3.Connection, entry: NewEntry, scope: Scope, now: str)
     connection.execute(
         "INSERT INTO memory_text (rowid, words, owner) VALUES (?, ?, ?)", (number, words, owner_token(owner))
     )
+    if entry.vector is not None and entry.model is not None:
+        documents.check_model(connection, entry.model)
+        documents.record_model(connection, entry.model)
+        put_vector(connection, number, entry.model, entry.vector)
     _put_sources(connection, number, learning.evidence)
     put_names(connection, owner, number, entry.entities)
-    _tell(connection, "put", memory_id, owner, now)
+    outbox.tell(connection, "put", memory_id, owner, now)
     return Added(memory_id, new=True, closed=_superseded(connection, entry, scope, memory_id, now))
 
 
@@ -136,6 +144,16 @@ def rows(connection: sqlite3.Connection, numbers: Iterable[int], scope: Scope) -
             (json.dumps(list(numbers)), *values),
         )
     }
+
+
+def outlines(connection: sqlite3.Connection, numbers: Iterable[int], scope: Scope) -> dict[int, Outline]:
+    """What ranking needs of memories, by number, as far as the scope may read them."""
+    where, values = mine(scope)
+    found = connection.execute(
+        f"SELECT {OUTLINE} FROM memory WHERE number IN (SELECT value FROM json_each(?)) AND {where}",
+        (json.dumps(list(numbers)), *values),
+    )
+    return {row[0]: Outline(*row) for row in found}
 
 
 def listing(
@@ -201,9 +219,8 @@ def remove(connection: sqlite3.Connection, ids: Sequence[str], scope: Scope, now
         )
         connection.execute("DELETE FROM memory WHERE number = ?", (each.number,))
         _drop_names(connection, each.number)
-        change = documents.count_change(connection, f"memory {each.owner}")
-        connection.execute("INSERT INTO removed VALUES (?, ?, ?)", (each.owner, change, each.number))
-        _tell(connection, "remove", each.id, each.owner, now)
+        removals.note(connection, each.owner, each.number)
+        outbox.tell(connection, "remove", each.id, each.owner, now)
     return gone
 
 
@@ -248,6 +265,14 @@ def owner_token(owner: str) -> str:
     return f"_{hashlib.sha256(owner.encode()).hexdigest()[:16]}_"
 
 
+def put_vector(connection: sqlite3.Connection, number: int, model: str, vector: FloatArray) -> None:
+    """Write the vector of a memory, in place of the one it had."""
+    connection.execute(
+        "INSERT OR REPLACE INTO memory_vector VALUES (?, ?, ?)",
+        (number, model, vector.astype("<f4").tobytes()),
+    )
+
+
 def put_names(connection: sqlite3.Connection, owner: str, number: int, entities: Iterable[Entity]) -> None:
     """Link a memory to the names that it holds."""
     for entity in entities:
@@ -266,7 +291,7 @@ def touch(connection: sqlite3.Connection, number: int, memory_id: str, owner: st
     """Let every cache and index hear of a change to a memory."""
     change = documents.count_change(connection, f"memory {owner}")
     connection.execute("UPDATE memory SET changed = ? WHERE number = ?", (change, number))
-    _tell(connection, "put", memory_id, owner, now)
+    outbox.tell(connection, "put", memory_id, owner, now)
 
 
 def _superseded(
@@ -280,7 +305,7 @@ def _superseded(
     return tuple(close(connection, others, scope, at=at, now=now, by=memory_id))
 
 
-def _strengthen(connection: sqlite3.Connection, known: sqlite3.Row, learning: Learning) -> None:
+def _strengthen(connection: sqlite3.Connection, known: sqlite3.Row, learning: Learning, now: str) -> None:
     """Add the evidence of what was learned again."""
     evidence = tuple(Evidence(**each) for each in json.loads(known["evidence"]))
     whole = tuple(dict.fromkeys((*evidence, *learning.evidence)))[:MOST_EVIDENCE]
@@ -292,6 +317,7 @@ def _strengthen(connection: sqlite3.Connection, known: sqlite3.Row, learning: Le
         (_written(whole), score, known["number"]),
     )
     _put_sources(connection, known["number"], whole)
+    touch(connection, known["number"], known["id"], known["scope"], now)
 
 
 def _begin_earlier(connection: sqlite3.Connection, known: sqlite3.Row, learning: Learning, now: str) -> None:
@@ -300,6 +326,23 @@ def _begin_earlier(connection: sqlite3.Connection, known: sqlite3.Row, learning:
     if max(since, now) < known["valid_from"]:
         connection.execute("UPDATE memory SET valid_from = ? WHERE number = ?", (since, known["number"]))
         touch(connection, known["number"], known["id"], known["scope"], now)
+
+
+def _end_then(connection: sqlite3.Connection, known: sqlite3.Row, learning: Learning, now: str) -> None:
+    """Let what is known end when it is said to end now; what is taken in from elsewhere ends nothing here."""
+    until = moment(learning.valid_to, "valid_to") if learning.valid_to else None
+    if until is None or until == known["valid_to"] or learning.origin == IMPORTED:
+        return
+    ended = connection.execute(
+        "UPDATE memory SET valid_to = ? WHERE number = ? AND valid_from <= ?", (until, known["number"], until)
+    )
+    if not ended.rowcount:
+        raise InvalidInput(
+            f"{known['id']} says so already and holds from {known['valid_from'][:19]} on: it cannot have"
+            f" ended by {until[:19]}.",
+            remedy="Let valid_to come later.",
+        )
+    touch(connection, known["number"], known["id"], known["scope"], now)
 
 
 def _owner(learning: Learning, scope: Scope) -> str:
@@ -342,13 +385,4 @@ def _drop_names(connection: sqlite3.Connection, number: int) -> None:
         "DELETE FROM node WHERE id IN (SELECT value FROM json_each(?))"
         " AND NOT EXISTS (SELECT 1 FROM mention WHERE node_id = node.id)",
         (json.dumps([row["node_id"] for row in gone]),),
-    )
-
-
-def _tell(connection: sqlite3.Connection, action: str, item: str, owner: str, now: str) -> None:
-    """Write to the outbox, if any index reads it."""
-    connection.execute(
-        "INSERT INTO outbox (action, item, scope, written_at)"
-        " SELECT ?, ?, ?, ? WHERE EXISTS (SELECT 1 FROM feed)",
-        (action, item, owner, now),
     )

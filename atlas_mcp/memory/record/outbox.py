@@ -1,7 +1,8 @@
 """What derived indexes have not heard yet: rows of the outbox, and how far each index has read it.
 
 Entries are written by whoever changes a memory, in the same transaction; an entry goes when every index has
-heard it. It does not know what an index is.
+heard it. An index that is left too far behind, since nobody asks for it any more, is forgotten, so that the
+outbox never grows without end; where it comes back it is filled anew. It does not know what an index is.
 """
 
 from __future__ import annotations
@@ -13,7 +14,12 @@ from atlas_mcp.memory.record.record import Change
 if TYPE_CHECKING:
     import sqlite3
 
-__all__ = ["begin", "end", "fed", "lag", "pending"]
+__all__ = ["begin", "end", "fed", "lag", "pending", "tell"]
+
+MOST_WAITING = 200_000
+"""Entries that are kept for an index; for one further behind, the whole record is told sooner than these."""
+LOOK = 1_024
+"""After so many entries it is looked whether an index is too far behind."""
 
 
 def begin(connection: sqlite3.Connection, target: str, now: str) -> bool:
@@ -30,8 +36,24 @@ def end(connection: sqlite3.Connection, target: str) -> None:
     _prune(connection)
 
 
-def pending(connection: sqlite3.Connection, target: str, most: int) -> list[Change]:
-    """What an index has not heard yet, oldest first; of several changes to an item only the last."""
+def tell(connection: sqlite3.Connection, action: str, item: str, owner: str, now: str) -> None:
+    """Write an entry, if any index reads."""
+    made = connection.execute(
+        "INSERT INTO outbox (action, item, scope, written_at)"
+        " SELECT ?, ?, ?, ? WHERE EXISTS (SELECT 1 FROM feed)",
+        (action, item, owner, now),
+    )
+    if made.rowcount == 1 and made.lastrowid and made.lastrowid % LOOK == 0:
+        _forget_late(connection, made.lastrowid)
+
+
+def pending(connection: sqlite3.Connection, target: str, most: int) -> list[Change] | None:
+    """What an index has not heard yet, oldest first; of several changes to an item only the last.
+
+    None where no index of that name reads: what it has not heard, nobody knows.
+    """
+    if connection.execute("SELECT 1 FROM feed WHERE target = ?", (target,)).fetchone() is None:
+        return None
     rows = connection.execute(
         "SELECT number, action, item, scope AS owner FROM outbox"
         " WHERE number > (SELECT number FROM feed WHERE target = ?) ORDER BY number LIMIT ?",
@@ -55,6 +77,15 @@ def lag(connection: sqlite3.Connection) -> dict[str, int]:
         "SELECT target, (SELECT count(*) FROM outbox WHERE outbox.number > feed.number) AS behind FROM feed"
     )
     return {row["target"]: row["behind"] for row in rows}
+
+
+def _forget_late(connection: sqlite3.Connection, newest: int) -> None:
+    """Forget every index that is too far behind; what is named `index.…` says something of it, and goes."""
+    late = connection.execute("SELECT target FROM feed WHERE number < ?", (newest - MOST_WAITING,)).fetchall()
+    for name in {row["target"].partition(".")[0] for row in late}:
+        connection.execute("DELETE FROM feed WHERE target = ? OR target GLOB ?", (name, f"{name}.*"))
+    if late:
+        _prune(connection)
 
 
 def _prune(connection: sqlite3.Connection) -> None:

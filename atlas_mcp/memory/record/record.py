@@ -8,7 +8,7 @@ seen by every process at once. It does not know ranking, embedding models or who
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Mapping, Sequence
@@ -19,7 +19,19 @@ if TYPE_CHECKING:
     from atlas_mcp.text.entities import Entity
     from atlas_mcp.text.ranking import FloatArray
 
-__all__ = ["Added", "Change", "Filters", "Indexed", "Mention", "NewEntry", "Record", "Stored"]
+__all__ = [
+    "Added",
+    "Change",
+    "Filters",
+    "Indexed",
+    "Mention",
+    "Name",
+    "NamePath",
+    "NewEntry",
+    "Outline",
+    "Record",
+    "Stored",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +87,26 @@ class Stored:
     used_before: str | None = None
     uses: int = 0
     sha256: str = ""
-    model: str | None = None
 
     def holds(self, at: str) -> bool:
         """Whether it is so at a time (ISO 8601 UTC), as far as is known now."""
         return self.valid_from <= at and (self.valid_to is None or at < self.valid_to)
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What ranking needs of a memory; `words` are its stems, and equal texts have the same `sha256`."""
+
+    number: int
+    id: str
+    text: str
+    words: str
+    sha256: str
+    score: float
+    recorded_at: str
+    valid_from: str
+    used_at: str | None
+    used_before: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +123,18 @@ class Filters:
     until: str | None = None
     source: str | None = None
     closed: bool = False
+
+
+Name: TypeAlias = tuple[str, str]
+"""Label and key of an entity; the same name in a user's and in a project's memories is one name."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamePath:
+    """How two names hang together: memory i holds the names i and i + 1."""
+
+    names: tuple[Name, ...]
+    memories: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +157,12 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Indexed:
-    """A memory as a derived index is given it: all that it may keep."""
+    """A memory as a derived index is given it: all that it may keep. `model` made the vector."""
 
     stored: Stored
     vector: FloatArray | None = None
     entities: tuple[Entity, ...] = field(default_factory=tuple)
+    model: str | None = None
 
 
 class Record(Protocol):
@@ -153,6 +193,10 @@ class Record(Protocol):
 
     async def remove(self, ids: Sequence[str], scope: Scope) -> list[Stored]:
         """Delete memories with text, vector and names, and tell the indexes; gives what was deleted."""
+        ...
+
+    async def rename(self, names: Mapping[str, str], ids: Sequence[str], scope: Scope) -> None:
+        """Let these memories name by new names, given by the old, what they rest on and are superseded by."""
         ...
 
     async def resting_on(self, uris: Collection[str], scope: Scope) -> list[str]:
@@ -188,8 +232,18 @@ class Record(Protocol):
         """By names: memories that hold them (weight 1), or names that stand beside them (less each step)."""
         ...
 
+    async def path(
+        self, start: Entity, end: Entity, scope: Scope, filters: Filters, *, longest: int
+    ) -> NamePath | None:
+        """The shortest way between two names, as `graph.PathSearch` says; `longest` counts memories."""
+        ...
+
     async def rows(self, numbers: Sequence[int], scope: Scope) -> dict[int, Stored]:
         """Memories by number, as far as the scope may read them."""
+        ...
+
+    async def outlines(self, numbers: Sequence[int], scope: Scope) -> dict[int, Outline]:
+        """What ranking needs of memories, by number, as far as the scope may read them."""
         ...
 
     async def size(self, scope: Scope) -> int:
@@ -214,12 +268,19 @@ class Record(Protocol):
         """Be the only one, of all processes, to feed an index; gives False where another does."""
         ...
 
-    async def pending(self, target: str, *, most: int = 500) -> list[Change]:
-        """What an index has not heard yet, oldest first."""
+    async def pending(self, target: str, *, most: int = 500) -> list[Change] | None:
+        """What an index has not heard yet, oldest first.
+
+        None where it does not read the outbox: it was never filled, or forgotten since it was too far behind.
+        """
         ...
 
     async def fed(self, target: str, number: int) -> None:
         """Note that an index has taken in everything up to a number."""
+        ...
+
+    async def behind(self) -> dict[str, int]:
+        """How many changes each index that reads the outbox has not heard yet, by name."""
         ...
 
     async def indexed(self, ids: Sequence[str]) -> list[Indexed]:

@@ -119,10 +119,11 @@ CREATE INDEX outbox_open ON outbox (target, number) WHERE done_at IS NULL;
 # The tables of memories and their graph, which nothing had written to, made anew. `changed` is the scope's
 # change number at a memory's last change, so that whoever caches a scope reads what is new alone, and
 # `removed` says what is gone. `words` are the stems of the text as they are indexed, kept so that they can be
-# taken out of the index again though another version stems otherwise. `source` is what a memory rests on: a
-# document's uri, a run, another memory. `mention` links names to the memories and passages that hold them.
-# `feed` is how far each derived index has read the outbox; with no index there is no outbox. `used_before` is
-# the last use on a day before `used_at`: what is used today ranks as it did this morning.
+# taken out of the index again though another version stems otherwise. Vectors have a table to themselves,
+# since a row with one fills a page, and most of what is read needs none. `source` is what a memory rests
+# on: a document's uri, a run, another memory. `mention` links names to the memories and passages that hold
+# them. `feed` is how far each derived index has read the outbox; with no index there is no outbox.
+# `used_before` is the last use on a day before `used_at`: what is used today ranks as it did this morning.
 # `passage_text` is made anew without copies of the neighbours' words, which search finds where they stand;
 # `passage_word` and `passage_place` are views of it, by word: how many passages hold it, and which.
 _SECOND = """
@@ -164,15 +165,17 @@ CREATE TABLE memory (
     used_at TEXT,
     used_before TEXT,
     uses INTEGER NOT NULL DEFAULT 0,
-    changed INTEGER NOT NULL,
-    model TEXT,
-    vector BLOB
+    changed INTEGER NOT NULL
+);
+CREATE TABLE memory_vector (
+    number INTEGER PRIMARY KEY REFERENCES memory (number) ON DELETE CASCADE,
+    model TEXT NOT NULL,
+    data BLOB NOT NULL
 );
 CREATE UNIQUE INDEX memory_once ON memory (scope, ifnull(team, ''), sha256) WHERE closed_at IS NULL;
 CREATE INDEX memory_changed ON memory (scope, changed);
 CREATE INDEX memory_of_run ON memory (run_id) WHERE run_id IS NOT NULL;
 CREATE INDEX memory_ended ON memory (sha256) WHERE valid_to IS NOT NULL;
-CREATE INDEX memory_bare ON memory (number) WHERE vector IS NULL;
 CREATE VIRTUAL TABLE memory_text USING fts5 (
     words, owner, content = '', tokenize = "unicode61 remove_diacritics 0 tokenchars '.,''_'"
 );

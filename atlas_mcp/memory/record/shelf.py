@@ -7,12 +7,14 @@ the transaction of whoever asks. It grows in place, so that one more memory cost
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from atlas_mcp.memory.documents import documents
+from atlas_mcp.memory.record import removals
 
 if TYPE_CHECKING:
     import sqlite3
@@ -25,14 +27,17 @@ __all__ = ["Shelf"]
 
 FIRST_ROWS = 64
 PORTION = 2_000
-MOMENT = "S32"
+MOMENT = "M8[us]"
+MOMENT_LENGTH = 26
+"""Characters of a moment without its time zone, which is UTC."""
 ID = "S40"
 CHANGED = "SELECT number FROM memory WHERE scope = ? AND changed > ?"
 ROWS = """
-SELECT number, memory.id, team, kind, valid_from, ifnull(valid_to, '9999') AS valid_to,
+SELECT memory.number, memory.id, team, kind, valid_from, ifnull(valid_to, '9999') AS valid_to,
   closed_at IS NOT NULL AS closed, recorded_at,
-  length(words) - length(replace(words, ' ', '')) + 1 AS length, model, vector
-FROM json_each(?) AS each CROSS JOIN memory ON number = each.value
+  length(words) - length(replace(words, ' ', '')) + 1 AS length, model, data
+FROM json_each(?) AS each CROSS JOIN memory ON memory.number = each.value
+LEFT JOIN memory_vector ON memory_vector.number = memory.number
 """
 COLUMNS: dict[str, Any] = {
     "numbers": np.int64, "ids": ID, "teams": np.int32, "kinds": np.int8, "valid_from": MOMENT,
@@ -93,22 +98,28 @@ class Shelf:
         change = documents.change_number(connection, f"memory {self.owner}")
         if change == self.change:
             return
+        gone = removals.since(connection, self.owner, self.change) if self.change else []
+        if gone is None:
+            self._begin_anew()
         # Numbers first, from the index, since rows with their vectors are too much to be sorted.
         changed = [row[0] for row in connection.execute(CHANGED, (self.owner, self.change))]
         changed.sort()
-        new = len(changed) - int(np.searchsorted(changed, self.numbers[-1:].sum(), "right"))
+        new = len(changed) - bisect_right(changed, int(self.numbers[-1:].sum()))
         self._make_room(self.count + new)
         for start in range(0, len(changed), PORTION):
             portion = json.dumps(changed[start : start + PORTION])
             self._put(connection.execute(ROWS, (portion,)).fetchall(), model)
-        gone = connection.execute(
-            "SELECT number FROM removed WHERE scope = ? AND changed > ?", (self.owner, self.change)
-        ).fetchall()
-        for row in gone:
-            if (place := self.place(row["number"])) is not None:
+        for number in gone or ():
+            if (place := self.place(number)) is not None:
                 self._columns["gone"][place] = True
                 self._vectors[place] = 0
         self.change = change
+
+    def _begin_anew(self) -> None:
+        """Hold nothing: so much went that not all of it is known by number."""
+        self.count = 0
+        self.change = 0
+        self._columns["gone"][:] = False
 
     def place(self, number: int) -> int | None:
         """Where a memory stands, or None."""
@@ -148,16 +159,16 @@ class Shelf:
         part = {name: column[: self.count] for name, column in self._columns.items()}
         fits = self.readable(slice(self.count), team)
         if filters.at is not None:
-            at = filters.at.encode()
+            at = _moment(filters.at)
             fits &= (part["valid_from"] <= at) & (at < part["valid_to"])
         elif not filters.closed:
             fits &= ~part["closed"]
         if filters.kinds:
             fits &= np.isin(part["kinds"], [KINDS.index(kind) for kind in filters.kinds])
         if filters.since is not None:
-            fits &= part["recorded"] >= filters.since.encode()
+            fits &= part["recorded"] >= _moment(filters.since)
         if filters.until is not None:
-            fits &= part["recorded"] < filters.until.encode()
+            fits &= part["recorded"] < _moment(filters.until)
         return fits
 
     def _put(self, rows: Sequence[sqlite3.Row], model: str | None) -> None:
@@ -177,8 +188,9 @@ class Shelf:
         ]
         values: dict[str, Any] = {
             "numbers": asked, "ids": ids, "teams": [self._team(team) for team in teams],
-            "kinds": [KINDS.index(kind) for kind in kinds], "valid_from": since, "valid_to": until,
-            "recorded": recorded, "closed": closed, "lengths": lengths, "embedded": sound,
+            "kinds": [KINDS.index(kind) for kind in kinds], "valid_from": _moments(since),
+            "valid_to": _moments(until), "recorded": _moments(recorded), "closed": closed, "lengths": lengths,
+            "embedded": sound,
         }  # fmt: skip
         for name, value in values.items():
             self._columns[name][places] = np.array(value, COLUMNS[name])
@@ -198,3 +210,11 @@ class Shelf:
             for name, column in self._columns.items()
         }
         self._vectors = np.concatenate([self._vectors, np.zeros((more, self.dimensions), np.float32)])
+
+
+def _moment(said: str) -> np.datetime64:
+    return np.datetime64(said[:MOMENT_LENGTH], "us")
+
+
+def _moments(said: Sequence[str]) -> npt.NDArray[np.datetime64]:
+    return np.array([each[:MOMENT_LENGTH] for each in said], MOMENT)

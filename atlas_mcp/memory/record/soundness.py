@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = ["check", "counts", "indexed", "mend", "portion", "put_vectors", "without_vector"]
 
-COLUMNS = f"{memories.COLUMNS}, vector"
+WHOLE = f"""
+SELECT {memories.COLUMNS.replace("number", "memory.number", 1)}, model, data
+FROM memory LEFT JOIN memory_vector ON memory_vector.number = memory.number
+"""
 UNIT = 1e-2
 """How far from 1 a vector's length may be."""
 
@@ -29,7 +32,7 @@ UNIT = 1e-2
 def indexed(connection: sqlite3.Connection, ids: Sequence[str]) -> list[Indexed]:
     """Memories of any scope as an index is given them; those that are gone are left out."""
     rows = connection.execute(
-        f"SELECT {COLUMNS} FROM memory WHERE id IN (SELECT value FROM json_each(?)) ORDER BY number",
+        f"{WHOLE} WHERE id IN (SELECT value FROM json_each(?)) ORDER BY memory.number",
         (json.dumps(list(ids)),),
     )
     return _whole(connection, rows.fetchall())
@@ -38,7 +41,7 @@ def indexed(connection: sqlite3.Connection, ids: Sequence[str]) -> list[Indexed]
 def portion(connection: sqlite3.Connection, after: int, size: int) -> list[Indexed]:
     """The next memories behind a number."""
     rows = connection.execute(
-        f"SELECT {COLUMNS} FROM memory WHERE number > ? ORDER BY number LIMIT ?",
+        f"{WHOLE} WHERE memory.number > ? ORDER BY memory.number LIMIT ?",
         (after, size),
     )
     return _whole(connection, rows.fetchall())
@@ -47,7 +50,8 @@ def portion(connection: sqlite3.Connection, after: int, size: int) -> list[Index
 def without_vector(connection: sqlite3.Connection, model: str, most: int) -> list[tuple[int, str]]:
     """Number and text of memories that have no vector of a model."""
     rows = connection.execute(
-        "SELECT number, text FROM memory WHERE vector IS NULL OR model IS NOT ? ORDER BY number LIMIT ?",
+        "SELECT number, text FROM memory WHERE NOT EXISTS"
+        " (SELECT 1 FROM memory_vector WHERE number = memory.number AND model = ?) ORDER BY number LIMIT ?",
         (model, most),
     )
     return [(row["number"], row["text"]) for row in rows]
@@ -58,11 +62,9 @@ def put_vectors(
 ) -> None:
     """Write vectors by number; those whose memory went meanwhile are dropped."""
     for number, vector in vectors.items():
-        row = connection.execute(
-            "UPDATE memory SET model = ?, vector = ? WHERE number = ? RETURNING id, scope",
-            (model, vector.astype("<f4").tobytes(), number),
-        ).fetchone()
+        row = connection.execute("SELECT id, scope FROM memory WHERE number = ?", (number,)).fetchone()
         if row:
+            memories.put_vector(connection, number, model, vector)
             memories.touch(connection, number, row["id"], row["scope"], now)
 
 
@@ -89,7 +91,7 @@ def mend(connection: sqlite3.Connection, dimensions: int | None, now: str) -> in
     rows = _wrong_rows(connection, dimensions)
     for memory_id, number, what in rows:
         if what.startswith("vector"):
-            connection.execute("UPDATE memory SET vector = NULL, model = NULL WHERE number = ?", (number,))
+            connection.execute("DELETE FROM memory_vector WHERE number = ?", (number,))
             owner = connection.execute("SELECT scope FROM memory WHERE number = ?", (number,)).fetchone()[0]
             memories.touch(connection, number, memory_id, owner, now)
     orphans = connection.execute(
@@ -116,7 +118,7 @@ def counts(connection: sqlite3.Connection) -> dict[str, Any]:
     one = connection.execute(
         "SELECT (SELECT count(*) FROM memory) AS memories,"
         " (SELECT count(*) FROM memory WHERE closed_at IS NOT NULL) AS closed,"
-        " (SELECT count(*) FROM memory WHERE vector IS NOT NULL) AS vectors,"
+        " (SELECT count(*) FROM memory_vector) AS vectors,"
         " (SELECT count(*) FROM node) AS names, (SELECT count(*) FROM mention) AS mentions"
     ).fetchone()
     return {**one, "kinds": by("kind"), "owners": by("scope"), "behind": outbox.lag(connection)}
@@ -134,8 +136,9 @@ def _whole(connection: sqlite3.Connection, rows: Iterable[sqlite3.Row]) -> list[
     return [
         Indexed(
             memories.stored(row),
-            None if row["vector"] is None else np.frombuffer(row["vector"], "<f4").astype(np.float32),
+            None if row["data"] is None else np.frombuffer(row["data"], "<f4").astype(np.float32),
             tuple(names.get(row["number"], ())),
+            row["model"],
         )
         for row in found
     ]
@@ -144,14 +147,17 @@ def _whole(connection: sqlite3.Connection, rows: Iterable[sqlite3.Row]) -> list[
 def _wrong_rows(connection: sqlite3.Connection, dimensions: int | None) -> list[tuple[str, int, str]]:
     """Id, number and what is wrong of each memory that does not find itself."""
     wrong: list[tuple[str, int, str]] = []
-    rows = connection.execute("SELECT number, id, scope, text, words, sha256, vector FROM memory").fetchall()
+    rows = connection.execute(
+        "SELECT memory.number, id, scope, text, words, sha256, data FROM memory"
+        " LEFT JOIN memory_vector ON memory_vector.number = memory.number"
+    ).fetchall()
     for row in rows:
         number = cast("int", row["number"])
         if text_hash(fold(row["text"]).casefold()) != row["sha256"]:
             wrong.append((row["id"], number, "hash: the text was changed from outside"))
         if not _indexed(connection, row):
             wrong.append((row["id"], number, "text index: it is not found by its own words"))
-        if row["vector"] is not None and not _sound(row["vector"], dimensions):
+        if row["data"] is not None and not _sound(row["data"], dimensions):
             wrong.append((row["id"], number, "vector: it is damaged"))
     return wrong
 

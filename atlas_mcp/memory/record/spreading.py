@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from atlas_mcp.memory.record.graph import Name
+    from atlas_mcp.memory.record.record import Name
     from atlas_mcp.memory.record.shelf import Shelf
     from atlas_mcp.text.entities import Entity
 

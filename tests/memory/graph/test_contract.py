@@ -8,19 +8,24 @@ from typing import TYPE_CHECKING
 import pytest
 
 from atlas_mcp.learning import Learning, LearningKind
+from atlas_mcp.memory.connections import around, chain
+from atlas_mcp.memory.indexes.feeding import Feeder
 from atlas_mcp.memory.indexes.index import digest
+from atlas_mcp.memory.indexes.opening import Indexes
+from atlas_mcp.memory.memory import Memory, open_memory
 from atlas_mcp.memory.record import graph as graphs
 from atlas_mcp.memory.record.record import Filters, NewEntry
 from atlas_mcp.memory.scope import Scope
-from atlas_mcp.text.entities import Entity
+from atlas_mcp.memory.snapshots import Snapshots
+from atlas_mcp.text.entities import Entity, entities
 from tests.memory.graph.worlds import NAMES, SCOPES, Question, answer, chance_of, fill, readable, shortest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from atlas_mcp.memory.indexes.neo4j.index import Neo4jGraph
-    from atlas_mcp.memory.record.graph import NamePath
-    from atlas_mcp.memory.record.record import Indexed, Record
+    from atlas_mcp.memory.record.record import Indexed, NamePath, Record
     from atlas_mcp.memory.record.sqlite_record import SqliteRecord
 
 ANNA = Scope("anna", "delta")
@@ -54,7 +59,7 @@ async def by_graph(graph: Neo4jGraph, question: Question) -> dict[str, float]:
 
 async def path_by_record(record: SqliteRecord, question: Question) -> NamePath | None:
     start, end = question.names[0], question.names[-1]
-    return await record._database.read(lambda c: graphs.path(c, start, end, question.scope, question.filters))
+    return await record.path(start, end, question.scope, question.filters)
 
 
 async def path_by_graph(graph: Neo4jGraph, question: Question) -> NamePath | None:
@@ -186,6 +191,35 @@ class TestPaths:
         assert await graph.path(one, three, Scope("anna")) is None
 
 
+class TestConnections:
+    """What people are told of how names hang together, with a graph and without."""
+
+    TOLD = (
+        "Anna works with Boris.", "Boris lives in Ulm.", "Ulm lies on the Danube.", "Anna likes Clara.",
+        "Clara and Boris sail.",
+    )  # fmt: skip
+
+    async def test_they_are_the_same_whoever_answers(self, tmp_path: Path, graph: Neo4jGraph) -> None:
+        anna = Scope("anna")
+        async with open_memory(tmp_path / "asked", None) as memory:
+            await memory.remember([Learning(LearningKind.FACT, text) for text in self.TOLD], scope=anna)
+            alone = await chain(memory, "Anna", "Danube", anna), await around(memory, "Anna", anna, most=9)
+            beside = Memory(memory.database, Snapshots(tmp_path / "sources"), None, Indexes(graph=graph))
+            # It has not heard yet, and then it has.
+            assert await chain(beside, "Anna", "Danube", anna) == alone[0]
+            await Feeder(memory.record, [graph]).feed()
+            await memory.database.write(lambda c: c.execute("DELETE FROM node"))
+            assert await memory.record.mentioning(entities("Anna"), anna, Filters()) == {}
+            one, other = entities("Anna knows the Danube")
+            assert beside.graph is not None
+            path = await beside.graph.path(one, other, anna, longest=8)
+            assert path is not None
+            assert alone[0] is not None
+            assert path.memories == tuple(each.id for each in alone[0].memories)
+            near = await beside.graph.mentioning([one], anna, depth=3, most=9)
+            assert near == pytest.approx({each.stored.id: each.score for each in alone[1]}, abs=1e-4)
+
+
 class TestKeeping:
     async def test_an_item_put_again_changes_nothing_and_what_became_of_it_replaces_it(
         self, record: SqliteRecord, graph: Neo4jGraph
@@ -206,6 +240,15 @@ class TestKeeping:
             != {item.stored.id: digest(item) for item in items}
         )
         assert await graph.lost(after) == []
+
+    @pytest.mark.parametrize("portion", [1, 3, 4, 1_000])
+    async def test_all_that_it_holds_is_told_portion_by_portion(
+        self, record: SqliteRecord, graph: Neo4jGraph, portion: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("atlas_mcp.memory.indexes.neo4j.index.PORTION", portion)
+        await kept(record, *([name] for name in NAMES[:4]))
+        items = await copied(record, graph)
+        assert await graph.digests() == {item.stored.id: digest(item) for item in items}
 
     async def test_a_supersession_is_there_whichever_memory_came_first(
         self, record: SqliteRecord, graph: Neo4jGraph

@@ -277,7 +277,7 @@ class ChromaIndex:
             )
 
     def _model_of(self, items: Iterable[Indexed]) -> str:
-        models = {item.stored.model or "" for item in items}
+        models = {item.model or "" for item in items}
         if len(models) > 1 or (self._model is not None and models != {self._model}):
             raise IndexUnavailable(
                 f"Vectors of {' and '.join(sorted(models))} are to be put into Chroma, and"

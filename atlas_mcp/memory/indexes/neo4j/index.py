@@ -3,7 +3,8 @@
 `(:AtlasMemory)-[:MENTIONS]->(:AtlasName)` and `(:AtlasMemory)-[:SUPERSEDED_BY]->(:AtlasMemory)`; a name
 belongs to one owner, and `(:AtlasIndex)` is the mark that everything was put. Nothing without these labels is
 read, changed or removed, nor what another data folder keeps there. What is asked, and how it is weighed, is
-decided in `graph`, so that the answers are those of the record.
+decided in `graph`, so that the answers are those of the record. It is asked how names hang together over
+several steps; recall asks the record, which is faster at its two.
 """
 
 from __future__ import annotations
@@ -23,11 +24,10 @@ from atlas_mcp.memory.record.graph import EXACT, LONGEST, PathSearch, Spread
 from atlas_mcp.memory.record.record import Filters
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable, Sequence
+    from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
 
     from atlas_mcp.memory.indexes.neo4j.link import Ask, Rows
-    from atlas_mcp.memory.record.graph import Name, NamePath
-    from atlas_mcp.memory.record.record import Indexed
+    from atlas_mcp.memory.record.record import Indexed, Name, NamePath
     from atlas_mcp.memory.scope import Scope
     from atlas_mcp.settings import MemorySettings
     from atlas_mcp.text.entities import Entity
@@ -40,6 +40,8 @@ SECONDS = 10.0
 """How long a statement of a question may take: the record answers otherwise."""
 BATCH = 500
 """Memories that one transaction writes or removes."""
+PORTION = 5_000
+"""Digests that one statement reads."""
 
 
 class Neo4jGraph:
@@ -63,23 +65,35 @@ class Neo4jGraph:
         await self._prepare()
         for start in range(0, len(items), BATCH):
             part = items[start : start + BATCH]
-            rows = [_row(item, self._record) for item in part]
-            mentions = [
-                {"id": item.stored.id, "owner": item.stored.owner, "label": each.label, "key": each.key,
-                 "name": each.name}
-                for item in part for each in item.entities
-            ]  # fmt: skip
+            await self._link.write(lambda ask, part=part: self._put(ask, part))
 
-            async def work(ask: Ask, rows: Rows = rows, mentions: Rows = mentions) -> None:
-                await ask(say.PUT, record=self._record, rows=rows)
-                loose = await ask(say.UNLINK, record=self._record, rows=rows)
-                await ask(say.LINK, record=self._record, mentions=mentions)
-                for statement in (say.UNSUPERSEDE, say.SUPERSEDE, say.SUPERSEDED):
-                    await ask(statement, record=self._record, rows=rows)
-                if loose:
-                    await ask(say.TIDY, record=self._record, names=loose)
-
-            await self._link.write(work)
+    async def _put(self, ask: Ask, items: Sequence[Indexed]) -> None:
+        """Put one batch; each statement is sent no more than it needs, since packing costs a client most."""
+        ids = [item.stored.id for item in items]
+        names = [{"id": item.stored.id, "owner": item.stored.owner, "names": _names(item)} for item in items]
+        mentions = [
+            {"id": item.stored.id, "owner": item.stored.owner, "label": each.label, "key": each.key,
+             "name": each.name}
+            for item in items for each in item.entities
+        ]  # fmt: skip
+        superseded = [
+            {"id": item.stored.id, "by": item.stored.superseded_by}
+            for item in items
+            if item.stored.superseded_by
+        ]
+        await ask(
+            say.PUT, record=self._record,
+            rows=[{"id": item.stored.id, "memory": _properties(item, self._record)} for item in items],
+        )  # fmt: skip
+        loose = await ask(say.UNLINK, record=self._record, rows=names)
+        if mentions:
+            await ask(say.LINK, record=self._record, mentions=mentions)
+        await ask(say.UNSUPERSEDE, record=self._record, ids=ids)
+        if superseded:
+            await ask(say.SUPERSEDE, record=self._record, rows=superseded)
+        await ask(say.SUPERSEDED, record=self._record, ids=ids)
+        if loose:
+            await ask(say.TIDY, record=self._record, names=loose)
 
     async def remove(self, ids: Sequence[str]) -> None:
         """Hold these items no more, as the Protocol says."""
@@ -117,7 +131,15 @@ class Neo4jGraph:
 
     async def digests(self) -> dict[str, str]:
         """What it holds, as the Protocol says."""
-        return {row["id"]: row["digest"] for row in await self._link.read(say.DIGESTS, record=self._record)}
+        held: dict[str, str] = {}
+        after = ""
+        while True:
+            rows = await self._link.read(say.DIGESTS, record=self._record, after=after, most=PORTION)
+            portion: list[tuple[str, str]] = rows[0]["held"] if rows else []
+            held |= dict(portion)
+            if len(portion) < PORTION:
+                return held
+            after = portion[-1][0]
 
     async def lost(self, items: Sequence[Indexed]) -> list[str]:
         """Ids of items whose node, names or supersession are not as they were put."""
@@ -126,8 +148,13 @@ class Neo4jGraph:
             part = items[start : start + BATCH]
             rows = await self._link.read(say.HELD, record=self._record, ids=[item.stored.id for item in part])
             held = {row["id"]: row for row in rows}
+            others = sorted({item.stored.superseded_by for item in part if item.stored.superseded_by})
+            found = await self._link.read(say.THERE, record=self._record, ids=others) if others else []
+            there = {row["id"] for row in found}
             lost += [
-                item.stored.id for item in part if not _is_whole(item, self._record, held.get(item.stored.id))
+                item.stored.id
+                for item in part
+                if not _is_whole(item, self._record, held.get(item.stored.id), there)
             ]
         return lost
 
@@ -259,8 +286,12 @@ def _texts(names: Iterable[Name]) -> list[str]:
     return [f"{label}:{key}" for label, key in names]
 
 
-def _row(item: Indexed, record: str) -> dict[str, Any]:
-    """A memory as it is sent: its properties, of which those that are missing are left out, and its names."""
+def _names(item: Indexed) -> list[list[str]]:
+    return [[each.label, each.key] for each in item.entities]
+
+
+def _properties(item: Indexed, record: str) -> dict[str, Any]:
+    """A memory as it is sent; what is missing is left out."""
     stored = item.stored
     properties = {
         "record": record, "id": stored.id, "owner": stored.owner, "team": stored.team,
@@ -270,23 +301,18 @@ def _row(item: Indexed, record: str) -> dict[str, Any]:
         "sources": sorted({each.source for each in stored.evidence if each.source}),
         "digest": digest(item),
     }  # fmt: skip
-    return {
-        "id": stored.id,
-        "memory": {key: value for key, value in properties.items() if value is not None},
-        "names": [[each.label, each.key] for each in item.entities],
-    }
+    return {key: value for key, value in properties.items() if value is not None}
 
 
-def _is_whole(item: Indexed, record: str, held: dict[str, Any] | None) -> bool:
+def _is_whole(item: Indexed, record: str, held: dict[str, Any] | None, there: Collection[str]) -> bool:
     """Whether what is held of an item is what was put; it is superseded by what is there to do so."""
     if held is None:
         return False
-    row = _row(item, record)
     names = sorted(name for name in held["names"] if name[0] is not None)
     # Sources are no part of the digest: evidence that grew is told with the memory's next change.
-    kept, wanted = held["memory"] | {"sources": None}, row["memory"] | {"sources": None}
+    kept, wanted = held["memory"] | {"sources": None}, _properties(item, record) | {"sources": None}
     return (
         kept == wanted
-        and names == sorted([item.stored.owner, *name] for name in row["names"])
-        and held["by"] == ([] if held["other"] is None else [held["other"]])
+        and names == sorted([item.stored.owner, *name] for name in _names(item))
+        and held["by"] == ([item.stored.superseded_by] if item.stored.superseded_by in there else [])
     )
