@@ -50,6 +50,8 @@ if TYPE_CHECKING:
 __all__ = ["Memory", "MemoryStats", "open_memory"]
 
 PORTION = 64
+HEAR_SECONDS = 10.0
+"""How long forgetting waits for the indexes; one that is filled meanwhile may take minutes."""
 REMINDED = frozenset({LearningKind.PREFERENCE, LearningKind.PROCEDURE})
 """Kinds of memories of which agents with a memory of their own are reminded."""
 
@@ -224,14 +226,13 @@ class Memory:
         snapshots = await unquote(self.database, self._snapshots, removed)
         if removed:
             await asyncio.to_thread(clear_damaged, self.database.path.parent)
-        waiting = (await self.feeder.feed()).waiting
+        heard = await self.feeder.heard(seconds=HEAR_SECONDS)
         # An index that is not in use here, and was, hears of it from whoever uses it.
         others = {name: "pending" for name in await self.record.behind() if "." not in name}
         return lifecycle.Receipt(
             memories=tuple(sorted(known & removed)), document=document, snapshots=snapshots,
             derived=tuple(resting), derived_forgotten=derived,
-            indexes=others
-            | {index.name: "pending" if index.name in waiting else "done" for index in self.indexes},
+            indexes=others | {name: "done" if done else "pending" for name, done in heard.items()},
             unknown=tuple(each for each in ids if each not in known),
             runs=tuple(sorted({each.run_id for each in gone if each.run_id})),
             reminded=any(each.kind in REMINDED for each in gone),

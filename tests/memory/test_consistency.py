@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -56,7 +57,7 @@ async def test_every_difference_is_named_and_mended(record: Record, chroma: Chro
     assert (await check(record, [chroma])).score == 1.0
     first, second, third, fourth = await record.indexed(ids[:4])
     await chroma.remove([first.stored.id])
-    changed = type(second)(second.stored, third.vector, second.entities)
+    changed = replace(second, vector=third.vector)
     await chroma.put([changed])
     (stranger,) = await record.indexed(others[:1])
     await record.remove([stranger.stored.id], BOB)

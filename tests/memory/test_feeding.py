@@ -22,10 +22,10 @@ from tests.memory.plain_index import PlainIndex
 from tests.memory.remembered import EMBEDDER, keep, vector
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Sequence
     from pathlib import Path
 
-    from atlas_mcp.memory.record.record import Record
+    from atlas_mcp.memory.record.record import Indexed, Record
 
 ANN, BOB = Scope("ann"), Scope("bob")
 RIVERS = ["The Danube ends in the Black Sea.", "The Rhine is long.", "Mills stand on the Elbe."]
@@ -153,6 +153,40 @@ class TestFeeding:
             await keep(record, ANN, RIVERS[1:])
             await index.holds(3)
         assert index.held == await held(record)
+
+    async def test_whoever_asks_is_told_what_has_heard_everything(self, record: Record) -> None:
+        index, other = PlainIndex(), PlainIndex("other")
+        feeder = Feeder(record, [index, other])
+        async with feeder.running():
+            assert await feeder.heard(seconds=20) == {"plain": True, "other": True}
+            other.down = True
+            await keep(record, ANN, RIVERS)
+            assert await feeder.heard(seconds=20) == {"plain": True, "other": False}
+        assert index.held == await held(record)
+
+    async def test_whoever_asks_does_not_wait_for_an_index_that_takes_long(self, record: Record) -> None:
+        await keep(record, ANN, RIVERS)
+        index, slow = PlainIndex(), SlowIndex("slow")
+        feeder = Feeder(record, [index, slow])
+        async with feeder.running():
+            async with asyncio.timeout(20):
+                while not (told := await feeder.heard(seconds=0))["plain"]:
+                    pass
+            assert told == {"plain": True, "slow": False}
+            slow.goes_on.set()
+            assert await feeder.heard(seconds=20) == {"plain": True, "slow": True}
+
+
+class SlowIndex(PlainIndex):
+    """Takes nothing in until it is let go on."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.goes_on = asyncio.Event()
+
+    async def put(self, items: Sequence[Indexed]) -> None:
+        await self.goes_on.wait()
+        await super().put(items)
 
 
 class TestRebuilding:

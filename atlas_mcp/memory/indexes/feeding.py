@@ -73,6 +73,8 @@ class Feeder:
         self._begun: set[str] = set()
         self._turns = {name: asyncio.Lock() for name in self._indexes}
         self._wake = asyncio.Event()
+        self._rounds = asyncio.Condition()
+        self._began = self._ended = 0
         self.waiting: dict[str, str] = {}
 
     async def feed(self) -> Fed:
@@ -109,6 +111,24 @@ class Feeder:
         """Let what `running` runs feed soon; costs nothing."""
         self._wake.set()
 
+    async def heard(self, *, seconds: float) -> dict[str, bool]:
+        """Whether each index has heard everything written until now, after so many seconds at most.
+
+        What `running` runs tells them, and goes on where that is not enough.
+        """
+        if not self._indexes:
+            return {}
+        self.wake()
+        wanted = self._began + 1
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds), self._rounds:
+                await self._rounds.wait_for(lambda: self._ended >= wanted)
+        behind = await self._record.behind()
+        return {
+            name: behind.get(name) == 0 and _filling(name) not in behind and name not in self.waiting
+            for name in self._indexes
+        }
+
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
         """Feed in the background: at once, at every `wake`, and every few seconds what others left."""
@@ -125,10 +145,14 @@ class Feeder:
     async def _run(self) -> None:
         while True:
             self._wake.clear()
+            self._began += 1
             try:
                 await self.feed()
             except sqlite3.Error as error:  # the record's own trouble, such as a full disk
                 _log.warning("Nothing can be fed to indexes now: %s.", error)
+            async with self._rounds:
+                self._ended = self._began
+                self._rounds.notify_all()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), self._look)
 
