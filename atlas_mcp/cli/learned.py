@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from atlas_mcp.errors import AtlasError
 from atlas_mcp.events import Kind
 
 if TYPE_CHECKING:
@@ -17,11 +18,17 @@ __all__ = ["in_words"]
 
 
 async def in_words(atlas: Atlas, events: Sequence[Event]) -> list[Event]:
-    """The events, those of what was recalled or kept with its text as far as it is remembered still."""
+    """The events, those of what was recalled or kept with its text as far as it is remembered still.
+
+    A run can be shown though its memory cannot be opened.
+    """
     ids = list(dict.fromkeys(each["id"] for event in events for each in _named(event)))
     if not ids:
         return list(events)
-    found = await (await atlas.memory()).get_memories(ids, scope=atlas.memories.scope)
+    try:
+        found = await (await atlas.memory()).get_memories(ids, scope=atlas.memories.scope)
+    except AtlasError:
+        return list(events)
     texts = {each.id: each.text for each in found}
 
     def told(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -197,14 +197,15 @@ async def _forget(names: list[str], *, derived: bool, dry_run: bool, yes: bool, 
     async with opened() as atlas:
         receipt = await _forgotten(atlas, names, derived=derived, dry_run=True)
         if not dry_run:
-            if not yes and not _confirmed(receipt_text(receipt, dry_run=True)):
+            if not yes and not _confirmed(receipt_text(receipt, dry_run=True, derived="--derived")):
                 stderr().print("Nothing was forgotten.")
                 return Exit.FAILED
             receipt = await _forgotten(atlas, names, derived=derived, dry_run=False)
     if as_json:
         give_json(receipt_json(receipt, dry_run=dry_run))
     else:
-        stdout().print(receipt_text(receipt, dry_run=dry_run), soft_wrap=True, markup=False)
+        told = receipt_text(receipt, dry_run=dry_run, derived="--derived")
+        stdout().print(told, soft_wrap=True, markup=False)
     return Exit.PARTIAL if receipt.unknown else Exit.DONE
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.database import open_database
 from atlas_mcp.errors import InvalidInput
-from atlas_mcp.learning import MOST_TEXT, LearningKind
+from atlas_mcp.learning import MOST_TEXT
 from atlas_mcp.memory import lifecycle
 from atlas_mcp.memory.documents import documents as tables
 from atlas_mcp.memory.documents.knowledge import Knowledge
@@ -52,8 +52,6 @@ __all__ = ["Memory", "MemoryStats", "open_memory"]
 PORTION = 64
 HEAR_SECONDS = 10.0
 """How long forgetting waits for the indexes; one that is filled meanwhile may take minutes."""
-REMINDED = frozenset({LearningKind.PREFERENCE, LearningKind.PROCEDURE})
-"""Kinds of memories of which agents with a memory of their own are reminded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,23 +218,31 @@ class Memory:
     async def _forgotten(self, ids: Sequence[str], uri: str, scope: Scope, *, derived: bool) -> Receipt:
         known = {each.id for each in await self.record.get(ids, scope)}
         resting = await lifecycle.closure(self.record, sorted(known), [uri] if uri else [], scope)
+        going = list(dict.fromkeys([*sorted(known), *(resting if derived else ())]))
+        # What names the rest goes last: whoever is cut off finds by it what is still to do. Copies of the
+        # words go again at the end, since somebody may have quoted them in between.
+        snapshots = await self._drop_copies(going)
+        gone = await self.record.remove(going, scope)
+        snapshots += await self._drop_copies(going)
         document = uri if uri and await self.forget(uri, scope=scope.own) else ""
-        gone = await self.record.remove([*known, *(resting if derived else ())], scope)
         removed = {each.id for each in gone}
-        snapshots = await unquote(self.database, self._snapshots, removed)
-        if removed:
-            await asyncio.to_thread(clear_damaged, self.database.path.parent)
         heard = await self.feeder.heard(seconds=HEAR_SECONDS)
         # An index that is not in use here, and was, hears of it from whoever uses it.
-        others = {name: "pending" for name in await self.record.behind() if "." not in name}
+        heard = lifecycle.have_heard(await self.record.behind()) | heard
+        runs, reminded = lifecycle.out_of_reach(gone)
         return lifecycle.Receipt(
             memories=tuple(sorted(known & removed)), document=document, snapshots=snapshots,
             derived=tuple(resting), derived_forgotten=derived,
-            indexes=others | {name: "done" if done else "pending" for name, done in heard.items()},
-            unknown=tuple(each for each in ids if each not in known),
-            runs=tuple(sorted({each.run_id for each in gone if each.run_id})),
-            reminded=any(each.kind in REMINDED for each in gone),
+            indexes={name: "done" if done else "pending" for name, done in heard.items()},
+            unknown=tuple(each for each in ids if each not in known), runs=runs, reminded=reminded,
         )  # fmt: skip
+
+    async def _drop_copies(self, ids: Sequence[str]) -> int:
+        """Delete what holds the words of memories beside the record; gives how many snapshots that were."""
+        if not ids:
+            return 0
+        await asyncio.to_thread(clear_damaged, self.database.path.parent)
+        return await unquote(self.database, self._snapshots, ids)
 
     def export(self, scope: Scope) -> AsyncIterator[dict[str, Any]]:
         """Every memory of a scope as JSON objects, as `lifecycle.exported` says."""
@@ -247,7 +253,7 @@ class Memory:
         done = lifecycle.Imported()
         portion: list[lifecycle.Line] = []
         ids: dict[str, str] = {}
-        naming: list[str] = []
+        naming: dict[str, str] = {}
         # What holds the record knows again by its words; what no longer holds has to be looked up.
         closed = await lifecycle.closed_ones(self.record, scope)
         for number, line in lifecycle.read_lines(lines):
@@ -258,36 +264,37 @@ class Memory:
                 done.skipped.append((number, "It is shared, and no project is set in [memory]."))
                 continue
             if line.closed_at and (known := closed.get(lifecycle.closed_as(line))):
-                ids[line.id] = known
-                naming += [known] if line.names_others else []
+                _note(line, known, ids, naming)
                 done.known += 1
                 continue
             portion.append(line)
             if len(portion) == PORTION:
-                naming += await self._take_in(portion, ids, scope, done)
+                await self._take_in(portion, ids, naming, scope, done)
                 portion = []
-        naming += await self._take_in(portion, ids, scope, done)
+        await self._take_in(portion, ids, naming, scope, done)
         # At last, since a line may name one that comes long after it.
         await lifecycle.name_anew(self.record, ids, naming, scope)
         self.feeder.wake()
         return done
 
     async def _take_in(
-        self, portion: Sequence[lifecycle.Line], ids: dict[str, str], scope: Scope, done: Imported
-    ) -> list[str]:
-        """Take in some lines; gives the ids of those that name others."""
+        self, portion: Sequence[lifecycle.Line], ids: dict[str, str], naming: dict[str, str], scope: Scope,
+        done: Imported,
+    ) -> None:  # fmt: skip
+        """Take in some lines, and note by which ids they are known here, and which of them name others."""
         added = await self.remember([line.learning for line in portion], scope=scope)
-        ids.update((line.id, each.id) for line, each in zip(portion, added, strict=True))
+        known = await self.record.get([each.id for each in added if not each.new], scope)
+        # Taken in by an import that was cut off before it closed them.
+        ran_out = {each.id for each in known if each.valid_to and each.valid_to <= now()}
         for line, each in zip(portion, added, strict=True):
-            if not each.new:
+            _note(line, each.id, ids, naming)
+            if each.new:
+                done.added.append(each.id)
+            else:
                 done.known += 1
-                continue
-            done.added.append(each.id)
-            if line.closed_at:
+            if line.closed_at and (each.new or each.id in ran_out):
                 at = line.learning.valid_to or line.closed_at
-                by = ids.get(line.superseded_by or "", line.superseded_by)
-                await self.record.close([each.id], scope, at=at, by=by)
-        return [each.id for line, each in zip(portion, added, strict=True) if line.names_others]
+                await self.record.close([each.id], scope, at=at)
 
     async def check(self, *, mend: bool = False, on_progress: OnStep | None = None) -> Consistency:
         """Whether record and indexes agree, as `consistency.check` says; with `mend` they do afterwards."""
@@ -324,6 +331,14 @@ class Memory:
             return MemoryStats(**counts, model=tables.model_of(connection))
 
         return await self.database.read(read)
+
+
+def _note(line: lifecycle.Line, here: str, ids: dict[str, str], naming: dict[str, str]) -> None:
+    """Note by which id a line is known here, and if it names others, what it says it was superseded by."""
+    if line.id:
+        ids[line.id] = here
+    if line.names_others:
+        naming[here] = (line.closed_at and line.superseded_by) or naming.get(here, "")
 
 
 @asynccontextmanager

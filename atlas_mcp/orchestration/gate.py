@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 __all__ = [
-    "ANSWERS", "DOCUMENTS", "UNSUPPORTED", "faults", "prose", "resting", "said", "statements_of", "supported",
+    "ANSWERS", "DOCUMENTS", "POINTERS", "UNSUPPORTED", "faults", "pointed", "prose", "resting", "said",
+    "statements_of", "supported",
 ]  # fmt: skip
 
 UNSUPPORTED = "[unsupported]"
@@ -31,7 +32,7 @@ DOCUMENTS = ("document", "final_output")
 _LISTS = {"claims": ("text", "finding_ids"), "findings": ("statement", "evidence")}
 """Lists whose items rest on findings: the key of the text, and that of the ids."""
 
-_POINTERS = ("disagreements", "contradictions")
+POINTERS = ("disagreements", "contradictions")
 """Lists whose items are left out where they name a finding that is not there."""
 
 _HEADING = re.compile(r"\A\s{0,3}#{1,6}\s|\A\s*(?:```|---|\|)|\A\s*!\[")
@@ -73,11 +74,21 @@ def resting(draft: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
     return [each for each in items if isinstance(each, dict) and {text, ids} <= each.keys()]
 
 
+def pointed(item: Any) -> list[str]:
+    """The findings that an item of a list of pointers names; none where it is something else."""
+    named: Any = cast("dict[str, Any]", item).get("finding_ids") if isinstance(item, dict) else None
+    return (
+        [each for each in cast("list[Any]", named) if isinstance(each, str)]
+        if isinstance(named, list)
+        else []
+    )
+
+
 def _lists(draft: Mapping[str, Any]) -> list[tuple[str, tuple[str, str]]]:
     """The lists whose items rest on findings: the known ones, and any of a team's own whose items say so."""
     own = [
         name for name in draft
-        if name not in _LISTS and name not in _POINTERS and resting(draft, name)
+        if name not in _LISTS and name not in POINTERS and resting(draft, name)
     ]  # fmt: skip
     return [*_LISTS.items(), *((name, _LISTS["claims"]) for name in own)]
 
@@ -154,11 +165,9 @@ def supported(
         for paragraph in prose(draft.get(name) or ""):
             bare = [v for v in judge_sentences(paragraph, quotes) if not v.supported]
             unsupported += [{"text": v.text, "reason": f"in the {name}: {v.reason}"} for v in bare]
-    for name in _POINTERS:
-        if name in draft:
-            kept[name] = [
-                each for each in draft[name] if all(one in quotes for one in each.get("finding_ids", ()))
-            ]
+    for name in POINTERS:
+        if isinstance(draft.get(name), list):
+            kept[name] = [each for each in draft[name] if all(one in quotes for one in pointed(each))]
     if isinstance(draft.get("confidence"), int | float):
         share = carried / stated if stated else float(bool(quotes))
         kept["confidence"] = round(min(1.0, draft["confidence"]) * share, 2)

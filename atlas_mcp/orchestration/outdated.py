@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.memory.lifecycle import uri_of
 from atlas_mcp.observe.sentences import shortened
-from atlas_mcp.orchestration.gate import resting
+from atlas_mcp.orchestration.gate import POINTERS, pointed
 from atlas_mcp.shapes import misfits
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["current", "outdated", "with_outdated"]
 
 MEMORY = uri_of("")
-POINTERS = ("disagreements", "contradictions")
 MOST_QUOTE = 300
 _DAY = 10
 """Characters of a time up to its day."""
@@ -80,7 +79,7 @@ def _told(draft: dict[str, Any], says: str, ids: list[str]) -> Iterator[dict[str
     for name in POINTERS:
         if isinstance(draft.get(name), list):
             item: dict[str, Any] = {"text": says, "finding_ids": ids}
-            others = [each for each in resting(draft, name) if each["finding_ids"] != ids]
+            others = [each for each in draft[name] if pointed(each) != ids]
             yield {**draft, name: [item, *others]}
             yield {**draft, name: [item, *others[:-1]]}
     if isinstance(draft.get("limits"), list):

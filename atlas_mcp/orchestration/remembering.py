@@ -24,7 +24,7 @@ from atlas_mcp.memory.scope import Scope
 from atlas_mcp.messages import Intent, TaskType
 from atlas_mcp.observe.sentences import shortened
 from atlas_mcp.orchestration.desk import SEARCH
-from atlas_mcp.orchestration.outdated import POINTERS
+from atlas_mcp.orchestration.gate import POINTERS, pointed
 from atlas_mcp.orchestration.recall_tool import QUOTABLE, RECALL, RecallTool
 
 if TYPE_CHECKING:
@@ -303,8 +303,8 @@ def _own(output: Mapping[str, Any], *, whole: bool) -> dict[str, Any]:
     said |= {each["id"] for each in output.get("evidence", ()) if each.get("source_id") in remembered}
     # That memory says otherwise disputes nothing: which of the two holds is decided when it is learned.
     for name in POINTERS:
-        if name in output:
-            own[name] = [each for each in output[name] if said.isdisjoint(each.get("finding_ids", ()))]
+        if isinstance(output.get(name), list):
+            own[name] = [each for each in output[name] if said.isdisjoint(pointed(each))]
     for name in ("findings", "evidence"):
         if name in output:
             own[name] = [each for each in output[name] if each.get("source_id") not in remembered]

@@ -44,8 +44,8 @@ def receipt_json(receipt: Receipt, *, dry_run: bool) -> dict[str, Any]:
     return told
 
 
-def receipt_text(receipt: Receipt, *, dry_run: bool) -> str:
-    """What was forgotten, or would be, in lines that a person reads."""
+def receipt_text(receipt: Receipt, *, dry_run: bool, derived: str = "derived") -> str:
+    """What was forgotten, or would be, in lines that a person reads; `derived` is how one asks for more."""
     verb = "would go" if dry_run else "forgotten"
     lines: list[str] = []
     if receipt.document:
@@ -56,7 +56,7 @@ def receipt_text(receipt: Receipt, *, dry_run: bool) -> str:
         named = f"{counted(len(receipt.derived), 'learning')} that rest on it: {', '.join(receipt.derived)}"
         lines.append(
             f"{named}; {verb} too." if receipt.derived_forgotten
-            else f"{named}; still there. Say derived to forget them too."
+            else f"{named}; still there. Say {derived} to forget them too."
         )  # fmt: skip
     lines += [
         f"{name}: {'gone there too' if state == 'done' else 'not reached; it hears of it when it is back'}."

@@ -46,6 +46,8 @@ AROUND = 90
 
 MOST_QUOTE = 160
 MOST_NAME = 160
+MOST_ABOUT = 1_000
+"""Characters of what a memory rests on."""
 
 _BACKTICKS = re.compile("`{3,}")
 _STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
@@ -97,25 +99,35 @@ def answer(found: Found, tokens: int) -> Answer:
     return Answer(structured, _markdown(ordered, left_out), tuple(each.id for each in sections["memories"]))
 
 
-def linked(chain: Chain | None, tokens: int | None = None) -> dict[str, Any]:
+def linked(chain: Chain | None, tokens: int = sys.maxsize) -> dict[str, Any]:
     """How two names hang together, as JSON of at most so many tokens, for which long texts are cut."""
     if chain is None:
         return {"linked": False, "names": [], "memories": []}
     at = now()
-    names = [shortened(name, MOST_NAME if tokens is None else MOST_NAME // 2) for name in chain.names]
-    most = sys.maxsize if tokens is None else tokens // max(1, len(chain.memories))
-    while True:
-        told: dict[str, Any] = {
-            "linked": True, "names": names, "memories": [_link(each, most, at) for each in chain.memories],
+    told: dict[str, Any] = {}
+    for most, name, about in _widths(tokens // max(1, len(chain.memories))):
+        told = {
+            "linked": True, "names": [shortened(each, name) for each in chain.names],
+            "memories": [_link(each, most, about, at) for each in chain.memories],
         }  # fmt: skip
-        if tokens is None or most < LEAST_LINK or tokens_of(_written(told)) <= tokens:
-            return told
-        most = most * 4 // 5
+        if tokens_of(_written(told)) <= tokens:
+            break
+    return told
 
 
-def _link(stored: Stored, most: int, at: str) -> dict[str, Any]:
+def _widths(most: int) -> Iterator[tuple[int, int, int]]:
+    """Tokens of a text, and characters of a name and of what a text rests on, narrower each time."""
+    while most > LEAST_LINK:
+        yield most, MOST_NAME, MOST_ABOUT
+        most = min(most, MOST_ABOUT) * 4 // 5
+    for width in (80, 40, 20, 10):
+        yield LEAST_LINK, width, 2 * width
+
+
+def _link(stored: Stored, most: int, about: int, at: str) -> dict[str, Any]:
     text, cut = _cut(stored.text, most)
-    told = {"id": stored.id, "kind": stored.kind.value, "text": text, "about": told_of(stored, at)}
+    rests = shortened(told_of(stored, at), about)
+    told = {"id": stored.id, "kind": stored.kind.value, "text": text, "about": rests}
     return {**told, "cut": True} if cut else told
 
 

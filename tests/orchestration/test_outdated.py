@@ -96,6 +96,13 @@ def test_where_there_is_no_such_list_limits_tell_it_and_else_nothing_does() -> N
     assert with_outdated(draft, {}, both, outdated(both)) == draft
 
 
+def test_what_a_list_says_that_names_no_findings_stays() -> None:
+    both = found(MEMORY, DOCUMENT)
+    own = ["Two tables give two sums.", {"text": "And two averages.", "finding_ids": None}]
+    told = with_outdated({"contradictions": own}, {}, both, outdated(both))
+    assert told["contradictions"][1:] == own
+
+
 async def test_a_brief_answers_from_the_document_and_what_it_says_takes_the_place_of_what_memory_said(
     tmp_path: Path,
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 from atlas_mcp.catalogue import Catalogue
 from atlas_mcp.messages import Finding, Location, Source
 from atlas_mcp.orchestration.evidence import Evidence, empty_draft
+from atlas_mcp.orchestration.gate import supported
 from atlas_mcp.orchestration.measuring import measured
 from atlas_mcp.orchestration.output import assemble
 from atlas_mcp.orchestration.store import RunRow, RunState
@@ -141,6 +142,13 @@ def test_a_mark_makes_no_answer_longer_than_it_may_be() -> None:
 
 def test_a_dropped_quote_is_shown() -> None:
     assert reasons(made(draft()))["The Moon pushes."] == "not verbatim in any source"
+
+
+@pytest.mark.parametrize(
+    "said", [["Two tables give two sums."], [{"text": "x", "finding_ids": None}], "none"]
+)
+def test_what_contradicts_what_may_be_said_without_findings(said: object) -> None:
+    assert supported({"contradictions": said}, {}, searched=True).draft == {"contradictions": said}
 
 
 def test_what_cites_a_finding_that_was_lost_is_unsupported() -> None:

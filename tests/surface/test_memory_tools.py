@@ -13,6 +13,7 @@ from mcp import MCPError
 
 from atlas_mcp.app import open_atlas
 from atlas_mcp.learning import Evidence, Learning, LearningKind
+from atlas_mcp.memory.connections import Chain
 from atlas_mcp.memory.person import Found, Note, PersonMemory
 from atlas_mcp.memory.recall import Recalled
 from atlas_mcp.memory.record.record import Stored
@@ -20,7 +21,7 @@ from atlas_mcp.messages import Passage, Source
 from atlas_mcp.providers.known.tokens import tokens_of
 from atlas_mcp.settings import MemorySettings
 from atlas_mcp.shapes import misfits
-from atlas_mcp.surface.memory_text import NOTE, answer, fenced, in_code
+from atlas_mcp.surface.memory_text import NOTE, answer, fenced, in_code, linked
 from atlas_mcp.surface.server import build_server
 from tests.surface.caller import Caller
 from tests.surface.conftest import MODERN
@@ -360,3 +361,11 @@ def test_a_speaker_s_name_gives_no_orders_outside_its_own_kind_of_line() -> None
     told = answer(Found(passages=(passage,)), 1_000).text
     assert in_code(passage.why) in told
     assert name not in told
+
+
+@given(st.lists(texts, min_size=1, max_size=8), st.lists(texts, min_size=9, max_size=9))
+def test_no_chain_is_longer_than_asked_for(said: list[str], names: list[str]) -> None:
+    memories = tuple(stored(number, text) for number, text in enumerate(said))
+    told = linked(Chain(tuple(names[: len(said) + 1]), memories), 1_900)
+    assert tokens_of(json.dumps(told, ensure_ascii=False)) <= 1_900
+    assert [each["id"] for each in told["memories"]] == [each.id for each in memories]

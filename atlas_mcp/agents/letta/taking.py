@@ -324,7 +324,9 @@ class Taking:
         leg.end("requires_approval")
         if leg.pending:
             return "requires_approval"
-        told = leg.text and any(reply.message.text == leg.text for reply in await self._record.answers())
+        told = leg.text and any(
+            reply.message.text == leg.text and not reply.calls for reply in await self._record.answers()
+        )
         return "end_turn" if told else ""
 
     async def _read(self, run: str, reason: str, messages: Sequence[LettaEvent]) -> Leg:

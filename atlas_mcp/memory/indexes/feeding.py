@@ -114,15 +114,28 @@ class Feeder:
     async def heard(self, *, seconds: float) -> dict[str, bool]:
         """Whether each index has heard everything written until now, after so many seconds at most.
 
-        What `running` runs tells them, and goes on where that is not enough.
+        What `running` runs tells them, or another process; either goes on where that is not enough. An index
+        that cannot be fed now is not waited for.
         """
         if not self._indexes:
             return {}
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._round()
+                while not all(done or name in self.waiting for name, done in (await self._done()).items()):
+                    await asyncio.sleep(PAUSE)  # another process is feeding one
+                    await self._round()
+        return await self._done()
+
+    async def _round(self) -> None:
+        """Wait for a round of feeding that begins from now on."""
         self.wake()
         wanted = self._began + 1
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds), self._rounds:
-                await self._rounds.wait_for(lambda: self._ended >= wanted)
+        async with self._rounds:
+            await self._rounds.wait_for(lambda: self._ended >= wanted)
+
+    async def _done(self) -> dict[str, bool]:
+        """Whether each index has heard everything, and is not just being filled."""
         behind = await self._record.behind()
         return {
             name: behind.get(name) == 0 and _filling(name) not in behind and name not in self.waiting
