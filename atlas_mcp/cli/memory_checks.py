@@ -157,6 +157,7 @@ def _read(path: Path) -> _Kept | None:
             counts: tuple[int, int, int, int, int] = connection.execute(_COUNTS).fetchone()
             behind = dict(connection.execute(
                 "SELECT target, (SELECT count(*) FROM outbox WHERE outbox.number > feed.number) FROM feed"
+                " WHERE number >= 0"  # below are those that were lost, and must be filled anew
             ).fetchall())  # fmt: skip
     except sqlite3.Error:
         return None

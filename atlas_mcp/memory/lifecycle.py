@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from atlas_mcp.memory.scope import Scope
 
 __all__ = [
-    "VERSION", "Imported", "Line", "Receipt", "closed_as", "closed_ones", "closure", "exported", "name_anew",
-    "read_lines", "uri_of",
+    "VERSION", "Imported", "Line", "Receipt", "closed_as", "closed_ones", "closure", "exported", "have_heard",
+    "name_anew", "out_of_reach", "read_lines", "uri_of",
 ]  # fmt: skip
 
 VERSION = 1
@@ -32,6 +32,8 @@ VERSION = 1
 
 PORTION = 200
 BEST = 5
+REMINDED = frozenset({LearningKind.PREFERENCE, LearningKind.PROCEDURE})
+"""Kinds of memories of which agents with a memory of their own are reminded."""
 TEAM = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 """How teams are named."""
 
@@ -42,9 +44,10 @@ class Receipt:
 
     `derived` are ids of learnings that rest on what went: forgotten too if that was asked for
     (`derived_forgotten`), else still there. `indexes` says of each index whether it has heard: `done`, or
-    `pending` where it is down or not in use here, and will hear when it is back. `unknown` are ids that there
-    were none of. What forgetting does not reach: `runs` are those that learned it, whose results still say
-    it; agents that are `reminded` of such memories may say it until their next task.
+    `pending` where it is down, not in use here or was left too far behind, and will hear when it is back.
+    `unknown` are ids that there were none of. What forgetting does not reach: `runs` are those that learned
+    it, whose results still say it; agents that are `reminded` of such memories may say it until their next
+    task.
     """
 
     memories: tuple[str, ...] = ()
@@ -101,6 +104,22 @@ async def closure(record: Record, ids: Sequence[str], uris: Iterable[str], scope
     return found
 
 
+def out_of_reach(gone: Iterable[Stored]) -> tuple[tuple[str, ...], bool]:
+    """What forgetting does not reach: the runs that learned it, and whether agents are reminded of it."""
+    listed = list(gone)
+    runs = sorted({each.run_id for each in listed if each.run_id})
+    return tuple(runs), any(each.kind in REMINDED for each in listed)
+
+
+def have_heard(behind: Mapping[str, int]) -> dict[str, bool]:
+    """Whether each index that the record knows has heard everything; `index.…` says that one is filled."""
+    said = {name.partition(".")[0] for name in behind if "." in name}
+    return {
+        name: behind.get(name) == 0 and name not in said
+        for name in sorted({name.partition(".")[0] for name in behind})
+    }
+
+
 async def exported(record: Record, scope: Scope) -> AsyncIterator[dict[str, Any]]:
     """Every memory of a scope, those that were superseded too, as JSON objects in the order of recording."""
     after = 0
@@ -129,10 +148,12 @@ def closed_as(line: Line) -> tuple[Any, ...]:
     return said.kind, said.text, said.valid_from, said.team, said.shared
 
 
-async def name_anew(record: Record, ids: Mapping[str, str], naming: Sequence[str], scope: Scope) -> None:
+async def name_anew(
+    record: Record, ids: Mapping[str, str], naming: Mapping[str, str], scope: Scope
+) -> None:  # fmt: skip
     """Let memories that were taken in name others by the ids that those have here, given by the old ones.
 
-    An old id that is here is meant as it is.
+    `naming` says by which old id each was superseded, or nothing. An old id that is here is meant as it is.
     """
     changed = {old: new for old, new in ids.items() if old and old != new}
     there = {each.id for each in await record.get(list(changed), scope)}
@@ -140,8 +161,9 @@ async def name_anew(record: Record, ids: Mapping[str, str], naming: Sequence[str
         name: of for old, new in changed.items() if old not in there
         for name, of in ((old, new), (uri_of(old), uri_of(new)))
     }  # fmt: skip
-    for start in range(0, len(naming) if names else 0, PORTION):
-        await record.rename(names, naming[start : start + PORTION], scope)
+    asked = [(here, by) for here, by in naming.items() if by or names]
+    for start in range(0, len(asked), PORTION):
+        await record.rename(names, dict(asked[start : start + PORTION]), scope)
 
 
 def read_lines(lines: Iterable[str]) -> Iterator[tuple[int, Line | str]]:
@@ -206,16 +228,17 @@ def _read(text: str) -> Line:
             remedy=f"Kinds of evidence are {', '.join(EVIDENCE)}.",
         )
     _check_words(values, evidence)
+    since = _moment(values, "valid_from") or _moment(values, "recorded_at")
+    until, closed_at = _moment(values, "valid_to"), _moment(values, "closed_at")
+    if until is None and closed_at and since and since <= closed_at:
+        until = closed_at  # written at once, so that nothing cut off leaves it as what still holds
     learning = Learning(
-        kind, said.strip(), evidence, score, values.get("run_id"), values.get("team"),
-        _moment(values, "valid_from") or _moment(values, "recorded_at"), _moment(values, "valid_to"),
+        kind, said.strip(), evidence, score, values.get("run_id"), values.get("team"), since, until,
         "import", bool(values.get("shared", False)),
     )  # fmt: skip
     if learning.valid_from and learning.valid_to and learning.valid_to < learning.valid_from:
         raise InvalidInput("Its `valid_to` comes before its `valid_from`.", remedy="Let it come later.")
-    return Line(
-        learning, _moment(values, "closed_at"), values.get("superseded_by"), str(values.get("id", ""))
-    )
+    return Line(learning, closed_at, values.get("superseded_by"), str(values.get("id", "")))
 
 
 def _check_words(values: Mapping[str, Any], evidence: Sequence[Evidence]) -> None:

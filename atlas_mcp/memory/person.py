@@ -214,15 +214,19 @@ class PersonMemory:
         """
         _check_number(ids)
         memory = await self._opener()
-        known = [each.id for each in await memory.get_memories(ids, scope=self.scope)]
-        if not known:
+        found = await memory.get_memories(ids, scope=self.scope)
+        if not found:
             raise _unknown(sorted({*ids}))
         if not dry_run:
             return await memory.forget_memories(ids, scope=self.scope, derived=derived)
+        known = [each.id for each in found]
         resting = await lifecycle.closure(memory.record, known, [], self.scope)
-        unknown = tuple(each for each in ids if each not in known)
-        return lifecycle.Receipt(tuple(known), derived=tuple(resting), derived_forgotten=derived,
-                                 unknown=unknown)  # fmt: skip
+        going = [*found, *(await memory.get_memories(resting, scope=self.scope) if derived else ())]
+        runs, reminded = lifecycle.out_of_reach(going)
+        return lifecycle.Receipt(
+            tuple(known), derived=tuple(resting), derived_forgotten=derived,
+            unknown=tuple(each for each in ids if each not in known), runs=runs, reminded=reminded,
+        )  # fmt: skip
 
     async def forget_document(self, uri: str, *, derived: bool = False, dry_run: bool = False) -> Receipt:
         """Delete a document of the user's with its snapshots, and with `derived` what was learned from it.
@@ -241,7 +245,11 @@ class PersonMemory:
         if not dry_run:
             return await memory.forget_document(uri, scope=self.scope, derived=derived)
         resting = await lifecycle.closure(memory.record, [], [uri], self.scope)
-        return lifecycle.Receipt(document=uri, derived=tuple(resting), derived_forgotten=derived)
+        going = await memory.get_memories(resting, scope=self.scope) if derived else ()
+        runs, reminded = lifecycle.out_of_reach(going)
+        return lifecycle.Receipt(
+            document=uri, derived=tuple(resting), derived_forgotten=derived, runs=runs, reminded=reminded
+        )
 
     async def export(self) -> AsyncIterator[dict[str, Any]]:
         """Every memory as a JSON object, superseded ones too, in the order in which they were recorded."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from atlas_mcp.errors import InvalidInput
 from atlas_mcp.learning import Evidence, Learning, LearningKind
 from atlas_mcp.memory.documents.knowledge import Inline
 from atlas_mcp.memory.lifecycle import Line, read_lines, uri_of
 from atlas_mcp.memory.memory import Memory, open_memory
+from atlas_mcp.memory.quoting import quoted_scope
 from atlas_mcp.memory.record.record import Filters
 from atlas_mcp.memory.scope import Scope
 from atlas_mcp.surface.memory_receipts import receipt_text
@@ -62,6 +65,73 @@ async def test_a_receipt_names_what_forgetting_does_not_reach(memory: Memory) ->
     assert "until their next task" in text
     receipt = await memory.forget_memories([fact], scope=ANNA)
     assert (receipt.runs, receipt.reminded) == ((), False)
+
+
+async def test_an_index_that_is_not_in_use_and_has_heard_all_is_done(memory: Memory) -> None:
+    await memory.record.begin_feed("neo4j")
+    first, second = await keep(memory, "The Danube is long."), await keep(memory, "The Rhine is long.")
+    await memory.forget_memories([first], scope=ANNA)
+    for change in await memory.record.pending("neo4j") or ():
+        await memory.record.fed("neo4j", change.number)
+    assert (await memory.forget_memories(["m_none"], scope=ANNA)).indexes == {"neo4j": "done"}
+    await memory.record.begin_feed("neo4j.filling")
+    assert (await memory.forget_memories(["m_none"], scope=ANNA)).indexes == {"neo4j": "pending"}
+    await memory.record.end_feed("neo4j.filling")
+    assert (await memory.forget_memories([second], scope=ANNA)).indexes == {"neo4j": "pending"}
+
+
+async def test_an_index_that_was_left_too_far_behind_still_holds_what_is_forgotten(
+    memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("atlas_mcp.memory.record.outbox.MOST_WAITING", 8)
+    monkeypatch.setattr("atlas_mcp.memory.record.outbox.LOOK", 4)
+    await memory.record.begin_feed("neo4j")
+    ids = [await keep(memory, f"River {number} is long.") for number in range(20)]
+    assert await memory.record.pending("neo4j") is None
+    assert (await memory.forget_memories(ids, scope=ANNA)).indexes == {"neo4j": "pending"}
+
+
+async def test_a_forgetting_that_is_cut_off_leaves_nothing_that_cannot_be_found_again(
+    memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uri = "note:rivers"
+    await memory.ingest([Inline("The Danube is long.", uri=uri)], scope=ANNA.own)
+    first = await keep(memory, "The Danube is long.", uri)
+    quoted = await memory.keep_computed(
+        "The Danube is long: quoted.", scope=quoted_scope("anna"), uri=uri_of(first)
+    )
+    removing = memory.record.remove
+
+    async def cut_off(*asked: Any) -> Any:
+        await removing(*asked)
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(memory.record, "remove", cut_off)
+    with pytest.raises(asyncio.CancelledError):
+        await memory.forget_document(uri, scope=ANNA, derived=True)
+    with pytest.raises(InvalidInput, match="no snapshot"):
+        await memory.snapshot(quoted)
+    assert await memory.memories(ANNA) == []
+    monkeypatch.setattr(memory.record, "remove", removing)
+    assert await memory.has_read(uri, scope=ANNA.own)
+    assert (await memory.forget_document(uri, scope=ANNA, derived=True)).document == uri
+
+
+async def test_what_is_quoted_while_it_is_forgotten_is_not_kept(
+    memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await keep(memory, "The Danube is long.")
+    removing = memory.record.remove
+    quoted: list[str] = []
+
+    async def quoting(*asked: Any) -> Any:
+        quoted.append(await memory.keep_computed("Long.", scope=quoted_scope("anna"), uri=uri_of(first)))
+        return await removing(*asked)
+
+    monkeypatch.setattr(memory.record, "remove", quoting)
+    assert (await memory.forget_memories([first], scope=ANNA)).snapshots == 1
+    with pytest.raises(InvalidInput, match="no snapshot"):
+        await memory.snapshot(quoted[0])
 
 
 async def test_a_damaged_store_that_was_moved_aside_goes_when_something_is_forgotten(
@@ -145,6 +215,92 @@ async def test_what_names_another_names_it_as_it_is_called_here(memory: Memory, 
     await memory.import_memories(lines, scope=ANNA)
     (stored,) = await memory.get_memories([rests], scope=ANNA)
     assert [each.source for each in stored.evidence] == [uri_of(old), "file:///a.md"]
+
+
+async def held_again(memory: Memory) -> list[str]:
+    """The lines of an export in which what was superseded holds again."""
+    kiel = await keep(memory, "The office is in Kiel.")
+    said = [Learning(LearningKind.FACT, f"The office is in {place}.") for place in ("Bonn", "Kiel")]
+    (bonn,) = await memory.remember(said[:1], scope=ANNA, closes={0: [kiel]})
+    await memory.remember(said[1:], scope=ANNA, closes={0: [bonn.id]})
+    return [json.dumps(line) async for line in memory.export(ANNA)]
+
+
+async def superseded(memory: Memory) -> list[tuple[str, str | None]]:
+    """The texts of all memories, each with that of the memory that superseded it."""
+    found = await memory.memories(BOB, Filters(closed=True))
+    of = {each.id: each.text for each in found}
+    assert sum(each.closed_at is None for each in found) == 1
+    return [(each.text, of.get(each.superseded_by or "", each.superseded_by)) for each in found]
+
+
+HISTORY = [
+    ("The office is in Kiel.", "The office is in Bonn."),
+    ("The office is in Bonn.", "The office is in Kiel."),
+    ("The office is in Kiel.", None),
+]
+
+
+async def test_what_holds_again_keeps_its_history(memory: Memory, tmp_path: Path) -> None:
+    lines = await held_again(memory)
+    async with open_memory(tmp_path / "other", None) as other:
+        done = await other.import_memories(lines, scope=BOB)
+        assert (len(done.added), done.known) == (3, 0)
+        assert await superseded(other) == HISTORY
+        again = await other.import_memories(lines, scope=BOB)
+        assert (again.added, again.known) == ([], 3)
+        assert await superseded(other) == HISTORY
+
+
+async def test_what_says_only_when_it_was_closed_is_closed_though_the_import_was_cut_off(
+    memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = '{"text": "The office is in Kiel.", "valid_from": "2020-01-01", "closed_at": "2021-01-01"}'
+
+    async def cut_off(*_: object, **__: object) -> None:
+        raise asyncio.CancelledError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(memory.record, "close", cut_off)
+        with pytest.raises(asyncio.CancelledError):
+            await memory.import_memories([line], scope=ANNA)
+    await memory.import_memories([line], scope=ANNA)
+    (stored,) = await memory.memories(ANNA, Filters(closed=True))
+    assert stored.closed_at
+    assert str(stored.valid_to).startswith("2021-01-01")
+
+
+@pytest.mark.parametrize("step", ["close", "rename"])
+@pytest.mark.parametrize("most", [1, 64])
+async def test_an_import_that_was_cut_off_is_made_whole_by_the_next(
+    memory: Memory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, most: int
+) -> None:
+    monkeypatch.setattr("atlas_mcp.memory.memory.PORTION", most)
+    lines = await held_again(memory)
+
+    async def cut_off(*_: object, **__: object) -> None:
+        raise asyncio.CancelledError
+
+    async with open_memory(tmp_path / "other", None) as other:
+        with monkeypatch.context() as patched:
+            patched.setattr(other.record, step, cut_off)
+            with pytest.raises(asyncio.CancelledError):
+                await other.import_memories(lines, scope=BOB)
+        await other.import_memories(lines, scope=BOB)
+        assert await superseded(other) == HISTORY
+
+
+async def test_lines_without_an_id_are_superseded_by_nobody(memory: Memory) -> None:
+    lines = [
+        '{"text": "Backups run nightly."}',
+        '{"text": "The office is in Kiel.", "valid_from": "2020-01-01", "closed_at": "2021-01-01"}',
+        '{"text": "Bonn.", "valid_from": "2021-01-01", "valid_to": "2022-01-01", "closed_at": "2022-01-01"}',
+    ]
+    for _ in range(2):
+        await memory.import_memories(lines, scope=ANNA)
+        found = await memory.memories(ANNA, Filters(closed=True))
+        assert [each.superseded_by for each in found] == [None] * 3
+        assert [each.closed_at is None for each in found] == [True, False, False]
 
 
 @pytest.mark.parametrize("team", ["", "Research", "a b", "x" * 65, "../x", "a\n"])

@@ -46,6 +46,18 @@ class TestRemovals:
         await keep(record, "A new river.")
         assert len(await record.matching("river", ANNA, Filters())) == 2
 
+    @pytest.mark.parametrize("most", [2, 100])
+    async def test_what_went_at_once_is_not_found_either(
+        self, record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
+    ) -> None:
+        monkeypatch.setattr("atlas_mcp.memory.record.removals.MOST", most)
+        ids = [await keep(record, f"The river {number} is long.") for number in range(6)]
+        assert len(await record.matching("river", ANNA, Filters())) == 6
+        async with open_memory(tmp_path, EMBEDDER) as other:
+            await other.record.remove(ids[:5], ANNA)
+        found = await record.matching("river", ANNA, Filters())
+        assert [each.id for each in (await record.rows([*found], ANNA)).values()] == ids[5:]
+
 
 class TestOutbox:
     async def test_an_index_hears_what_came_after_it_began(self, record: Record) -> None:
@@ -90,9 +102,28 @@ class TestOutbox:
             (*_, change) = await waiting(record, "chroma")
             await record.fed("chroma", change.number)
         assert await record.pending("neo4j") is None
-        assert (await record.counts())["behind"] == {"chroma": 0}
+        assert (await record.counts())["behind"] == {"chroma": 0, "neo4j": 40}
+        await record.fed("neo4j", 40)
+        assert await record.pending("neo4j") is None
         assert await record.begin_feed("neo4j")
+        assert not await record.begin_feed("neo4j")
+        assert await record.pending("neo4j") == []
         assert await record.begin_feed("neo4j.filling")
+
+    async def test_nothing_is_written_for_indexes_that_are_all_lost(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("atlas_mcp.memory.record.outbox.MOST_WAITING", 8)
+        monkeypatch.setattr("atlas_mcp.memory.record.outbox.LOOK", 4)
+        async with open_memory(tmp_path, EMBEDDER) as memory:
+            await memory.record.begin_feed("neo4j.filling")
+            for number in range(40):
+                await keep(memory.record, f"River {number} is long.")
+            written = await memory.database.read(
+                lambda connection: connection.execute("SELECT count(*) AS rows FROM outbox").fetchone()
+            )
+            assert written["rows"] == 1
+            assert await memory.record.behind() == {"neo4j": 40}
 
     async def test_an_index_that_begins_late_does_not_hear_the_past(self, record: Record) -> None:
         await record.begin_feed("chroma")

@@ -136,6 +136,28 @@ async def test_a_dry_run_says_what_would_go_and_leaves_it(memory: Memory) -> Non
     assert await anna.newest() == []
 
 
+async def test_a_dry_run_says_what_forgetting_would_not_reach(memory: Memory) -> None:
+    anna = of(memory)
+    await memory.ingest([Inline("Uploads are limited.", uri="note:uploads")], scope=anna.scope.own)
+    document = (Evidence("quote", "Uploads are limited.", "note:uploads"),)
+    first = Learning(LearningKind.FACT, LIMIT, document, run_id="r_1")
+    (added,) = await memory.remember([first], scope=anna.scope)
+    rests = (Evidence("memory", source=uri_of(added.id)),)
+    second = Learning(LearningKind.PROCEDURE, "Send large files by post.", rests, run_id="r_2")
+    await memory.remember([second], scope=anna.scope)
+    told = [
+        await anna.forget([added.id], dry_run=True),
+        await anna.forget([added.id], dry_run=True, derived=True),
+        await anna.forget_document("note:uploads", dry_run=True),
+        await anna.forget_document("note:uploads", dry_run=True, derived=True),
+    ]
+    both = ("r_1", "r_2")
+    expected = [(("r_1",), False), (both, True), ((), False), (both, True)]
+    assert [(each.runs, each.reminded) for each in told] == expected
+    gone = await anna.forget_document("note:uploads", derived=True)
+    assert (gone.runs, gone.reminded) == expected[-1]
+
+
 async def test_an_answer_is_worth_more_than_the_note_that_it_was_given(
     memory: Memory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -105,10 +105,22 @@ class TestKeeping:
         assert await keep(record, DANUBE, valid_to="2021-01-01", origin="import") == first
         assert await texts(record, ANNA, Filters(at="2022-01-01")) == [DANUBE]
 
+    async def test_an_earlier_time_of_what_is_known_is_a_memory_of_its_own(self, record: Record) -> None:
+        first = await keep(record, DANUBE, valid_from="2020-01-01")
+        early: dict[str, Any] = {"valid_from": "2010-01-01", "valid_to": "2011-01-01"}
+        added = await record.add([await entry(RHINE), await entry(DANUBE, **early)], ANNA)
+        assert [each.new for each in added] == [True, True]
+        assert await keep(record, DANUBE, **early) == added[1].id
+        assert await keep(record, DANUBE) == first
+        found = [await texts(record, ANNA, Filters(at=f"{year}-06-01")) for year in (2009, 2010, 2015, 2021)]
+        assert found == [[], [DANUBE], [], [DANUBE]]
+        assert await texts(record, ANNA, Filters()) == [DANUBE, RHINE]
+
     async def test_what_is_known_cannot_have_ended_before_it_began(self, record: Record) -> None:
         first = await keep(record, DANUBE, valid_from="2020-01-01")
-        with pytest.raises(InvalidInput, match=f"{first} says so already and holds from 2020-01-01"):
-            await keep(record, DANUBE, valid_from="2010-01-01", valid_to="2011-01-01")
+        with pytest.raises(InvalidInput, match=f"{first} says so already and holds from 2020-01-01") as told:
+            await keep(record, DANUBE, valid_to="2011-01-01")
+        assert "valid_from of an earlier time" in str(told.value)
 
     async def test_indexes_hear_of_evidence_that_is_new(self, record: Record) -> None:
         first = await keep(record, DANUBE)

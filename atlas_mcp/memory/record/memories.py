@@ -65,22 +65,24 @@ def mine(scope: Scope) -> tuple[str, list[str]]:
 def add(connection: sqlite3.Connection, entry: NewEntry, scope: Scope, now: str) -> Added:
     """Write one learning; where its words hold already, their evidence grows and the better score counts.
 
-    Where it says when it ends, what is known ends then.
+    Where it says when it ends, what is known ends then; a time that was over before is one of its own.
     """
     learning = entry.learning
+    since = moment(learning.valid_from, "valid_from") if learning.valid_from else now
+    until = moment(learning.valid_to, "valid_to") if learning.valid_to else None
     owner, team = _owner(learning, scope), _team(learning, scope)
     sha256 = text_hash(fold(learning.text).casefold())
     known = connection.execute(
         "SELECT * FROM memory WHERE scope = ? AND ifnull(team, '') = ? AND sha256 = ? AND closed_at IS NULL",
         (owner, team or "", sha256),
     ).fetchone()
-    if known and (known["valid_to"] or ENDLESS) > now:
+    holds = bool(known) and (known["valid_to"] or ENDLESS) > now
+    before = holds and until is not None and since <= until <= now and until <= known["valid_from"]
+    if known and holds and not before:
         _strengthen(connection, known, learning, now)
         _begin_earlier(connection, known, learning, now)
         _end_then(connection, known, learning, now)
         return Added(known["id"], new=False, closed=_superseded(connection, entry, scope, known["id"], now))
-    since = moment(learning.valid_from, "valid_from") if learning.valid_from else now
-    until = moment(learning.valid_to, "valid_to") if learning.valid_to else None
     if until is not None and until <= now:
         ended = connection.execute(
             "SELECT id FROM memory WHERE scope = ? AND ifnull(team, '') = ? AND sha256 = ?"
@@ -90,35 +92,43 @@ def add(connection: sqlite3.Connection, entry: NewEntry, scope: Scope, now: str)
         if ended:  # what held then is told once, as when an export is taken in again
             closed = _superseded(connection, entry, scope, ended["id"], now)
             return Added(ended["id"], new=False, closed=closed)
-    if known:  # it ran out, and is said again
+    if known and not before:  # it ran out, and is said again
         close(connection, [known["id"]], scope, at=known["valid_to"], now=now)
     memory_id = f"m_{ULID()}"
     if until is not None and until < since:
         raise InvalidInput(
             f"A memory cannot hold from {since[:19]} to {until[:19]}.", remedy="Let valid_to come later."
         )
-    words = words_of(learning.text)
     values: dict[str, Any] = {
         "id": memory_id, "scope": owner, "team": team, "kind": learning.kind, "text": learning.text,
-        "words": words, "sha256": sha256, "score": learning.score, "evidence": _written(learning.evidence),
-        "origin": learning.origin, "run_id": learning.run_id, "valid_from": since, "valid_to": until,
-        "recorded_at": now, "changed": documents.count_change(connection, f"memory {owner}"),
+        "words": words_of(learning.text), "sha256": sha256, "score": learning.score,
+        "evidence": _written(learning.evidence), "origin": learning.origin, "run_id": learning.run_id,
+        "valid_from": since, "valid_to": until, "recorded_at": now,
+        "closed_at": now if before else None,  # since of the same words one alone may be open
+        "changed": documents.count_change(connection, f"memory {owner}"),
     }  # fmt: skip
+    _insert(connection, entry, values)
+    return Added(memory_id, new=True, closed=_superseded(connection, entry, scope, memory_id, now))
+
+
+def _insert(connection: sqlite3.Connection, entry: NewEntry, values: dict[str, Any]) -> None:
+    """Write a row, and what is made of it: its words, vector, sources and names."""
+    owner = values["scope"]
     marks = ", ".join(f":{key}" for key in values)
     number = cast("int", connection.execute(
         f"INSERT INTO memory ({', '.join(values)}) VALUES ({marks})", values
     ).lastrowid)  # fmt: skip
     connection.execute(
-        "INSERT INTO memory_text (rowid, words, owner) VALUES (?, ?, ?)", (number, words, owner_token(owner))
+        "INSERT INTO memory_text (rowid, words, owner) VALUES (?, ?, ?)",
+        (number, values["words"], owner_token(owner)),
     )
     if entry.vector is not None and entry.model is not None:
         documents.check_model(connection, entry.model)
         documents.record_model(connection, entry.model)
         put_vector(connection, number, entry.model, entry.vector)
-    _put_sources(connection, number, learning.evidence)
+    _put_sources(connection, number, entry.learning.evidence)
     put_names(connection, owner, number, entry.entities)
-    outbox.tell(connection, "put", memory_id, owner, now)
-    return Added(memory_id, new=True, closed=_superseded(connection, entry, scope, memory_id, now))
+    outbox.tell(connection, "put", values["id"], owner, values["recorded_at"])
 
 
 def get(connection: sqlite3.Connection, ids: Sequence[str], scope: Scope) -> list[Stored]:
@@ -219,8 +229,9 @@ def remove(connection: sqlite3.Connection, ids: Sequence[str], scope: Scope, now
         )
         connection.execute("DELETE FROM memory WHERE number = ?", (each.number,))
         _drop_names(connection, each.number)
-        removals.note(connection, each.owner, each.number)
         outbox.tell(connection, "remove", each.id, each.owner, now)
+    for owner in {each.owner for each in gone}:
+        removals.note(connection, owner, [each.number for each in gone if each.owner == owner])
     return gone
 
 
@@ -340,7 +351,7 @@ def _end_then(connection: sqlite3.Connection, known: sqlite3.Row, learning: Lear
         raise InvalidInput(
             f"{known['id']} says so already and holds from {known['valid_from'][:19]} on: it cannot have"
             f" ended by {until[:19]}.",
-            remedy="Let valid_to come later.",
+            remedy="Let valid_to come later, or give the valid_from of an earlier time in which it held.",
         )
     touch(connection, known["number"], known["id"], known["scope"], now)
 

@@ -195,8 +195,11 @@ class Record(Protocol):
         """Delete memories with text, vector and names, and tell the indexes; gives what was deleted."""
         ...
 
-    async def rename(self, names: Mapping[str, str], ids: Sequence[str], scope: Scope) -> None:
-        """Let these memories name by new names, given by the old, what they rest on and are superseded by."""
+    async def rename(self, names: Mapping[str, str], ids: Mapping[str, str], scope: Scope) -> None:
+        """Let these memories name by new names, given by the old, what they rest on and are superseded by.
+
+        `ids` says of each by which old name it was superseded, for one that is closed and does not say it.
+        """
         ...
 
     async def resting_on(self, uris: Collection[str], scope: Scope) -> list[str]:
@@ -271,7 +274,7 @@ class Record(Protocol):
     async def pending(self, target: str, *, most: int = 500) -> list[Change] | None:
         """What an index has not heard yet, oldest first.
 
-        None where it does not read the outbox: it was never filled, or forgotten since it was too far behind.
+        None where it does not read the outbox: it was never filled, or lost since it was too far behind.
         """
         ...
 
@@ -280,7 +283,7 @@ class Record(Protocol):
         ...
 
     async def behind(self) -> dict[str, int]:
-        """How many changes each index that reads the outbox has not heard yet, by name."""
+        """How many changes each index has not heard yet, by name; for one that is lost, it is everything."""
         ...
 
     async def indexed(self, ids: Sequence[str]) -> list[Indexed]:

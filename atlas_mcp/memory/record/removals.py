@@ -12,6 +12,7 @@ from atlas_mcp.memory.documents import documents
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Iterable
 
 __all__ = ["note", "since"]
 
@@ -20,10 +21,12 @@ MOST = 10_000
 MISSED = 0
 
 
-def note(connection: sqlite3.Connection, owner: str, number: int) -> None:
-    """Note that a memory of an owner is gone."""
+def note(connection: sqlite3.Connection, owner: str, numbers: Iterable[int]) -> None:
+    """Note that memories of an owner are gone, as one change: to look for old ones is a walk of `MOST`."""
     change = documents.count_change(connection, f"memory {owner}")
-    connection.execute("INSERT INTO removed VALUES (?, ?, ?)", (owner, change, number))
+    connection.executemany(
+        "INSERT INTO removed VALUES (?, ?, ?)", [(owner, change, number) for number in numbers]
+    )
     last = connection.execute(
         "SELECT changed FROM removed WHERE scope = ? ORDER BY changed DESC LIMIT 1 OFFSET ?", (owner, MOST)
     ).fetchone()

@@ -9,7 +9,7 @@ from atlas_mcp.memory.record import memories
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from atlas_mcp.memory.scope import Scope
 
@@ -17,14 +17,18 @@ __all__ = ["rename"]
 
 
 def rename(
-    connection: sqlite3.Connection, names: Mapping[str, str], ids: Sequence[str], scope: Scope, now: str
+    connection: sqlite3.Connection, names: Mapping[str, str], ids: Mapping[str, str], scope: Scope, now: str
 ) -> None:
-    """Write the new names, by the old, wherever these memories say by what they are superseded or rest."""
+    """Write the new names, by the old, wherever these memories say by what they are superseded or rest.
+
+    `ids` says of each by which old name it was superseded, or nothing: it counts where the memory is closed
+    and does not say so itself, as when it was closed before the other was there.
+    """
     where, values = memories.mine(scope)
     found = connection.execute(
-        "SELECT number, id, scope, evidence, superseded_by FROM memory"
+        "SELECT number, id, scope, evidence, closed_at, superseded_by FROM memory"
         f" WHERE id IN (SELECT value FROM json_each(?)) AND {where}",
-        (json.dumps(list(ids)), *values),
+        (json.dumps([*ids]), *values),
     ).fetchall()
     for row in found:
         evidence = cast("list[dict[str, Any]]", json.loads(row["evidence"]))
@@ -33,7 +37,9 @@ def rename(
             for each in evidence
         ]
         anew = [each for at, each in enumerate(anew) if each not in anew[:at]]
-        by = names.get(row["superseded_by"] or "", row["superseded_by"])
+        said = row["superseded_by"] or (ids[row["id"]] if row["closed_at"] else "")
+        by = names.get(said, said)
+        by = row["superseded_by"] if by in ("", row["id"]) else by
         sources = {each.get("source") for each in evidence} & names.keys()
         if not sources and by == row["superseded_by"]:
             continue

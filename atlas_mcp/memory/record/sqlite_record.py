@@ -89,7 +89,7 @@ class SqliteRecord:
         """Delete memories, as the Protocol says."""
         return await self._database.write(lambda c: memories.remove(c, ids, scope, now()))
 
-    async def rename(self, names: Mapping[str, str], ids: Sequence[str], scope: Scope) -> None:
+    async def rename(self, names: Mapping[str, str], ids: Mapping[str, str], scope: Scope) -> None:
         """Name anew what memories name, as the Protocol says."""
         await self._database.write(lambda c: renaming.rename(c, names, ids, scope, now()))
 
