@@ -332,11 +332,11 @@ class Atlas:
 
     async def _open_memory(self) -> Memory:
         from atlas_mcp.memory.memory import open_memory
-        from atlas_mcp.text.embedding import find_embedder
+        from atlas_mcp.providers.embedding import configured_embedder
 
-        home = self.settings.home
-        embedder = await asyncio.to_thread(find_embedder, home) if self.settings.memory.embeddings else None
-        return await self._stack.enter_async_context(open_memory(home, embedder, self.settings.memory))
+        settings = self.settings
+        embedder = await configured_embedder(settings, self.providers)
+        return await self._stack.enter_async_context(open_memory(settings.home, embedder, settings.memory))
 
     async def _open_provider(self) -> ProviderGroup:
         if self._given is not None:

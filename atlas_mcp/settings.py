@@ -190,8 +190,8 @@ class AgentSettings(_Table):
 class MemorySettings(_Table):
     """`[memory]`: how documents and memories are indexed."""
 
-    embeddings: bool = True
-    """Use sentence embeddings where their weights are installed."""
+    embeddings: bool | str = Field(default=True, union_mode="left_to_right")
+    """Sentence embeddings: this machine's where installed, or a model such as `ollama:nomic-embed-text`."""
     chroma: str = ""
     """Chroma for vectors of memories: `embedded`, or a server's address such as http://127.0.0.1:8000."""
     chroma_from: int = Field(default=200_000, ge=0)
@@ -205,25 +205,25 @@ class MemorySettings(_Table):
     project: str = ""
     """The project whose members share memories; empty is none."""
     neo4j: str = ""
-    """The address of a Neo4j server for the graph of memories, such as bolt://127.0.0.1:7687.
-
-    User and password come from NEO4J_USERNAME and NEO4J_PASSWORD.
-    """
+    """A Neo4j server, such as bolt://127.0.0.1:7687; its user by NEO4J_USERNAME and NEO4J_PASSWORD."""
     neo4j_database: str = ""
     """The database there; empty is the server's own choice."""
+
+    @field_validator("embeddings")
+    @classmethod
+    def _switch_or_model(cls, value: bool | str) -> bool | str:
+        if isinstance(value, str) and not all(value.partition(":")):
+            raise ValueError("write true, false, or a model such as openai:text-embedding-3-small")
+        return value
 
 
 class Settings(BaseSettings):
     """Everything configured, with the folder everything is kept in."""
 
     model_config = SettingsConfigDict(
-        env_prefix="ATLAS_",
-        env_nested_delimiter="__",
-        env_ignore_empty=True,
-        extra="forbid",
-        frozen=True,
+        env_prefix="ATLAS_", env_nested_delimiter="__", env_ignore_empty=True, extra="forbid", frozen=True,
         hide_input_in_errors=True,
-    )
+    )  # fmt: skip
 
     home: Folder = Field(default_factory=lambda: Path(platformdirs.user_data_dir("atlas", appauthor=False)))
     project: Folder | None = None

@@ -66,7 +66,9 @@ async def _ingest(paths: Sequence[str], *, as_json: bool) -> Exit:
         kept = len(await (await atlas.memory()).documents(f"user:{atlas.user}"))
     if as_json:
         skipped = [{"uri": uri, "reason": reason} for uri, reason in done.skipped]
-        give_json({name: getattr(done, name) for name in CHANGES} | {"skipped": skipped, "documents": kept})
+        changes = {name: getattr(done, name) for name in CHANGES}
+        missing = {"without_vectors": done.without_vectors} if done.without_vectors else {}
+        give_json({**changes, "skipped": skipped, "documents": kept, **missing})
     else:
         _tell(done, kept, monotonic() - start)
     return Exit.DONE if done.document_ids else Exit.FAILED
@@ -94,5 +96,7 @@ def _tell(done: Ingested, kept: int, seconds: float) -> None:
     counts = {name: len(getattr(done, name)) for name in CHANGES}
     told = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count) or "nothing to take in"
     took = f" It took {lasting(seconds)}." if seconds >= WORTH_TELLING else ""
+    if done.without_vectors:
+        console.print(Text.assemble(("by words alone ", "yellow"), done.without_vectors), soft_wrap=True)
     skipped = f"{len(done.skipped):,} skipped"
     console.print(f"{told}, {skipped}; {counted(kept, 'document')} can be searched.{took}", soft_wrap=True)

@@ -85,6 +85,8 @@ def _remembered(kept: _Kept | None, *, embedded: bool) -> Iterable[Check]:
 async def _embeddings(settings: Settings) -> Check:
     from atlas_mcp.text.weights import verify_weights, weights_path
 
+    if isinstance(settings.memory.embeddings, str):
+        return await _embedding_elsewhere(settings, settings.memory.embeddings)
     if not settings.memory.embeddings:
         says = "switched off by [memory] embeddings; words alone find documents and memories"
         return Check("Embeddings", "hint", says)
@@ -99,6 +101,24 @@ async def _embeddings(settings: Settings) -> Check:
     except AtlasError as error:
         return Check("Embeddings", "broken", error.message, error.remedy)
     return Check("Embeddings", "ok", f"all-MiniLM-L6-v2 at {path}")
+
+
+async def _embedding_elsewhere(settings: Settings, name: str) -> Check:
+    """Whether a provider's model gives vectors; it is asked for that of one word."""
+    from atlas_mcp.providers.embedding import QUESTION_SECONDS, registry_of, unit_vectors
+
+    registry = await asyncio.to_thread(registry_of, settings)
+    try:
+        source = await asyncio.to_thread(registry.embedding, name)
+        rows = await source.embed(["word"], seconds=QUESTION_SECONDS)
+        length = unit_vectors(rows, 1, None, name).shape[1]
+    except AtlasError as error:
+        return Check("Embeddings", "broken", f"{name}: {error.message}", error.remedy)
+    finally:
+        await registry.aclose()
+    address = source.info.address
+    where = f" at {address}" if address else ""
+    return Check("Embeddings", "ok", f"{source.info.name}{where}, vectors of {length:,} numbers")
 
 
 async def _index(settings: Settings, name: str, where: str, kept: _Kept | None) -> Check:

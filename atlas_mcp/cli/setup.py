@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
+
 import typer
 
 from atlas_mcp.cli.terminal import Exit, perform, stderr, stdout
@@ -21,21 +23,33 @@ def _group() -> None:
 def setup_embeddings() -> None:
     """Fetch the weights of the local embedding model (80 MB): search then knows meaning, not words alone.
 
-    What was taken in before is embedded too; interrupted, it goes on where it was the next time.
+    What was taken in before is embedded too; interrupted, it goes on where it was the next time. Where
+    [memory] embeddings names a provider's model, nothing is fetched, and that model embeds.
     """
     perform(_embeddings())
 
 
 async def _embeddings() -> Exit:
     from atlas_mcp.memory.memory import open_memory
+    from atlas_mcp.providers.embedding import embedder_alone
     from atlas_mcp.settings import Settings
     from atlas_mcp.text.embedding import find_embedder, install_weights
 
     settings = Settings.load()
-    with stderr().status("fetching the weights of all-MiniLM-L6-v2") as status:
-        path = await install_weights(settings.home)
-        async with open_memory(settings.home, find_embedder(settings.home)) as memory:
-            count = await memory.embed_again(on_progress=lambda progress: status.update(str(progress)))
+    async with AsyncExitStack() as stack:
+        status = stack.enter_context(stderr().status("opening what is kept"))
+        if isinstance(settings.memory.embeddings, str):
+            embedder = await stack.enter_async_context(embedder_alone(settings))
+            ready = settings.memory.embeddings
+            if embedder is not None:
+                # Before the vectors that are there stop counting.
+                await embedder.embed(["word"])
+        else:
+            status.update("fetching the weights of all-MiniLM-L6-v2")
+            ready = str(await install_weights(settings.home))
+            embedder = find_embedder(settings.home)
+        memory = await stack.enter_async_context(open_memory(settings.home, embedder))
+        count = await memory.embed_again(on_progress=lambda progress: status.update(str(progress)))
     told = f"; embedded {counted(count, 'text')} of what is kept" if count else ""
-    stdout().print(f"Embeddings are ready: {path}{told}", soft_wrap=True)
+    stdout().print(f"Embeddings are ready: {ready}{told}", soft_wrap=True)
     return Exit.DONE

@@ -18,6 +18,7 @@ from atlas_mcp.memory.indexes import consistency
 from atlas_mcp.memory.indexes.current import CurrentGraph, CurrentVectors
 from atlas_mcp.memory.indexes.feeding import Feeder
 from atlas_mcp.memory.indexes.opening import Indexes, clear_damaged, open_indexes
+from atlas_mcp.memory.meaning import vectors_of
 from atlas_mcp.memory.metrics import Meter
 from atlas_mcp.memory.moments import now
 from atlas_mcp.memory.quoting import unquote
@@ -76,6 +77,7 @@ class Memory:
         self.database = database
         self._snapshots = snapshots
         self.embedder = embedder
+        self._owes_vectors = True  # an earlier process may have left some without
         beside = indexes or Indexes()
         self.indexes = beside.all
         self.meter = Meter()
@@ -175,17 +177,31 @@ class Memory:
     async def _remember(
         self, learnings: Sequence[Learning], scope: Scope, closes: Mapping[int, Sequence[str]]
     ) -> list[Added]:
-        vectors: Sequence[Any] = [None] * len(learnings)
-        if self.embedder is not None and learnings:
-            vectors = list(await self.embedder.embed([learning.text for learning in learnings]))
+        made = await vectors_of(self.embedder, [learning.text for learning in learnings])
+        vectors: Sequence[Any] = [None] * len(learnings) if made is None else list(made)
         model = self.embedder.name if self.embedder else None
         entries = [
             NewEntry(learning, vector, model, tuple(entities(learning.text)), tuple(closes.get(at, ())))
             for at, (learning, vector) in enumerate(zip(learnings, vectors, strict=True))
         ]
         added = await self.record.add(entries, scope)
+        if made is not None:
+            await self._make_up()
+        elif learnings:
+            self._owes_vectors = True
         self.feeder.wake()
         return added
+
+    async def _make_up(self) -> None:
+        """Embed a portion of what was kept while the embedder was down; what is left waits for the next."""
+        if self.embedder is None or not self._owes_vectors:
+            return
+        missing = await self.record.without_vector(self.embedder.name, most=PORTION)
+        vectors = await vectors_of(self.embedder, [text for _, text in missing])
+        if vectors is not None:
+            numbers = [number for number, _ in missing]
+            await self.record.put_vectors(self.embedder.name, dict(zip(numbers, vectors, strict=True)))
+        self._owes_vectors = len(missing) == PORTION or (bool(missing) and vectors is None)
 
     async def get_memories(self, ids: Sequence[str], *, scope: Scope) -> list[Stored]:
         """The memories of these ids that the scope may read; others are left out."""

@@ -14,6 +14,7 @@ from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 
 from atlas_mcp.learning import LearningKind
+from atlas_mcp.memory.meaning import vector_of
 from atlas_mcp.memory.moments import days_between, now
 from atlas_mcp.memory.record.record import Filters
 from atlas_mcp.providers.known.tokens import tokens_of
@@ -237,8 +238,8 @@ async def _near(memory: Memory, request: Request, found: Sequence[Stored]) -> se
         if len(asked & frozenset(stems(each.text))) >= max(1, LEAST_SHARED * min(len(asked), 8))
     }
     others = [each for each in found if each.id not in near]
-    if others and memory.embedder is not None:
-        vector = (await memory.embedder.embed([request.text]))[0]
+    vector = await vector_of(memory.embedder, request.text) if others else None
+    if vector is not None:
         numbers = [each.number for each in others]
         cosines = await memory.record.cosines(vector, numbers, request.scope)
         near |= {each.id for each in others if cosines.get(each.number, 0) >= LEAST_COSINE}

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from atlas_mcp.errors import IndexUnavailable
+from atlas_mcp.memory.meaning import vector_of
 from atlas_mcp.memory.moments import days_between, now
 from atlas_mcp.memory.record.record import Filters
 from atlas_mcp.text.entities import entities
@@ -124,7 +125,7 @@ class Recall:
         if k < 1 or not query.strip():
             return []
         today = now()
-        vector = None if self._embedder is None else (await self._embedder.embed([query]))[0]
+        vector = await vector_of(self._embedder, query)
         filters = filters or Filters(at=today)
         question = _Question(
             query, vector, tuple(entities(query)), tuple(periods(query, today)), scope, filters,

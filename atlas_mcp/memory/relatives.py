@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from atlas_mcp.memory.capturing.contradicting import conflict, same_meaning
+from atlas_mcp.memory.meaning import vector_of
 from atlas_mcp.memory.record.record import Filters
 
 if TYPE_CHECKING:
@@ -37,8 +38,8 @@ async def relatives(memory: Memory, text: str, scope: Scope, *, at: str) -> list
     """
     filters = Filters(at=at)
     cosines: dict[int, float] = {}
-    if memory.embedder is not None:
-        vector = (await memory.embedder.embed([text]))[0]
+    vector = await vector_of(memory.embedder, text)
+    if vector is not None:
         cosines = await memory.record.nearest(vector, scope, filters, most=LOOKED_AT)
     by_words = await memory.record.matching(text, scope, filters, most=LOOKED_AT)
     numbers = sorted(by_words.keys() | cosines.keys())

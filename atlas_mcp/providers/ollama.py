@@ -23,7 +23,7 @@ from atlas_mcp.providers.wires.ollama_chat import OllamaAssembly, prompt_tokens_
 from atlas_mcp.providers.wires.ollama_model import OllamaModel
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Collection
+    from collections.abc import AsyncGenerator, Collection, Sequence
     from types import ModuleType
 
     from httpx import URL
@@ -141,6 +141,14 @@ class OllamaChat:
             return [str(model["model"]).removesuffix(_LATEST) for model in models]
         except (KeyError, TypeError, AttributeError):
             raise errors.MalformedResponse("The server's list of models is not one.") from None
+
+    async def embed(self, client: AsyncClient, model: str, texts: Sequence[str]) -> list[list[float]]:
+        """The vector of each text, in their order; a text that is too long for the model is cut there."""
+        said = await _asked(client, "POST", "/api/embed", {"model": model, "input": list(texts)})
+        rows = said.get("embeddings")
+        if not isinstance(rows, list):
+            raise errors.MalformedResponse("The server's answer holds no vectors.")
+        return cast("list[list[float]]", rows)
 
     async def report(self, client: AsyncClient, model: str, known: Capabilities) -> Capabilities:
         """What the server says that the model can do; nothing new where it does not say."""

@@ -21,7 +21,7 @@ from atlas_mcp.providers.wires.errors import remedy_for
 from atlas_mcp.providers.wires.sse import EventDecoder
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Collection
+    from collections.abc import AsyncGenerator, Collection, Sequence
     from types import ModuleType
 
     from openai import AsyncOpenAI
@@ -123,6 +123,21 @@ class _Account:
             return [str(model["id"]) for model in jiter.from_json(response.content)["data"]]
         except (ValueError, KeyError, TypeError):
             raise MalformedResponse("The server's list of models is not one.") from None
+
+    async def embed(self, client: AsyncOpenAI, model: str, texts: Sequence[str]) -> list[list[float]]:
+        """The vector of each text, in their order."""
+        with self._access.reaching():
+            # As numbers, which every compatible server knows; the SDK would ask for base64.
+            response = await client.embeddings.with_raw_response.create(
+                input=list(texts), model=model, encoding_format="float"
+            )
+        try:
+            rows = sorted(jiter.from_json(response.content)["data"], key=lambda row: row["index"])
+            return [row["embedding"] for row in rows]
+        except (ValueError, KeyError, TypeError):
+            raise MalformedResponse(
+                "The server's answer holds no vectors.", remedy="Check that its base URL has /embeddings."
+            ) from None
 
     async def report(
         self,

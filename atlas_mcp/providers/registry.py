@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from atlas_mcp.providers.capabilities import Capabilities
     from atlas_mcp.providers.provider import Provider
+    from atlas_mcp.providers.vendor import VendorProvider
     from atlas_mcp.settings import GroupSettings, ProviderSettings
 
 __all__ = [
@@ -154,6 +155,25 @@ class Registry:
                 offered |= _reached(f"[provider.{called}]", own)
             self._leaves[name] = factory(model, **_wished(factory, offered))
         return self._leaves[name]
+
+    def embedding(self, name: str) -> VendorProvider:
+        """The provider whose model gives vectors of texts, `vendor:model`; connected by its first request.
+
+        Raises:
+            InvalidConfiguration: there is none of that name that does, or it cannot be used as configured.
+            MissingExtra: it needs an optional dependency that is not installed.
+        """
+        from atlas_mcp.providers.vendor import VendorProvider
+
+        vendor, _, model = name.strip().partition(":")
+        leaf = self._leaf(name.strip()) if vendor != "group" and model else None
+        if isinstance(leaf, VendorProvider) and leaf.embeds:
+            return leaf
+        raise InvalidConfiguration(
+            f"[memory] embeddings is {name!r}, which is no model that embeds texts.",
+            remedy="Write true, false, or a model such as openai:text-embedding-3-small,"
+            " ollama:nomic-embed-text, or NAME:model of a [provider.NAME].",
+        )
 
     def _declared(self, vendor: str, model: str) -> Capabilities:
         return self.models.card(vendor, model).capabilities

@@ -12,7 +12,7 @@ import logging
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 from atlas_mcp import errors
 from atlas_mcp.errors import ProviderError
@@ -25,7 +25,7 @@ from atlas_mcp.providers.wires.exchange import SEALS, Exchange, explained, refus
 from atlas_mcp.providers.wires.surroundings import unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Collection, Mapping
+    from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
     from types import ModuleType
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from atlas_mcp.providers.capabilities import Capabilities
     from atlas_mcp.providers.wires.exchange import Assembly, Decoder, Response
 
-__all__ = ["Declared", "Dialect", "VendorProvider"]
+__all__ = ["Declared", "Dialect", "Embeds", "VendorProvider"]
 
 Declared: TypeAlias = "Callable[[str], Capabilities]"
 """What is declared of a model of that name."""
@@ -80,6 +80,19 @@ class Dialect(Protocol):
 
     async def report(self, client: Any, model: str, known: Capabilities) -> Capabilities:
         """What the vendor's own interface says that the model can do, on top of what is known."""
+        ...
+
+
+@runtime_checkable
+class Embeds(Protocol):
+    """A dialect in which vectors of texts can be asked for as well."""
+
+    async def embed(self, client: Any, model: str, texts: Sequence[str]) -> list[list[float]]:
+        """The vector of each text, in their order, as the server gives it.
+
+        Raises:
+            MalformedResponse: the answer holds none.
+        """
         ...
 
 
@@ -178,6 +191,27 @@ class VendorProvider:
             answers=False, seconds=perf_counter() - since, says=f"{says}, but none is called {model}",
             remedy=f"Name one that it has: {few}{' …' if len(names) > _FEW else ''}.",
         )  # fmt: skip
+
+    @property
+    def embeds(self) -> bool:
+        """Whether it can be asked for vectors of texts."""
+        return isinstance(self._dialect, Embeds)
+
+    async def embed(self, texts: Sequence[str], *, seconds: float) -> list[list[float]]:
+        """The vector of each text, in their order, as its model gives it; in one request."""
+        if not isinstance(self._dialect, Embeds):
+            raise errors.Unsupported(f"{self._info.name} gives no vectors of texts.")
+        try:
+            client = await self._connected()
+            async with asyncio.timeout(seconds):
+                return await self._dialect.embed(client, self._info.model, texts)
+        except TimeoutError:
+            failure: Exception = errors.ProviderTimeout(f"No vectors came within {seconds:.0f} s.")
+        except ValueError as error:
+            failure = unsendable(error)
+        except (ProviderError, *self._foreign()) as error:
+            failure = error
+        raise self._explained(failure, None)
 
     async def aclose(self) -> None:
         """Close the connections; further streams fail."""

@@ -57,7 +57,9 @@ def _told(done: Ingested) -> ToolResult:
     lines += [f"{count} {name}" for name, count in counts.items() if count]
     lines += [f"skipped {each['uri']}: {each['reason']}" for each in skipped]
     lines += [f"skipped {unnamed:,} more"] if unnamed else []
+    lines += [f"found by words alone: {done.without_vectors}"] if done.without_vectors else []
+    missing = {"without_vectors": done.without_vectors} if done.without_vectors else {}
     return ToolResult(
         content=[TextContent(text="\n".join(lines))],
-        structured_content={**counts, "skipped": skipped, "skipped_in_all": len(done.skipped)},
+        structured_content={**counts, "skipped": skipped, "skipped_in_all": len(done.skipped), **missing},
     )

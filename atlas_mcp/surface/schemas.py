@@ -188,4 +188,5 @@ INGESTED = object_schema(
         "items": object_schema(["uri", "reason"], uri={"type": "string"}, reason={"type": "string"}),
     },
     skipped_in_all={"type": "integer", "description": "How many, where not all fit into `skipped`."},
+    without_vectors={"type": "string", "description": "Why some of it is found by words alone."},
 )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from atlas_mcp.learning import LearningKind
 from atlas_mcp.memory.capturing.candidates import WISHES
 from atlas_mcp.memory.capturing.contradicting import conflict, same_figures, same_meaning, wish_conflict
+from atlas_mcp.memory.meaning import vectors_of
 from atlas_mcp.memory.record.record import Filters
 from atlas_mcp.text.words import stems
 
@@ -55,9 +56,9 @@ class Neighbours:
         """Find what is near each of them; once, before anything is asked."""
         texts = [each.text for each in candidates]
         texts += [one.quote for each in candidates for one in each.cited]
-        if self._memory.embedder is not None and texts:
-            wanted = list(dict.fromkeys(texts))
-            vectors = await self._memory.embedder.embed(wanted)
+        wanted = list(dict.fromkeys(texts))
+        vectors = await vectors_of(self._memory.embedder, wanted)
+        if vectors is not None:
             self._vectors = dict(zip(wanted, vectors, strict=True))
         for each in candidates:
             self._near[each.kind, each.text] = await self._find(each)

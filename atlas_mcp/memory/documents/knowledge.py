@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from atlas_mcp.errors import InvalidInput, UnreadableDocument
+from atlas_mcp.errors import InvalidInput, ProviderError, UnreadableDocument
 from atlas_mcp.memory.documents import documents as tables
 from atlas_mcp.memory.documents.documents import KnownDocument, NewDocument
 from atlas_mcp.memory.documents.folders import find_files
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from atlas_mcp.text.embedding import Embedder
 
 __all__ = ["Ingested", "Inline", "Knowledge", "OnProgress", "Progress", "as_source"]
+
+_logger = logging.getLogger(__name__)
 
 # Part of what decides whether a document is unchanged: raise it when reading or splitting changes.
 READING = 3
@@ -71,9 +74,13 @@ def as_source(document: str) -> Path | Inline:
 OnProgress: TypeAlias = "Callable[[Progress], None]"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Ingested:
-    """What an ingestion did, by uri; `document_ids` are those of all that was given and is searchable."""
+    """What an ingestion did, by uri; `document_ids` are those of all that was given and is searchable.
+
+    `without_vectors` says why some of it is found by words alone, where the embedder failed; taken in again,
+    it gets what it lacks.
+    """
 
     added: list[str] = field(default_factory=list[str])
     updated: list[str] = field(default_factory=list[str])
@@ -81,6 +88,7 @@ class Ingested:
     removed: list[str] = field(default_factory=list[str])
     skipped: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     document_ids: list[int] = field(default_factory=list[int])
+    without_vectors: str = ""
 
 
 class Knowledge:
@@ -112,7 +120,11 @@ class Knowledge:
                 on_progress(Progress("reading", number, len(work.items), uri))
             await self._take(uri, item, scope, known.get(uri), done)
         await self._remove_vanished(work, scope, known, done)
-        await self.embed(done.document_ids, on_progress=on_progress)
+        try:
+            await self.embed(done.document_ids, on_progress=on_progress)
+        except ProviderError as error:
+            _logger.warning("passages are found by words alone: %s", error.message)
+            done.without_vectors = " ".join(filter(None, (error.message, error.remedy)))
         return done
 
     async def documents(self, scope: str) -> list[KnownDocument]:
@@ -185,6 +197,8 @@ class Knowledge:
         """Embed every passage, of some documents or of all, that has no vector yet; gives how many.
 
         What somebody else left unfinished in the same scope is not made up for here.
+
+        :raises ProviderError: the embedder is down or refuses us; what it did until then is kept.
         """
         if self._embedder is None:
             return 0
@@ -195,8 +209,10 @@ class Knowledge:
             if on_progress is not None:
                 on_progress(Progress("embedding", done, len(missing)))
 
-        for start in range(0, len(missing), BATCH):
-            batch = missing[start : start + BATCH]
+        # What is embedded elsewhere goes in several requests at once.
+        size: int = getattr(embedder, "portion", BATCH)
+        for start in range(0, len(missing), size):
+            batch = missing[start : start + size]
             vectors = await embedder.embed(
                 [text for _, text in batch], on_progress=lambda done, _, start=start: tell(start + done)
             )

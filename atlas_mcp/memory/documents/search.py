@@ -1,7 +1,7 @@
 """Passages found by words, meaning, names and time at once, with the reason why each was found.
 
 What each arm says of a passage is in `arms`; here the best are chosen, read, and made unlike each other.
-Without an embedder, or where vectors are missing still, the other arms decide.
+Without an embedder, or where it is down or vectors are missing still, the other arms decide.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from atlas_mcp.memory.documents import documents as tables
 from atlas_mcp.memory.documents.arms import Arms, Cues, Weighed, closer, read_cues, weigh
 from atlas_mcp.memory.documents.collection import Collection, day_of
 from atlas_mcp.memory.documents.wording import WORD, by_words
+from atlas_mcp.memory.meaning import vector_of
 from atlas_mcp.memory.moments import moment, now
 from atlas_mcp.messages import Passage, Source
 from atlas_mcp.text.ranking import diversify
@@ -85,7 +86,7 @@ class Search:
         """
         if k < 1 or not WORD.search(query):
             return []
-        vector = None if self._embedder is None else (await self._embedder.embed([query]))[0]
+        vector = await vector_of(self._embedder, query)
         since, until = since and moment(since, "since"), until and moment(until, "until")
         request = _Request(query, vector, scope, documents, since, until, k)
         return await self._database.read(lambda connection: self._search(connection, request))
