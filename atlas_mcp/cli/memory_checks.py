@@ -105,13 +105,12 @@ async def _embeddings(settings: Settings) -> Check:
 
 async def _embedding_elsewhere(settings: Settings, name: str) -> Check:
     """Whether a provider's model gives vectors; it is asked for that of one word."""
-    from atlas_mcp.providers.embedding import QUESTION_SECONDS, registry_of, unit_vectors
+    from atlas_mcp.providers.embedding import measured_length, registry_of
 
     registry = await asyncio.to_thread(registry_of, settings)
     try:
         source = await asyncio.to_thread(registry.embedding, name)
-        rows = await source.embed(["word"], seconds=QUESTION_SECONDS)
-        length = unit_vectors(rows, 1, None, name).shape[1]
+        length = await measured_length(source)
     except AtlasError as error:
         return Check("Embeddings", "broken", f"{name}: {error.message}", error.remedy)
     finally:

@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from atlas_mcp.settings import Settings
     from atlas_mcp.text.embedding import Embedder
 
-__all__ = ["LENGTHS", "QUESTION_SECONDS", "ProviderEmbedder", "configured_embedder", "embedder_alone"]
+__all__ = [
+    "LENGTHS", "ProviderEmbedder", "configured_embedder", "embedder_alone", "measured_length", "registry_of",
+]  # fmt: skip
 
 BATCH_TEXTS = 256
 BATCH_CHARACTERS = 100_000
@@ -124,7 +126,7 @@ class ProviderEmbedder:
                     raise
                 await asyncio.sleep(wait)
         self._rests_until = 0.0
-        return unit_vectors(rows, len(batch), self.dimensions, self.name)
+        return _unit_vectors(rows, len(batch), self.dimensions, self.name)
 
 
 def _batches(texts: Sequence[str]) -> list[tuple[int, list[str]]]:
@@ -141,7 +143,7 @@ def _batches(texts: Sequence[str]) -> list[tuple[int, list[str]]]:
     return batches
 
 
-def unit_vectors(
+def _unit_vectors(
     rows: Sequence[Sequence[float]], count: int, length: int | None, name: str
 ) -> npt.NDArray[np.float32]:
     """What a server gave as vectors of length 1.
@@ -202,6 +204,15 @@ def registry_of(settings: Settings) -> Registry:
     return Registry(providers=settings.provider, aiohttp=settings.models.transport == "aiohttp")
 
 
+async def measured_length(source: VendorProvider) -> int:
+    """How long a model's vectors are, found out by embedding one word.
+
+    :raises ProviderError: the server is down, refuses, or gives no vectors.
+    """
+    rows = await source.embed(["word"], seconds=QUESTION_SECONDS)
+    return _unit_vectors(rows, 1, None, source.info.name).shape[1]
+
+
 async def _length(source: VendorProvider, file: Path) -> int:
     """How long a model's vectors are: known, kept of an earlier time, or asked by one word."""
     name = source.info.name
@@ -211,8 +222,7 @@ async def _length(source: VendorProvider, file: Path) -> int:
     if name in kept:
         return kept[name]
     try:
-        rows = await source.embed(["word"], seconds=QUESTION_SECONDS)
-        length = unit_vectors(rows, 1, None, name).shape[1]
+        length = await measured_length(source)
     except ProviderError as error:
         raise InvalidConfiguration(
             f"How long the vectors of {name} are is not known yet, and cannot be asked: {error.message}",

@@ -135,7 +135,7 @@ async def test_vectors_of_another_length_are_refused(server: FakeEmbeddings, reg
 )
 def test_what_is_no_vector_is_refused(rows: list[list[float]]) -> None:
     with pytest.raises(errors.MalformedResponse):
-        embedding.unit_vectors(rows, 1, None, "lab:words")
+        embedding._unit_vectors(rows, 1, None, "lab:words")
 
 
 async def test_the_length_of_an_unknown_models_vectors_is_asked_once(
