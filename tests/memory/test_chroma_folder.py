@@ -7,12 +7,14 @@ import logging
 import os
 import signal
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 from filelock import FileLock
 
 from atlas_mcp.errors import IndexUnavailable
+from atlas_mcp.memory.indexes.chroma import folder as keeping
 from atlas_mcp.memory.indexes.chroma.folder import ChromaFolder
 from atlas_mcp.memory.indexes.chroma.index import ChromaIndex
 from atlas_mcp.memory.indexes.chroma.wire import Door, Frame, greet, read_frame, write_frame
@@ -20,6 +22,7 @@ from tests.memory.remembered import item
 from tests.memory.test_chroma import ANN, MODEL, along, items
 
 if TYPE_CHECKING:
+    import subprocess
     from pathlib import Path
 
 
@@ -41,6 +44,36 @@ def keeper(folder: Path) -> int:
     door = Door.read(folder)
     assert door is not None
     return door.pid
+
+
+@pytest.mark.parametrize("moment", range(4))
+def test_who_is_cancelled_while_it_starts_leaves_no_process_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: int
+) -> None:
+    born: list[subprocess.Popen[str]] = []
+    begun = threading.Semaphore(0)
+
+    def start(folder: Path, broken: str) -> subprocess.Popen[str]:
+        begun.release()
+        born.append(real(folder, broken))
+        begun.release()
+        return born[-1]
+
+    async def cancelled() -> None:
+        index = an_index(tmp_path / "chroma")
+        task = asyncio.create_task(index.note_filled())
+        for _ in range(min(moment + 1, 2)):  # as it is started, or once it is
+            await asyncio.to_thread(begun.acquire)
+        for _ in range(moment):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait({task})
+        await index.close()
+
+    real = keeping._start
+    monkeypatch.setattr(keeping, "_start", start)
+    asyncio.run(cancelled())
+    assert [each.returncode is not None for each in born] == [True]
 
 
 async def test_one_process_keeps_it_for_all_and_ends_with_the_last(tmp_path: Path) -> None:

@@ -277,7 +277,12 @@ def missing() -> MissingExtra:
 
 async def _started(folder: Path, broken: str) -> tuple[subprocess.Popen[str], dict[str, Any]]:
     """A process that keeps a folder, and what it says when it is ready, or why it is not."""
-    process = await asyncio.to_thread(_start, folder, broken)
+    birth = _Birth()
+    try:
+        process = await asyncio.to_thread(birth.give, folder, broken)
+    except BaseException:
+        birth.call_off()  # the thread goes on all the same
+        raise
     try:
         while line := await asyncio.to_thread(_line_of, process):
             said = json.loads(line)
@@ -287,13 +292,33 @@ async def _started(folder: Path, broken: str) -> tuple[subprocess.Popen[str], di
         else:
             said = {"died": True}
     except BaseException:
-        process.kill()
+        birth.call_off()
         raise
-    finally:
-        _left.append(process)
     if process.stdout:
         process.stdout.close()
     return process, said
+
+
+class _Birth:
+    """A process that a thread starts, and that ends if whoever wanted it is cancelled meanwhile."""
+
+    def __init__(self) -> None:
+        self._born: list[subprocess.Popen[str]] = []
+        self._called_off = False
+
+    def give(self, folder: Path, broken: str) -> subprocess.Popen[str]:
+        """Start it; in a thread."""
+        process = _start(folder, broken)
+        self._born.append(process)
+        if self._called_off:
+            _end(process)
+        return process
+
+    def call_off(self) -> None:
+        """End it, now or as soon as it is there."""
+        self._called_off = True
+        for process in self._born:
+            asyncio.get_running_loop().run_in_executor(None, _end, process)
 
 
 def _start(folder: Path, broken: str) -> subprocess.Popen[str]:
@@ -306,11 +331,13 @@ def _start(folder: Path, broken: str) -> subprocess.Popen[str]:
         str(folder.absolute()),
         broken,
     ]
-    return subprocess.Popen(  # noqa: S603 — our own module, in our own Python
+    process = subprocess.Popen(  # noqa: S603 — our own module, in our own Python
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         cwd=folder.parent if folder.parent.is_dir() else None, env={**os.environ, "PYTHONUNBUFFERED": "1"},
         start_new_session=True, creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
     )  # fmt: skip
+    _left.append(process)
+    return process
 
 
 def _line_of(process: subprocess.Popen[str]) -> str:
@@ -319,6 +346,14 @@ def _line_of(process: subprocess.Popen[str]) -> str:
     if not line:
         process.wait()
     return line
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End a process by which nobody came in yet, and wait until it is gone."""
+    process.kill()
+    process.wait()
+    if process.stdout:
+        process.stdout.close()
 
 
 def _wait_for(process: subprocess.Popen[str]) -> None:
