@@ -14,7 +14,7 @@ SUITABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 export QUESTION ?= How does ATLAS verify the quotes and claims of a brief, and what happens to a run when its process is killed?
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check crash lowest peers letta neo4j bench bench-memory bench-memory-speed soak soak-memory lock clean
+.PHONY: help run test check crash lowest peers letta neo4j downstream bench bench-memory bench-memory-speed soak soak-memory lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -52,6 +52,9 @@ letta: $(MADE)/dev ## run what needs a Letta server, which is installed and star
 
 neo4j: $(MADE)/dev ## run what needs a Neo4j server, which is fetched and started (Java 17 and Maven)
 	$(MAKE) --no-print-directory -C tests/neo4j
+
+downstream: $(MADE)/dev ## run what needs third-party MCP servers beneath ATLAS (Node.js)
+	$(MAKE) --no-print-directory -C tests/downstream/third_party
 
 # The peers that ATLAS is measured beside are no dependency of its own, and have environments to themselves.
 bench: $(MADE)/dev .cache/bench/made .cache/bench-crewai/made ## measure start-up, and teams and providers beside their peers

@@ -9,13 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
 from atlas_mcp.agents.housing import letta_server, open_agents
-from atlas_mcp.catalogue import Catalogue
 from atlas_mcp.database import open_database
 from atlas_mcp.events import Kind
 from atlas_mcp.memory.person import PersonMemory
@@ -24,6 +22,7 @@ from atlas_mcp.orchestration.context import Homes
 from atlas_mcp.orchestration.envelope import envelope
 from atlas_mcp.orchestration.lease import Leases
 from atlas_mcp.orchestration.runs import Runs
+from atlas_mcp.orchestration.started import Run
 from atlas_mcp.orchestration.store import MIGRATIONS, RunRow, RunState
 from atlas_mcp.orchestration.team import Team, load_teams, pick_team
 from atlas_mcp.orchestration.team_file import checked_budget
@@ -33,6 +32,7 @@ from atlas_mcp.providers.keeping.accounts import Accounts, current_user
 from atlas_mcp.providers.registry import Registry, default_provider_name
 from atlas_mcp.roots import readable
 from atlas_mcp.settings import Settings
+from atlas_mcp.trust import catalogue_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from atlas_mcp.agents.runtime import AgentRuntime
     from atlas_mcp.database import Database
+    from atlas_mcp.downstream.servers import Servers
     from atlas_mcp.events import Event
     from atlas_mcp.memory.documents.knowledge import Ingested, OnProgress
     from atlas_mcp.memory.memory import Memory
@@ -55,30 +56,6 @@ Priority = Literal["low", "normal", "high"]
 
 CANCEL_SECONDS = 5.0
 """How long leaving a watched run waits for its cancellation."""
-
-
-@dataclass(slots=True)
-class Run:
-    """A started run: its id, and whether the call began it or attached to one that asks the same.
-
-    `output` is what the team gave, once the run was watched to its end; None before, and if it failed.
-    """
-
-    id: str
-    new: bool
-    atlas: Atlas
-    output: dict[str, Any] | None = None
-
-    async def __aiter__(self) -> AsyncGenerator[Event]:
-        """The run's events, past ones first, until it has ended."""
-        async for event in self.atlas.watch(self.id):
-            if event.kind is Kind.RUN_FINISHED:
-                self.output = (await self.atlas.get(self.id)).output
-            yield event
-
-    async def envelope(self, wait_seconds: float = 0.0) -> dict[str, Any]:
-        """Where the run stands, after waiting for its end at most so long."""
-        return await self.atlas.result(self.id, wait_seconds=wait_seconds)
 
 
 class Atlas:
@@ -108,7 +85,7 @@ class Atlas:
             database, self.journal, leases, at_once=settings.runs.at_once, answers=self._answers,
             memory=self.memory, checkpoints=self.checkpoints, provider=self.provider,
             homes=Homes(self.agents, self.provider, everybody=letta_server(settings) is not None),
-            memories=settings.memory, day=accounts.day.budget,
+            memories=settings.memory, day=accounts.day.budget, servers=self.servers, rules=settings.servers,
         )  # fmt: skip
         self._runs = Runs(workshop, teams, user)
         self.memories = PersonMemory(self.memory, user, settings.memory.project)
@@ -316,6 +293,10 @@ class Atlas:
         """
         return await self._once("endpoint", partial(self._open_endpoint, port))
 
+    async def servers(self) -> Servers:
+        """The downstream servers whose tools teams may use; none is started before it is needed."""
+        return await self._once("servers", self._open_servers)
+
     async def checkpoints(self) -> Checkpoints:
         """How far the runs came, opened on first use."""
         return await self._once("checkpoints", self._open_checkpoints)
@@ -350,6 +331,17 @@ class Atlas:
     async def _open_agents(self) -> AgentRuntime:
         return await self._stack.enter_async_context(open_agents(self.settings, self.endpoint))
 
+    async def _open_servers(self) -> Servers:
+        from atlas_mcp.downstream.launch import Places
+        from atlas_mcp.downstream.servers import open_servers
+
+        settings = self.settings
+        output = settings.servers.output or settings.home / "files"
+        places = Places(self.roots, output, settings.home / "servers")
+        return await self._stack.enter_async_context(
+            open_servers(settings.home, catalogue_of(settings), places)
+        )
+
     async def _open_endpoint(self, port: int) -> ModelEndpoint:
         endpoint = await asyncio.to_thread(import_module, "atlas_mcp.providers.lending.endpoint")
         return await self._stack.enter_async_context(endpoint.open_endpoint(port))
@@ -379,7 +371,7 @@ async def open_atlas(
         IncompatibleStore: the data folder was written by a newer version.
     """
     settings = settings or Settings.load()
-    teams = load_teams(Catalogue((settings.config,)))
+    teams = load_teams(catalogue_of(settings))
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(settings.home / "runs.db", MIGRATIONS))
         leases = Leases(database, settings.home / "owners")

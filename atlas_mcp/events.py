@@ -52,6 +52,9 @@ class Kind(StrEnum):
     MODEL_FAILED = "model.failed"  # provider, call, usage, error
     TOOL_STARTED = "tool.started"  # tool, arguments
     TOOL_FINISHED = "tool.finished"  # tool, seconds, passages, error
+    TOOL_REFUSED = "tool.refused"  # tool, arguments, reason
+    SERVER_NOTED = "server.noted"  # server, what (started, failed, changed, odd), text
+    RESULT_SUSPECTED = "result.suspected"  # tool, uri, found [{name, quote}], left_out
     OUTPUT_REPAIRED = "output.repaired"  # attempt, problems
     CHECK_FINISHED = "check.finished"  # claims, quotes, unsupported, problems, score, parts
     MEMORY_RECALLED = "memory.recalled"  # query, task, items, tokens, left_out, seconds; see `remembering`

@@ -9,9 +9,8 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast, get_args
+from typing import Annotated, Any, Literal
 
 import platformdirs
 from pydantic import (
@@ -33,6 +32,7 @@ from pydantic_settings import (
 )
 
 from atlas_mcp.errors import InvalidConfiguration
+from atlas_mcp.mistakes import explained
 
 __all__ = [
     "AgentSettings",
@@ -44,6 +44,7 @@ __all__ = [
     "ProviderSettings",
     "RootSettings",
     "RunSettings",
+    "ServerSettings",
     "Settings",
     "SpendingSettings",
 ]
@@ -158,6 +159,17 @@ class RootSettings(_Table):
     read: tuple[Folder, ...] = ()
 
 
+class ServerSettings(_Table):
+    """`[servers]`: what downstream MCP servers may do for teams."""
+
+    approve: Literal["ask", "granted"] = "ask"
+    """Whether a person is asked before a tool with effects is used, or the grant on a card suffices."""
+    suspected: Literal["leave_out", "keep"] = "leave_out"
+    """What becomes of a passage that reads like an instruction to a model."""
+    output: Folder | None = None
+    """The folder that documents are written to; None is `files` in the data folder."""
+
+
 class HttpSettings(_Table):
     """`[http]`: where the HTTP transports listen."""
 
@@ -232,6 +244,7 @@ class Settings(BaseSettings):
     group: dict[str, GroupSettings] = {}
     budget: SpendingSettings = SpendingSettings()
     roots: RootSettings = RootSettings()
+    servers: ServerSettings = ServerSettings()
     http: HttpSettings = HttpSettings()
     runs: RunSettings = RunSettings()
     memory: MemorySettings = MemorySettings()
@@ -284,7 +297,7 @@ class Settings(BaseSettings):
         try:
             return _with_file(cls, tables)(home=folder)
         except ValidationError as error:
-            raise _explained(error, file) from None
+            raise explained(error, file, cls) from None
         except SettingsError as error:
             raise InvalidConfiguration(
                 f"Settings are wrong: {error}.",
@@ -324,77 +337,3 @@ def _with_file(settings: type[Settings], tables: dict[str, Any]) -> type[Setting
             return (*usual, InitSettingsSource(settings_cls, init_kwargs=tables))
 
     return FromFile
-
-
-_REMEDIES = {
-    "bool": "true or false",
-    "dict": "a table",
-    "float": "a number, such as 0.5",
-    "int": "a whole number, such as 3",
-    "list": "a list in brackets",
-    "model": "a table",
-    "string": "text in quotes",
-    "tuple": "a list in brackets",
-}
-"""What to write where something else stands, by how the validator's word for the mistake begins."""
-_FURTHER_REMEDIES = {
-    "literal_error": "Write one of those.",
-    "missing": "Add it.",
-    "string_too_short": "Do not leave it empty.",
-    "too_short": 'Name at least one, such as ["openai:gpt-5.4-mini"].',
-}
-
-
-def _explained(error: ValidationError, file: Path) -> InvalidConfiguration:
-    """Every mistake in a sentence, each with what to do about it behind it."""
-    said: list[tuple[str, str]] = []
-    for problem in error.errors(include_url=False):
-        place = [str(part) for part in problem["loc"]]
-        variable = "ATLAS_" + "__".join(place[:2]).upper()
-        where = f"(in {file} or {variable})"
-        if problem["type"] == "extra_forbidden":
-            unknown, remedy = _unknown(place, table=isinstance(problem["input"], dict))
-            said.append((f"{unknown} {where}.", remedy))
-        else:
-            words = problem["msg"].removeprefix("Value error, ")
-            said.append((f"{'.'.join(place)}: {words} {where}.", _remedy(problem["type"])))
-    if len(said) == 1:
-        ((message, remedy),) = said
-        return InvalidConfiguration(f"Settings are wrong: {message}", remedy=remedy)
-    each = " ".join(f"{message} {remedy}".strip() for message, remedy in said)
-    return InvalidConfiguration(f"Settings are wrong: {each}", remedy="Correct each of them.")
-
-
-def _unknown(place: list[str], *, table: bool) -> tuple[str, str]:
-    """What to say of a key or table that there is none, and which may be meant."""
-    *within, name = place
-    known = _keys(within)
-    where = f" in [{'.'.join(within)}]" if within else ""
-    said = f"There is no {f'table [{name}]' if table and not within else f'key {name}'}{where}"
-    if meant := get_close_matches(name, known, n=1):
-        return said, f"Did you mean {known[meant[0]]}?"
-    return said, f"There {'is' if len(known) == 1 else 'are'} {', '.join(known.values())}."
-
-
-def _keys(within: list[str]) -> dict[str, str]:
-    """The keys of a table, and how each is written."""
-    kind: Any = Settings
-    for part in within:
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            kind = kind.model_fields[part].annotation
-        else:  # a dictionary by names of a person's own, or the members of a group
-            inner = next(each for each in get_args(kind) if each is not str)
-            kind = getattr(inner, "__origin__", inner)
-    fields = cast("type[BaseModel]", kind).model_fields
-    if within:
-        return {name: name for name in fields}
-    own = {"provider": "[provider.NAME]", "group": "[group.NAME]", "project": "project"}
-    return {name: own.get(name, f"[{name}]") for name in fields if name != "home"}
-
-
-def _remedy(mistake: str) -> str:
-    """What to write instead, where the validator's own words do not say it."""
-    if remedy := _FURTHER_REMEDIES.get(mistake):
-        return remedy
-    wished = _REMEDIES.get(mistake.partition("_")[0])
-    return f"Write {wished}." if wished else ""

@@ -54,11 +54,13 @@ class AgentBudget(BaseModel):
 class Card(BaseModel):
     """An agent as its file describes it; `persona` is the body, the rest is front matter.
 
-    `task` is the kind of work the agent is for, `needs` what its model must be able to do, `skills` those of
-    the team's skills it is to master; `abilities` is what it is told of them. `role` is for who reads the
-    file. `memory` are the blocks the agent keeps, `archive` gives it a long-term memory beside them, which
-    holds what is remembered too where it is `recalled`; who has either is `resident`. `model`
-    (`vendor:model`) or `group` is who is to answer it, where that is not who answers the team.
+    `tools` are the tools it reads with, `writes` those with effects that it may use: names of our own, or
+    `server/tool` of downstream servers, both with globs. `task` is the kind of work the agent is for, `needs`
+    what its model must be able to do, `skills` those of the team's skills it is to master; `abilities` is
+    what it is told of them. `role` is for who reads the file. `memory` are the blocks the agent keeps,
+    `archive` gives it a long-term memory beside them, which holds what is remembered too where it is
+    `recalled`; who has either is `resident`. `model` (`vendor:model`) or `group` is who is to answer it,
+    where that is not who answers the team.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True, populate_by_name=True)
@@ -68,6 +70,7 @@ class Card(BaseModel):
     role: str | None = None
     task: TaskType | None = None
     tools: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
+    writes: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
     needs: Annotated[tuple[Capability, ...], BeforeValidator(_listed)] = ()
     skills: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
     model: str | None = None

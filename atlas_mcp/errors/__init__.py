@@ -7,9 +7,11 @@ AtlasError
 │   ├── UnknownTeam
 │   ├── UnknownRun
 │   ├── UnknownMemory
+│   ├── UnknownServer
 │   ├── OutsideRoots          a path that may not be read
 │   └── UnreadableDocument
 ├── InvalidConfiguration      a file of settings, a team folder or a card is wrong
+├── NotConfigured             something optional lacks a key, a program or a folder
 ├── MissingExtra              an optional dependency is not installed
 ├── IncompatibleStore         a database, or the vectors in it, do not fit this version or model
 ├── StoreFull                 a database cannot grow: the disk is full, or fails
@@ -22,6 +24,8 @@ AtlasError
 │   └── NothingToShow         no worker succeeded, so there is no result
 ├── BudgetSpent               a limit of the run was reached
 ├── ToolFailed                a tool did not give a result
+│   ├── ToolRefused           it may not be called, and was not
+│   └── DownstreamFailed      its server did not start, or went away
 ├── AgentRuntimeError         what the place where agents live did
 │   ├── RuntimeUnavailable    it is down, refuses us, or went away
 │   ├── UnknownAgent
@@ -43,6 +47,7 @@ from atlas_mcp.errors.general import (
     AgentRuntimeError,
     AtlasError,
     BudgetSpent,
+    DownstreamFailed,
     IncompatibleStore,
     IndexUnavailable,
     InvalidConfiguration,
@@ -51,6 +56,7 @@ from atlas_mcp.errors.general import (
     InvalidOutput,
     LeaseLost,
     MissingExtra,
+    NotConfigured,
     NothingToShow,
     OutsideRoots,
     ProviderChanged,
@@ -59,10 +65,12 @@ from atlas_mcp.errors.general import (
     StoreFull,
     TeamChanged,
     ToolFailed,
+    ToolRefused,
     TurnLost,
     UnknownAgent,
     UnknownMemory,
     UnknownRun,
+    UnknownServer,
     UnknownTeam,
     UnreadableDocument,
 )
@@ -98,6 +106,7 @@ __all__ = [
     "ConnectionFailed",
     "ContentRefused",
     "ContextTooLong",
+    "DownstreamFailed",
     "IncompatibleStore",
     "IndexUnavailable",
     "InvalidConfiguration",
@@ -109,6 +118,7 @@ __all__ = [
     "MalformedResponse",
     "MissingExtra",
     "ModelNotFound",
+    "NotConfigured",
     "NothingToShow",
     "OutsideRoots",
     "Overloaded",
@@ -127,11 +137,13 @@ __all__ = [
     "StreamBroken",
     "TeamChanged",
     "ToolFailed",
+    "ToolRefused",
     "TurnLost",
     "Unavailable",
     "UnknownAgent",
     "UnknownMemory",
     "UnknownRun",
+    "UnknownServer",
     "UnknownTeam",
     "UnreadableDocument",
     "Unsupported",

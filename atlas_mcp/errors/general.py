@@ -9,6 +9,7 @@ __all__ = [
     "AgentRuntimeError",
     "AtlasError",
     "BudgetSpent",
+    "DownstreamFailed",
     "IncompatibleStore",
     "IndexUnavailable",
     "InvalidConfiguration",
@@ -17,6 +18,7 @@ __all__ = [
     "InvalidOutput",
     "LeaseLost",
     "MissingExtra",
+    "NotConfigured",
     "NothingToShow",
     "OutsideRoots",
     "ProviderChanged",
@@ -25,10 +27,12 @@ __all__ = [
     "StoreFull",
     "TeamChanged",
     "ToolFailed",
+    "ToolRefused",
     "TurnLost",
     "UnknownAgent",
     "UnknownMemory",
     "UnknownRun",
+    "UnknownServer",
     "UnknownTeam",
     "UnreadableDocument",
 ]
@@ -117,6 +121,12 @@ class InvalidConfiguration(AtlasError):
     code = "invalid_configuration"
 
 
+class NotConfigured(AtlasError):
+    """Something optional lacks what it needs to be used: a key, a program, a folder; nothing is broken."""
+
+    code = "not_configured"
+
+
 class MissingExtra(AtlasError):
     """An optional dependency is needed and not installed."""
 
@@ -192,6 +202,24 @@ class ToolFailed(AtlasError):
     """A tool did not give a result."""
 
     code = "tool_failed"
+
+
+class ToolRefused(ToolFailed):
+    """A tool may not be called: it was not granted, changed, or a person said no; nothing was sent."""
+
+    code = "tool_refused"
+
+
+class DownstreamFailed(ToolFailed):
+    """A downstream server did not start, or went away."""
+
+    code = "downstream_failed"
+
+
+class UnknownServer(InvalidInput):
+    """No downstream server has that name."""
+
+    code = "unknown_server"
 
 
 class AgentRuntimeError(AtlasError):

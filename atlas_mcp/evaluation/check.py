@@ -15,21 +15,26 @@ from typing import TYPE_CHECKING, TypeVar
 
 from atlas_mcp.agents.card import load_card
 from atlas_mcp.agents.skills import FOLDER as SKILLS
+from atlas_mcp.catalogue import Catalogue
+from atlas_mcp.downstream.entries import load_entries
+from atlas_mcp.downstream.toolbox import grants
 from atlas_mcp.errors import InvalidConfiguration
 from atlas_mcp.evaluation.case import case_files, load_case
 from atlas_mcp.messages import TaskType
 from atlas_mcp.orchestration.desk import SEARCH, TOOLS
 from atlas_mcp.orchestration.output_schema import read_output_schema
+from atlas_mcp.orchestration.prompt_file import load_prompt, prompt_files
 from atlas_mcp.orchestration.table_specs import CALCULATE
 from atlas_mcp.orchestration.team import check_limits, check_wiring, load_team, read_wiring
 from atlas_mcp.orchestration.team_file import TEAM_WORKER
 from atlas_mcp.orchestration.trades.known import trade_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
 
     from atlas_mcp.agents.card import Card
+    from atlas_mcp.downstream.entry import Entry
     from atlas_mcp.orchestration.team import Team, TeamFile
 
 __all__ = ["Checked", "check"]
@@ -58,13 +63,18 @@ class Checked:
             return None
 
 
-def check(folder: Path, known: Collection[str] = ()) -> Checked:
-    """Look at everything in a team's folder; `known` are the teams that may work for it, if known."""
+def check(folder: Path, known: Collection[str] = (), servers: Mapping[str, Entry] | None = None) -> Checked:
+    """Look at everything in a team's folder.
+
+    `known` are the teams that may work for it, if known; `servers` the downstream servers there are, by
+    default those that shipped.
+    """
     checked = Checked()
+    servers = load_entries(Catalogue())[0] if servers is None else servers
     wiring = checked.tried(lambda: read_wiring(folder / "team.toml"))
     if wiring is not None:
         checked.tried(partial(check_wiring, folder, wiring))
-        _check_cards(checked, folder, wiring)
+        _check_cards(checked, folder, wiring, servers)
         for worker in wiring.workers if known else ():
             name = worker.removeprefix(TEAM_WORKER)
             if name != worker and name not in known:
@@ -79,14 +89,17 @@ def check(folder: Path, known: Collection[str] = ()) -> Checked:
     if team is not None:
         for file in case_files(folder):
             checked.tried(partial(load_case, file, team))
+        for file in prompt_files(team):
+            checked.tried(partial(load_prompt, file, team))
     return checked
 
 
-def _check_cards(checked: Checked, folder: Path, wiring: TeamFile) -> None:
+def _check_cards(checked: Checked, folder: Path, wiring: TeamFile, servers: Mapping[str, Entry]) -> None:
     for name in (wiring.supervisor, *wiring.workers):
         file = folder / f"{name}.md"
         if file.exists() and (card := checked.tried(partial(load_card, file))) is not None:
             _check_tools(checked, file, card, finds=name in wiring.workers and _finds(card))
+            _check_servers(checked, file, card, servers)
             checked.tried(partial(check_limits, file, card, wiring.budget))
             if card.skills and not (folder / SKILLS).is_dir():
                 checked.remarks.append(
@@ -104,7 +117,7 @@ def _finds(card: Card) -> bool:
 def _check_tools(checked: Checked, file: Path, card: Card, *, finds: bool) -> None:
     usable = [tool for tool in TOOLS if any(fnmatchcase(tool, granted) for granted in card.tools)]
     for granted in card.tools:
-        if any(fnmatchcase(tool, granted) for tool in TOOLS):
+        if "/" in grants([granted])[0] or any(fnmatchcase(tool, granted) for tool in TOOLS):
             continue
         if _FOREIGN.match(granted):
             checked.remarks.append(
@@ -118,8 +131,29 @@ def _check_tools(checked: Checked, file: Path, card: Card, *, finds: bool) -> No
                 f"{file}: tools: there is no tool {granted!r}.", remedy=f"Tools: {', '.join(TOOLS)}.{hint}"
             )
         )
-    if finds and not set(usable) - {CALCULATE.name}:
+    outside = any("/" in each for each in grants(card.tools))
+    if finds and not outside and not set(usable) - {CALCULATE.name}:
         checked.remarks.append(
             f"{file}: tools: this worker can search nothing, and knows only what others found."
             f" To let it read: tools: [{SEARCH}]"
+        )
+
+
+def _check_servers(checked: Checked, file: Path, card: Card, servers: Mapping[str, Entry]) -> None:
+    """Grants of downstream tools: to servers there are, and never of effects beside the open web."""
+    for key, patterns in (("tools", grants(card.tools)), ("writes", grants(card.writes))):
+        for granted in patterns:
+            server = granted.partition("/")[0]
+            if "/" in granted and not any(fnmatchcase(name, server) for name in servers):
+                near = get_close_matches(server, servers, n=1)
+                hint = f" Did you mean {near[0]}/…?" if near else " Add it: atlas-mcp servers add"
+                checked.remarks.append(f"{file}: {key}: {granted!r} is of no server there is.{hint}")
+            elif key == "writes" and "/" not in granted:
+                checked.remarks.append(f"{file}: writes: {granted!r}: write server/tool, such as word/*.")
+    named = [each.partition("/")[0] for each in grants(card.tools)]
+    web = [name for name, entry in servers.items() if entry.web and name in named]
+    if web and card.writes:
+        checked.remarks.append(
+            f"{file}: writes: who reads the open web ({web[0]}) gets no tool with effects, whatever its card"
+            " says. Give them to another agent."
         )

@@ -56,6 +56,7 @@ class QuestionKind(StrEnum):
     """What a question is about."""
 
     APPROVE_PLAN = "approve_plan"
+    APPROVE_TOOL = "approve_tool"
     QUESTION = "question"
     ESCALATION = "escalation"
 

@@ -143,6 +143,7 @@ class Children:
             guard=lambda connection: assert_held(connection, self._lease),
         )  # fmt: skip
         context.follow(parent)
+        context.outside = workshop.outside(context, desk.memory)
         context.remember(replies, lost(events))
         return context, desk
 

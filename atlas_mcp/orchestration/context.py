@@ -17,6 +17,7 @@ from atlas_mcp.downstream.toolbox import Toolbox
 from atlas_mcp.errors import RunError
 from atlas_mcp.events import Kind
 from atlas_mcp.messages import TaskType
+from atlas_mcp.orchestration.doorkeeping import Doorkeeper
 from atlas_mcp.orchestration.ledger import LedgeredProvider, LedgeredToolbox
 from atlas_mcp.orchestration.voice import Voice
 from atlas_mcp.providers.terms import Attempts, Terms
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from atlas_mcp.orchestration.asking import Part, Person, Question
     from atlas_mcp.orchestration.ledger import Ledger
     from atlas_mcp.orchestration.limits import Limits
+    from atlas_mcp.orchestration.outside import Outside
     from atlas_mcp.orchestration.store import RunRow
     from atlas_mcp.orchestration.team import Team
     from atlas_mcp.providers.group import ProviderGroup
@@ -94,12 +96,16 @@ class RunContext:
         self.homes: Homes | None = None
         self.memories: MemorySettings | None = None
         self.person: Person | Part | None = None
+        self.outside: Outside | None = None
+        self.approved: set[str] = set()
+        """Downstream servers whose tools with effects a person let in for the whole run."""
 
     def follow(self, parent: RunContext) -> None:
         """Speak where the parent speaks, ask whom it asks, and begin paused if it is."""
         self.speaking, self._voices = parent.speaking, f"{self.row.run_id}/"
         self.homes = parent.homes
         self.memories = parent.memories
+        self.approved = parent.approved
         if parent.person is not None:
             self.person = parent.person.under(self.row.run_id, self.team.name, self.limits)
         if not parent._open.is_set():
@@ -138,9 +144,13 @@ class RunContext:
         await self._ledger.commit(path, 1, digest, ONCE, made)
         return made
 
-    def toolbox(self, card: Card, path: str) -> Tools:
-        """The tools a card grants, their results kept under `path`."""
-        return LedgeredToolbox(Toolbox(self._tools, card.tools), self._ledger, path)
+    async def toolbox(self, card: Card, path: str, actor: str = "") -> Tools:
+        """The tools a card grants, their results kept under `path`; `actor` is who uses them."""
+        actor = actor or card.name
+        outside = await self.outside.tools(card, path, actor) if self.outside else []
+        gate = Doorkeeper(self, path, actor)
+        box = Toolbox([*self._tools, *outside], card.tools, card.writes, gate)
+        return LedgeredToolbox(box, self._ledger, path, effects=box.effects)
 
     async def ask(
         self, card: Card, task: Task, path: str, *, actor: str, tools: Tools, last: bool = False,

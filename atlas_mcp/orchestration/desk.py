@@ -13,6 +13,7 @@ from atlas_mcp.downstream.toolbox import Found, Tool
 from atlas_mcp.errors import InvalidInput, UnreadableDocument
 from atlas_mcp.memory.quoting import quoted_scope
 from atlas_mcp.messages import ToolSpec
+from atlas_mcp.orchestration.outside import fetched_scope
 from atlas_mcp.orchestration.recall_tool import RECALL
 from atlas_mcp.orchestration.table_specs import NAMES
 from atlas_mcp.orchestration.table_tools import TableTools, computed_scope
@@ -127,7 +128,7 @@ class Desk:
 
         :raises InvalidInput: none of them is here.
         """
-        for scope in (self.library["scope"], quoted_scope(self._user)):
+        for scope in (self.library["scope"], quoted_scope(self._user), fetched_scope(self._user)):
             with suppress(InvalidInput):
                 return await self.memory.snapshot(sha256, scope=scope)
         return await self.memory.snapshot(sha256, scope=computed_scope(self._user))

@@ -5,7 +5,7 @@
                                                                     └→ compose → check
     check ─┬→ revise ─┬→ work (whoever made it makes it anew)
            │          └→ check (the supervisor composed it anew)
-           └→ learn
+           └→ (deliver) → learn
 
 One superstep's finished workers are kept by the checkpointer when another fails or the process dies.
 """
@@ -27,6 +27,7 @@ from langgraph.runtime import Runtime  # noqa: TC002 - read when the graph is ma
 from langgraph.types import Send  # pyright: ignore[reportMissingTypeStubs]
 
 from atlas_mcp.errors import AtlasError
+from atlas_mcp.orchestration.delivering import delivers
 from atlas_mcp.orchestration.state import State, Work
 from atlas_mcp.orchestration.steps import Steps  # noqa: TC001 - read when the graph is made
 
@@ -86,13 +87,13 @@ class Checkpoints:
 
     def __init__(self, saver: AsyncSqliteSaver) -> None:
         self.saver = saver
-        self._graphs: dict[tuple[bool, bool], Any] = {}
+        self._graphs: dict[tuple[bool, bool, bool], Any] = {}
 
-    def graph(self, *, approves: bool, revises: bool) -> Any:
+    def graph(self, *, approves: bool, revises: bool, delivers: bool = False) -> Any:
         """The graph with those steps, compiled when it is first asked for."""
-        shape = (approves, revises)
+        shape = (approves, revises, delivers)
         if shape not in self._graphs:
-            made = _graph(approves=approves, revises=revises)
+            made = _graph(approves=approves, revises=revises, delivers=delivers)
             self._graphs[shape] = made.compile(checkpointer=self.saver)
         return self._graphs[shape]
 
@@ -116,10 +117,10 @@ async def open_checkpoints(path: Path) -> AsyncGenerator[Checkpoints]:
 
 async def walk(steps: Steps, checkpoints: Checkpoints, run_id: str, team: Team) -> State:
     """Take a run's steps, from the start or from where its checkpoints end, and give its last state."""
-    graph = checkpoints.graph(approves=team.approve, revises=revises(team))
+    graph = checkpoints.graph(approves=team.approve, revises=revises(team), delivers=delivers(team))
     # Each round plans, then alternates work and review, at worst with every assignment after another; a
     # revision goes through work, review, compose and check again.
-    most = 13 + team.rounds * (2 * team.max_assignments + 4) + 8 * team.revisions
+    most = 14 + team.rounds * (2 * team.max_assignments + 4) + 8 * team.revisions
     if team.escalate:
         most = _WHILE_A_PERSON_WISHES
     config: Any = {
@@ -147,7 +148,7 @@ def revises(team: Team) -> bool:
     return team.revisions > 0 and (team.quality is not None or bool(team.teams))
 
 
-def _graph(*, approves: bool, revises: bool) -> Any:
+def _graph(*, approves: bool, revises: bool, delivers: bool) -> Any:
     """The one shape; who takes the steps is the run's context, so that it is compiled once."""
     graph: Any = StateGraph(State, context_schema=Walker)
     for name in ("recall", "plan", "review", "compose", "check", "learn"):
@@ -162,12 +163,16 @@ def _graph(*, approves: bool, revises: bool) -> Any:
     graph.add_edge("work", "review")
     graph.add_conditional_edges("review", _after_review, ["work", "plan", "compose"])
     graph.add_edge("compose", "check")
+    last = "deliver" if delivers else "learn"
+    if delivers:
+        graph.add_node("deliver", _deliver)
+        graph.add_edge("deliver", "learn")
     if revises:
         graph.add_node("revise", _step("revise"))
-        graph.add_conditional_edges("check", _after_check, ["revise", "learn"])
+        graph.add_conditional_edges("check", _after_check, {True: "revise", False: last})
         graph.add_conditional_edges("revise", _after_revise, ["work", "check"])
     else:
-        graph.add_edge("check", "learn")
+        graph.add_edge("check", last)
     graph.add_edge("learn", END)
     return graph
 
@@ -181,6 +186,10 @@ def _step(name: str) -> Any:
 
 async def _work(work: Work, runtime: Runtime[Walker]) -> Any:
     return await runtime.context.steps.work(work)
+
+
+async def _deliver(state: State, runtime: Runtime[Walker]) -> Any:
+    return await runtime.context.steps.delivery.deliver(state)
 
 
 def _wave(state: State, runtime: Runtime[Walker]) -> list[Send]:
@@ -197,8 +206,8 @@ def _after_review(state: State, runtime: Runtime[Walker]) -> list[Send] | str:
     return "plan" if runtime.context.steps.wants_another_round(state) else "compose"
 
 
-def _after_check(state: State, runtime: Runtime[Walker]) -> str:
-    return "revise" if runtime.context.steps.wants_revision(state) else "learn"
+def _after_check(state: State, runtime: Runtime[Walker]) -> bool:
+    return runtime.context.steps.wants_revision(state)
 
 
 def _after_revise(state: State, runtime: Runtime[Walker]) -> list[Send] | str:

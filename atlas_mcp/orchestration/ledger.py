@@ -210,12 +210,24 @@ def _retold(reply: Reply) -> list[Chunk]:
     return [*reply.choices, *reply.switches, *chunks, *reply.citations, reply.usage, reply.stopped]
 
 
-class LedgeredToolbox:
-    """Tools whose results are kept like model calls, so that a step walked again sees what it saw."""
+_UNCERTAIN = (
+    "Whether {tool} did this is not known: the process ended during the call. It was not called again; see"
+    " how things stand before you call it."
+)
 
-    def __init__(self, toolbox: Tools, ledger: Ledger, path: str) -> None:
+
+class LedgeredToolbox:
+    """Tools whose results are kept like model calls, so that a step walked again sees what it saw.
+
+    `effects` are those that change something: one whose process ended during the call is not called again.
+    """
+
+    def __init__(
+        self, toolbox: Tools, ledger: Ledger, path: str, *, effects: frozenset[str] = frozenset()
+    ) -> None:
         self._toolbox = toolbox
         self._ledger = ledger
+        self._effects = effects
         self._path = f"{path}/tools"
         self._position = 0
 
@@ -232,8 +244,19 @@ class LedgeredToolbox:
         digest = hashlib.sha256(asked.encode()).hexdigest()
         if kept := await self._ledger.find(self._path, position, digest):
             return _tool_results().validate_json(kept)
-        result = await self._toolbox.call(call)
+        if call.name in self._effects and await self._was_begun(position, digest):
+            result = ToolResult(call.id, _UNCERTAIN.format(tool=call.name), error=True)
+        else:
+            result = await self._toolbox.call(call)
         await self._ledger.commit(
             self._path, position, digest, "tool", _tool_results().dump_json(result).decode()
         )
         return result
+
+    async def _was_begun(self, position: int, digest: str) -> bool:
+        """Whether a call had been begun before, and has no result; else it is noted as begun now."""
+        path = f"{self._path}/begun"
+        if await self._ledger.find(path, position, digest) is not None:
+            return True
+        await self._ledger.commit(path, position, digest, "begun", "{}")
+        return False

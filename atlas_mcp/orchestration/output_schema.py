@@ -27,6 +27,7 @@ COMPUTED = {
     "criteria": "array",
     "evidence": "array",
     "evidence_chain": "array",
+    "files": "array",
     "final_output": "string",
     "findings": "array",
     "format": "string",

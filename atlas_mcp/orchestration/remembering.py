@@ -25,6 +25,7 @@ from atlas_mcp.messages import Intent, TaskType
 from atlas_mcp.observe.sentences import shortened
 from atlas_mcp.orchestration.desk import SEARCH
 from atlas_mcp.orchestration.gate import POINTERS, pointed
+from atlas_mcp.orchestration.outside import needs_servers
 from atlas_mcp.orchestration.recall_tool import QUOTABLE, RECALL, RecallTool
 
 if TYPE_CHECKING:
@@ -120,13 +121,28 @@ class Remembering:
 
     async def recall(self) -> dict[str, Any]:
         """What the supervisor is to know: `plan` and `compose` as texts, and the `items` in them."""
+        idle = {"idle": names} if (names := await self._idle()) else {}
         if not self._recalls:
-            return {}
+            return idle
         planning, composing = await asyncio.gather(
             self._kept("plan", "supervisor", TaskType.PLANNING, self._question, "recall"),
             self._kept("compose", "supervisor", self._team.task, self._question, "recall/compose"),
         )
-        return {"plan": planning["text"], "compose": composing["text"], "items": planning["items"]}
+        texts = {"plan": planning["text"], "compose": composing["text"]}
+        return {**texts, "items": planning["items"], **idle}
+
+    async def _idle(self) -> list[str]:
+        """Workers with nothing to work with: their downstream servers are not there, or were not asked for.
+
+        Who plans without judgement would ask the web for everything; where documents are named it does not.
+        """
+        named = bool(self._context.row.options.get("documents")) and not self._context.provider.info.judges
+        outside = self._context.outside
+        return [
+            name for name in self._team.workers
+            if name in self._team.cards and needs_servers(self._team.cards[name])
+            and (named or outside is None or not await outside.usable(self._team.cards[name]))
+        ]  # fmt: skip
 
     async def for_work(self, worker: str, goal: str, path: str, actor: str) -> Recollection:
         """What a worker is to know for a goal; nothing for judges, and for those who look into memory."""
@@ -140,10 +156,10 @@ class Remembering:
 
         Who plans by the question's words alone would send everybody for everything; for them see `completed`.
         """
-        if _quotable(memory) and self._context.provider.info.judges:
-            return self._team.workers
-        others = memory_workers(self._team)
-        return tuple(each for each in self._team.workers if each not in others) or self._team.workers
+        idle = frozenset(memory.get("idle", ()))
+        if not (_quotable(memory) and self._context.provider.info.judges):
+            idle |= memory_workers(self._team)
+        return tuple(each for each in self._team.workers if each not in idle) or self._team.workers
 
     def completed(
         self, made: list[dict[str, Any]], memory: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]
@@ -222,9 +238,8 @@ class Remembering:
         card = self._team.cards[self._team.supervisor]
         task = Task(Intent.REVIEW, self._question, text, dict(schema))
         async with self._context.limits.within():
-            answer = await self._context.ask(
-                card, task, "learn", actor=card.name, tools=self._context.toolbox(card, "learn")
-            )
+            tools = await self._context.toolbox(card, "learn")
+            answer = await self._context.ask(card, task, "learn", actor=card.name, tools=tools)
         return answer.value
 
     async def _kept(

@@ -126,6 +126,7 @@ class Owner:
                 limits=Limits(budget, seconds_before=worked(events), day=workshop.day), guard=self._guard,
             )  # fmt: skip
             context.homes, context.memories = workshop.homes, workshop.memories
+            context.outside = workshop.outside(context, desk.memory)
             context.person = self._person = Person(
                 workshop.questions, row.run_id, actor=team.name, limits=context.limits, guard=self._guard,
                 on_change=self._rest_or_work,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from time import perf_counter
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 from atlas_mcp.agents.agent import Task
@@ -18,12 +17,14 @@ from atlas_mcp.events import Kind
 from atlas_mcp.messages import Draft, Intent, Material, TaskType
 from atlas_mcp.orchestration import chain, evidence, prompts
 from atlas_mcp.orchestration.asking import plan_question
+from atlas_mcp.orchestration.delivering import Delivery
 from atlas_mcp.orchestration.escalating import escalated, tries_again
 from atlas_mcp.orchestration.gate import said
 from atlas_mcp.orchestration.measuring import assigned, measured, measured_draft
 from atlas_mcp.orchestration.output import assemble
 from atlas_mcp.orchestration.planning import tidy_plan
 from atlas_mcp.orchestration.remembering import Remembering, beside
+from atlas_mcp.orchestration.state import Update
 from atlas_mcp.orchestration.supervising import Supervisor
 from atlas_mcp.orchestration.versions import Version, rework
 from atlas_mcp.orchestration.working import Workers
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from atlas_mcp.orchestration.context import RunContext
     from atlas_mcp.orchestration.desk import Desk
     from atlas_mcp.orchestration.evidence import Evidence
-    from atlas_mcp.orchestration.state import State, Update, Work
+    from atlas_mcp.orchestration.state import State, Work
     from atlas_mcp.orchestration.trades.trade import Delegation
     from atlas_mcp.orchestration.versions import Rated
 
@@ -55,6 +56,7 @@ class Steps:
         self._given: Mapping[str, Any] | None = context.row.options.get("given")
         self._supervisor = Supervisor(context, self._question)
         self.memory = Remembering(context, desk, self._question)
+        self.delivery = Delivery(context)
         self._workers = Workers(context, desk, children, self._question, memory=self.memory)
 
     async def recall(self, _state: State) -> Update:
@@ -114,10 +116,10 @@ class Steps:
 
     async def _planned(
         self, value: Mapping[str, Any], earlier: list[dict[str, Any]], number: int,
-        memory: Mapping[str, Any] = MappingProxyType({}),
+        memory: Mapping[str, Any] | None = None,
     ) -> list[dict[str, Any]]:  # fmt: skip
         made = tidy_plan(value["assignments"], self._team, earlier, handed=self._given is not None)
-        made = self.memory.completed(made, memory, earlier)
+        made = self.memory.completed(made, memory or {}, earlier)
         for assignment in made:
             assignment["round"] = number
         await self._emit(
@@ -142,10 +144,8 @@ class Steps:
                 raise InvalidInput(f"The plan was rejected: {note}.", remedy="Ask again, otherwise.")
             case "edit":
                 earlier = [each for each in state["assignments"] if each["round"] != number]
-                value: dict[str, Any] = {
-                    "assignments": answer.get("assignments") or [],
-                    "reason": "a person's plan",
-                }
+                wished: list[Any] = answer.get("assignments") or []
+                value = {"assignments": wished, "reason": "a person's plan"}
                 return {"assignments": [*earlier, *await self._planned(value, earlier, number)]}
             case _:
                 return {}
@@ -355,8 +355,7 @@ class Steps:
         )  # fmt: skip
         made = rework(self._team, state["assignments"], rated)
         if made:
-            for assignment in made:
-                assignment["round"] = state["round"]
+            made = [{**each, "round": state["round"]} for each in made]
             await self._emit(
                 Kind.PLAN_MADE, f"revise/{number}", round=state["round"], revision=number, assignments=made,
                 reason=None,
@@ -375,7 +374,7 @@ class Steps:
             await escalated(self._context, "supervisor", [error.to_dict()])
             return {"revision": self._team.revisions}
         await self._end("compose", since, findings=len(found.findings))
-        revised: Update = {"draft": draft, "revision": number}
+        revised = Update(draft=draft, revision=number)
         return revised if whole else {**revised, "partial": True}
 
     def _found(self, state: State) -> Evidence:
@@ -392,9 +391,9 @@ class Steps:
         await self._emit(Kind.STEP_STARTED, step, step=step, label=label)
         return perf_counter()
 
-    async def _end(self, step: str, since: float, **counted: int) -> None:
-        seconds = round(perf_counter() - since, 3)
-        await self._emit(Kind.STEP_FINISHED, step, step=step, seconds=seconds, **counted)
+    async def _end(self, name: str, since: float, **counted: int) -> None:
+        took = round(perf_counter() - since, 3)
+        await self._emit(Kind.STEP_FINISHED, name, step=name, seconds=took, **counted)
 
     async def _emit(self, kind: Kind, path: str, actor: str = "", /, **data: Any) -> None:
         await self._context.emit(kind, actor or self._team.name, path, **data)

@@ -39,7 +39,7 @@ class Supervisor:
             BudgetSpent: a limit is reached, and it is not the last turn.
         """
         card = self._team.cards[self._team.supervisor]
-        tools = self._context.toolbox(card, path)
+        tools = await self._context.toolbox(card, path)
         ask = self._context.ask(card, task, path, actor=self._team.supervisor, tools=tools, last=last)
         if last:
             return await ask

@@ -17,6 +17,7 @@ from atlas_mcp.events import Kind
 from atlas_mcp.messages import TaskType, ToolCall
 from atlas_mcp.orchestration.desk import SEARCH, TABLES
 from atlas_mcp.orchestration.evidence import numbered
+from atlas_mcp.orchestration.outside import needs_servers
 from atlas_mcp.orchestration.recall_tool import RECALL
 from atlas_mcp.orchestration.remembering import beside, memory_workers
 from atlas_mcp.orchestration.team_file import TEAM_WORKER
@@ -143,12 +144,13 @@ class Workers:
         return None
 
     def _others(self, worker: str) -> list[str]:
-        """Workers who do the same kind of work, in documents or in memory alike."""
-        task, memory = self._team.task_of(worker), memory_workers(self._team)
+        """Workers who do the same kind of work, in documents, in memory or by servers alike."""
+        task, memory, cards = self._team.task_of(worker), memory_workers(self._team), self._team.cards
         return [
             each for each in self._team.workers
-            if each != worker and each in self._team.cards and self._team.task_of(each) is task
+            if each != worker and {each, worker} <= cards.keys() and self._team.task_of(each) is task
             and (each in memory) is (worker in memory)
+            and needs_servers(cards[each]) is needs_servers(cards[worker])
         ]  # fmt: skip
 
     def _refuse_the_hopeless(self, work: Work) -> None:
@@ -175,11 +177,11 @@ class Workers:
         avoid: frozenset[str], smaller: bool,
     ) -> Result:  # fmt: skip
         card, goal, before = self._team.cards[worker], work["assignment"]["goal"], work["before"]
-        tools = self._context.toolbox(card, path)
+        tools = await self._context.toolbox(card, path, actor)
         async with beside(
             self._memory.for_work(worker, goal, f"work/{work['assignment']['id']}", actor)
         ) as recalling:
-            passages = await self._opening(goal, path, actor, tools)
+            passages = await self._opening(card, goal, path, actor, tools)
             recalled = await recalling
         commission = Commission(
             team=self._team, question=self._question, given=self._context.row.input, goal=goal,
@@ -206,21 +208,23 @@ class Workers:
             task = card.task or TaskType.EXTRACTION
             self._context.rate(path, task, _MOST * found / (found + dropped))
 
-    async def _opening(self, goal: str, path: str, actor: str, tools: Tools) -> tuple[Passage, ...]:
+    async def _opening(
+        self, card: Card, goal: str, path: str, actor: str, tools: Tools
+    ) -> tuple[Passage, ...]:
         """A worker begins with what its tools find for its goal: statistics of the tables, and passages."""
-        granted = {spec.name for spec in tools.specs}
+        granted = frozenset(spec.name for spec in tools.specs)
         figures = await self._desk.opening_statistics(goal) if granted & TABLES else ()
-        found = [
-            await self._open_search(tool, goal, path, actor, tools)
-            for tool in (SEARCH, RECALL)
-            if tool in granted
-        ]
+        own = [ToolCall("opening", tool, {"query": goal}) for tool in (SEARCH, RECALL) if tool in granted]
+        found = [await self._open_search(call, path, actor, tools) for call in own]
+        outside = self._context.outside
+        for call in await outside.opening(card, goal, granted) if outside else ():
+            # One search of the web is enough to begin with; the next is asked where it finds nothing.
+            found.append(await self._open_search(call, path, actor, tools))
+            if found[-1]:
+                break
         return (*figures, *(passage for passages in found for passage in passages))
 
-    async def _open_search(
-        self, tool: str, goal: str, path: str, actor: str, tools: Tools
-    ) -> tuple[Passage, ...]:
-        call = ToolCall("opening", tool, {"query": goal})
+    async def _open_search(self, call: ToolCall, path: str, actor: str, tools: Tools) -> tuple[Passage, ...]:
         await self._context.emit(Kind.TOOL_STARTED, actor, path, tool=call.name, arguments=call.arguments)
         since = perf_counter()
         result = await tools.call(call)

@@ -18,16 +18,18 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from atlas_mcp.database import Database
+    from atlas_mcp.downstream.servers import Servers
     from atlas_mcp.memory.memory import Memory
     from atlas_mcp.observe.journal import Journal
-    from atlas_mcp.orchestration.context import Homes
+    from atlas_mcp.orchestration.context import Homes, RunContext
     from atlas_mcp.orchestration.graph import Checkpoints
     from atlas_mcp.orchestration.lease import Leases
+    from atlas_mcp.orchestration.outside import Outside
     from atlas_mcp.orchestration.store import RunRow
     from atlas_mcp.orchestration.team import Team
     from atlas_mcp.providers.budget import Budget as Spending
     from atlas_mcp.providers.group import ProviderGroup
-    from atlas_mcp.settings import MemorySettings
+    from atlas_mcp.settings import MemorySettings, ServerSettings
 
 __all__ = ["Workshop"]
 
@@ -36,13 +38,14 @@ class Workshop:
     """What every owner of this process works with; heavy parts are opened when the first run needs them.
 
     `answers` is who answers prompts here, as `vendor:model`; `homes` is where agents live that remember,
-    `memories` what runs may recall and learn.
+    `memories` what runs may recall and learn; `servers` are the downstream ones, `rules` what they may do.
     """
 
     def __init__(
         self, database: Database, journal: Journal, leases: Leases, *, at_once: int, answers: str,
         memory: Callable[[], Awaitable[Memory]], checkpoints: Callable[[], Awaitable[Checkpoints]],
         provider: Callable[[], Awaitable[ProviderGroup]], homes: Homes, memories: MemorySettings,
+        servers: Callable[[], Awaitable[Servers]] | None = None, rules: ServerSettings | None = None,
         day: Spending | None = None,
     ) -> None:  # fmt: skip
         self.database = database
@@ -59,6 +62,16 @@ class Workshop:
         self.homes = replace(homes, standing=partial(standing_items, memory, memories))
         self.memories = memories
         self.day = day
+        self._servers = servers
+        self._rules = rules
+
+    def outside(self, context: RunContext, memory: Memory) -> Outside | None:
+        """What downstream servers give a run's workers; None where there are none."""
+        if self._servers is None or self._rules is None:
+            return None
+        from atlas_mcp.orchestration.outside import Outside
+
+        return Outside(self._servers, self._rules, memory, context)
 
     async def desk(self, row: RunRow, team: Team) -> Desk:
         """What a run may read, and by what its workers look into memory."""

@@ -51,11 +51,30 @@ def test_a_tool_may_be_granted_by_name_or_by_pattern(granted: str, tmp_path: Pat
     assert (checked.mistakes, checked.remarks) == ([], [])
 
 
+@pytest.mark.parametrize("granted", ["[github/search_code]", "['tavily/*']", "mcp__github__search_code"])
+def test_a_tool_of_a_downstream_server_is_granted_as_server_and_tool(granted: str, tmp_path: Path) -> None:
+    checked = check(with_tools(sound(tmp_path), granted))
+    assert (checked.mistakes, checked.remarks) == ([], [])
+
+
+def test_a_grant_for_a_server_that_is_not_there_is_worth_a_remark(tmp_path: Path) -> None:
+    checked = check(with_tools(sound(tmp_path), "[search_documents, tavilly/*]"))
+    assert checked.mistakes == []
+    (remark,) = checked.remarks
+    assert "'tavilly/*' is of no server there is. Did you mean tavily/…?" in remark
+
+
+def test_who_reads_the_open_web_is_not_to_write(tmp_path: Path) -> None:
+    checked = check(with_tools(sound(tmp_path), "[tavily/*]\nwrites: [word/*]"))
+    (remark,) = checked.remarks
+    assert "gets no tool with effects" in remark
+
+
 def test_an_agent_file_of_claude_code_is_no_mistake_but_worth_a_remark(tmp_path: Path) -> None:
-    checked = check(with_tools(sound(tmp_path), "Read, Bash(git *), mcp__github__search"))
+    checked = check(with_tools(sound(tmp_path), "Read, Bash(git *)"))
     assert checked.mistakes == []
     assert checked.team is not None
-    assert len(checked.remarks) == 4
+    assert len(checked.remarks) == 3
     assert "'Read' is a tool of Claude Code" in checked.remarks[0]
     assert "tools: [search_documents]" in checked.remarks[-1]
 

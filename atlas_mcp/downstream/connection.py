@@ -1,0 +1,386 @@
+"""One live MCP server: opened and closed by its one owner task, when first needed, and again if it dies.
+
+Whoever calls gets an answer, or an error that says what happened, within the time limit. Everything that
+the SDK or a server can raise ends here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from time import monotonic
+from typing import TYPE_CHECKING, Any, cast
+
+import anyio
+import httpx2
+from mcp import Client, MCPError
+from mcp.client.sse import sse_client
+from mcp.client.streamable_http import streamable_http_client
+from mcp_types import (
+    CallToolResult,
+    Implementation,
+    ServerNotification,
+    ToolListChangedNotification,
+)
+
+from atlas_mcp.downstream.bounded import BoundedTransport
+from atlas_mcp.downstream.launch import Launch
+from atlas_mcp.downstream.said import Offer, Said, offer_of, said_of
+from atlas_mcp.downstream.stdio import Pipe, stdio_streams
+from atlas_mcp.errors import DownstreamFailed, ToolFailed
+from atlas_mcp.redaction import redacted
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+
+    from atlas_mcp.downstream.entry import Entry
+    from atlas_mcp.downstream.launch import Address
+    from atlas_mcp.downstream.leash import Leash
+
+__all__ = ["Connection", "State"]
+
+log = logging.getLogger(__name__)
+
+MOST_PAGES = 50
+MOST_TOOLS = 1_000
+CLOSE_SECONDS = 8.0
+"""How long a server may take to be left; its processes are ended well before."""
+SILENCES = 2
+"""So many calls in a row without an answer, and it is started anew."""
+LONGEST_REST = 60.0
+"""Seconds between tries to start what does not start, at most."""
+FAILURES = (
+    MCPError, OSError, ValueError, RuntimeError, LookupError, httpx2.HTTPError, httpx2.InvalidURL,
+    httpx2.StreamError, anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream,
+    ExceptionGroup,
+)  # fmt: skip
+"""What the SDK raises where a server, or the way to it, fails."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How a connection stands: `idle`, `ready` or `failed`; `failure` says why, `faults` what was odd."""
+
+    name: str
+    failure: str = ""
+    starts: int = 0
+    protocol: str = ""
+    server: str = ""
+    faults: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Live:
+    """An open session, and what it offered."""
+
+    client: Client
+    offers: tuple[Offer, ...]
+    pipe: Pipe | None
+    stale: bool = False
+    leave: asyncio.Event = field(default_factory=asyncio.Event)
+    used: float = field(default_factory=monotonic)
+    silences: int = 0
+
+
+class Connection:
+    """One server; `prepare` says how it is reached now, and raises NotConfigured where it cannot be."""
+
+    def __init__(self, entry: Entry, prepare: Callable[[], Launch | Address], leash: Leash) -> None:
+        self._entry = entry
+        self._prepare = prepare
+        self._leash = leash
+        self._owner: asyncio.Task[None] | None = None
+        self._ready: asyncio.Future[_Live] | None = None
+        self._places = asyncio.Semaphore(entry.limits.at_once)
+        self._failure = ""
+        self._failures = 0
+        self._failed_at = 0.0
+        self._starts = 0
+        self._greeting = ("", "")
+        self._faults: dict[str, None] = {}
+
+    @property
+    def state(self) -> State:
+        """How it stands now."""
+        live = self._live()
+        name = "ready" if live else "failed" if self._failure else "idle"
+        return State(name, self._failure, self._starts, *self._greeting, tuple(self._faults))
+
+    async def offers(self) -> tuple[Offer, ...]:
+        """What the server offers now; it is started if need be.
+
+        Raises:
+            NotConfigured: it lacks what it needs.
+            DownstreamFailed: it did not start, or gave no list.
+        """
+        live = await self._started()
+        if live.stale:
+            try:
+                async with asyncio.timeout(self._entry.limits.start_seconds):
+                    live.offers, live.stale = await self._list(live.client), False
+            except (TimeoutError, *FAILURES) as error:
+                raise self._failed(_why(error, live.pipe)) from None
+        return live.offers
+
+    async def call(self, tool: str, arguments: dict[str, Any], seconds: float | None = None) -> Said:
+        """What a tool says, within so many seconds (default: the entry's limit).
+
+        Raises:
+            NotConfigured: the server lacks what it needs.
+            DownstreamFailed: it did not start, went away, or gave no answer.
+            ToolFailed: it refused the call, or asked for what is not given to servers.
+        """
+        limit = seconds or self._entry.limits.seconds
+        try:
+            async with asyncio.timeout(limit), self._places:
+                live = await self._started()
+                live.used = monotonic()
+                result = await self._asked(live, tool, arguments)
+        except TimeoutError:
+            raise self._silent(tool, limit) from None
+        live.silences, live.used, self._failures = 0, monotonic(), 0
+        return said_of(result)
+
+    async def _asked(self, live: _Live, tool: str, arguments: dict[str, Any]) -> CallToolResult:
+        try:
+            return await live.client.call_tool(tool, arguments)
+        except FAILURES as error:
+            if live.pipe is None or not live.pipe.ended.is_set():
+                gone = _is_closed(error) or isinstance(error, httpx2.TransportError)
+                if gone:
+                    live.leave.set()
+                raise self._refused(tool, error, live, gone=gone) from None
+            why = live.pipe.fault or f"it ended during {tool}. {_last(live.pipe)}".strip()
+            raise self._failed(why) from None
+
+    def _refused(self, tool: str, error: BaseException, live: _Live, *, gone: bool) -> ToolFailed:
+        title = self._entry.shown_title
+        if live.pipe and live.pipe.asked:
+            asked = ", ".join(sorted(live.pipe.asked))
+            self._note(f"it asked for {asked}, which no server is given")
+            live.pipe.asked.clear()
+        why = _why(error, live.pipe)
+        if gone:
+            return DownstreamFailed(
+                f"{title} went away during {tool}: {why}", remedy="Call again, or do without."
+            )
+        return ToolFailed(f"{title} refused {tool}: {why}", remedy="Change the arguments, or do without.")
+
+    def _silent(self, tool: str, limit: float) -> DownstreamFailed:
+        if (live := self._live()) is not None:
+            live.silences += 1
+            if live.silences >= SILENCES:
+                self._note(f"{SILENCES} calls in a row had no answer; it was started anew")
+                live.leave.set()
+        return DownstreamFailed(
+            f"{self._entry.shown_title} gave no answer to {tool} within {limit:g} s.",
+            remedy="Ask for less, or do without.",
+        )
+
+    def _live(self) -> _Live | None:
+        ready = self._ready
+        if ready is None or not ready.done() or ready.cancelled() or ready.exception():
+            return None
+        live = ready.result()
+        ended = live.leave.is_set() or (live.pipe is not None and live.pipe.ended.is_set())
+        return None if ended or self._owner is None or self._owner.done() else live
+
+    async def _started(self) -> _Live:
+        """The open session, opened by this call or by one beside it.
+
+        Raises:
+            NotConfigured: the server lacks what it needs.
+            DownstreamFailed: it did not start, or failed lately and rests.
+        """
+        if (live := self._live()) is not None:
+            return live
+        if self._ready is None or self._ready.done():
+            self._rest()
+            how = self._prepare()
+            before, self._ready = self._owner, asyncio.get_running_loop().create_future()
+            self._owner = asyncio.create_task(
+                self._own(how, self._ready, before), name=f"downstream {self._entry.name}"
+            )
+        return await asyncio.shield(self._ready)
+
+    def _rest(self) -> None:
+        # Once may be chance; from then on it rests, each time twice as long.
+        rest = min(LONGEST_REST, 2.0 ** (self._failures - 2)) if self._failures > 1 else 0.0
+        left = self._failed_at + rest - monotonic()
+        if left > 0:
+            raise DownstreamFailed(
+                f"{self._entry.shown_title} failed lately: {self._failure}",
+                remedy=f"It is tried again in {left:.0f} s. Do without it until then.",
+            )
+
+    async def _own(
+        self, how: Launch | Address, ready: asyncio.Future[_Live], before: asyncio.Task[None] | None
+    ) -> None:
+        """Hold one session from its opening to its end."""
+        if before is not None and not before.done():
+            await asyncio.wait({before})
+        pipe = Pipe() if isinstance(how, Launch) else None
+        try:
+            async with AsyncExitStack() as stack:
+                live = await self._opened(how, pipe, stack)
+                self._failure = ""
+                self._starts += 1
+                ready.set_result(live)
+                await self._until_left(live)
+        except (TimeoutError, *FAILURES) as error:
+            why = _why(error, pipe)
+            if not ready.done():
+                ready.set_exception(self._failed(why))
+                ready.exception()  # Known now, whether or not anybody still waits for it.
+            else:
+                log.info("%s: %s", self._entry.name, why)
+        finally:
+            if not ready.done():
+                ready.cancel()
+            if pipe is not None:
+                self._remember(pipe)
+
+    async def _opened(self, how: Launch | Address, pipe: Pipe | None, stack: AsyncExitStack) -> _Live:
+        live: _Live | None = None
+
+        async def hear(message: object) -> None:
+            if (
+                isinstance(message, ServerNotification)
+                and isinstance(getattr(message, "root", message), ToolListChangedNotification)
+                and live is not None
+            ):
+                live.stale = True
+
+        try:
+            async with asyncio.timeout(self._entry.limits.start_seconds):
+                client = await stack.enter_async_context(
+                    Client(
+                        self._transport(how, pipe), cache=None, message_handler=hear,
+                        client_info=Implementation(name="atlas-mcp", version=version("atlas-mcp")),
+                    )
+                )  # fmt: skip
+                self._greeting = (client.protocol_version, _named(client.server_info))
+                live = _Live(client, await self._list(client), pipe)
+        except TimeoutError:
+            raise TimeoutError(f"it did not start within {self._entry.limits.start_seconds:g} s") from None
+        return live
+
+    def _transport(self, how: Launch | Address, pipe: Pipe | None) -> Any:
+        most = int(self._entry.limits.megabytes * 1e6)
+        if isinstance(how, Launch):
+            assert pipe is not None  # noqa: S101 - it was made for it
+            return stdio_streams(how, pipe, self._leash, most_bytes=most)
+        return _over_http(how, most)
+
+    async def _list(self, client: Client) -> tuple[Offer, ...]:
+        offers: dict[str, Offer] = {}
+        cursor: str | None = None
+        for _ in range(MOST_PAGES):
+            page = await client.list_tools(cursor=cursor, cache_mode="bypass")
+            for tool in page.tools:
+                offers.setdefault(tool.name, offer_of(tool))
+            cursor = page.next_cursor
+            if cursor is None or len(offers) > MOST_TOOLS:
+                break
+        if cursor is not None or len(offers) > MOST_TOOLS:
+            self._note(
+                f"it lists more than {MOST_TOOLS:,} tools, or {MOST_PAGES} pages; the rest is left out"
+            )
+        return tuple(offers.values())[:MOST_TOOLS]
+
+    async def _until_left(self, live: _Live) -> None:
+        """Return when it is to be left: told so, gone by itself, or idle for long."""
+        ends: list[asyncio.Future[Any]] = [asyncio.ensure_future(live.leave.wait())]
+        if live.pipe is not None:
+            ends.append(asyncio.ensure_future(live.pipe.ended.wait()))
+        try:
+            while True:
+                idle = None
+                if live.pipe is not None:
+                    idle = max(0.05, live.used + self._entry.limits.idle_seconds - monotonic())
+                done, _ = await asyncio.wait(ends, timeout=idle, return_when=asyncio.FIRST_COMPLETED)
+                rested = monotonic() - live.used >= self._entry.limits.idle_seconds
+                if done or (rested and self._places._value == self._entry.limits.at_once):
+                    live.leave.set()
+                    return
+        finally:
+            for each in ends:
+                each.cancel()
+
+    def _failed(self, why: str) -> DownstreamFailed:
+        self._failure, self._failed_at = why, monotonic()
+        self._failures += 1
+        return DownstreamFailed(
+            f"{self._entry.shown_title} failed: {why}",
+            remedy=f"See what it says: atlas-mcp servers test {self._entry.name}",
+        )
+
+    def _note(self, fault: str) -> None:
+        self._faults[fault] = None
+
+    def _remember(self, pipe: Pipe) -> None:
+        if pipe.noise:
+            self._note(
+                f"{pipe.noise:,} lines of its output were no message, such as {pipe.first_noise[:80]!r}"
+            )
+        if pipe.dropped:
+            self._note(f"{pipe.dropped:,} notifications were too many and were dropped")
+
+    async def aclose(self) -> None:
+        """Leave the server, and end it if it is ours."""
+        owner = self._owner
+        if owner is None:
+            return
+        if self._ready is not None and (live := self._live()) is not None:
+            live.leave.set()
+            await asyncio.wait({owner}, timeout=CLOSE_SECONDS)
+        if not owner.done():
+            owner.cancel()
+            await asyncio.wait({owner}, timeout=CLOSE_SECONDS)
+        with suppress(asyncio.CancelledError):
+            if owner.done() and (error := owner.exception()):
+                log.warning("%s was not left in order: %r", self._entry.name, error)
+
+
+@asynccontextmanager
+async def _over_http(how: Address, most_bytes: int) -> AsyncGenerator[Any]:
+    if how.transport == "sse":
+        async with sse_client(how.url, headers=dict(how.headers)) as streams:
+            yield streams
+        return
+    timeout = httpx2.Timeout(30.0, read=None)
+    client = httpx2.AsyncClient(
+        headers=dict(how.headers), timeout=timeout, transport=BoundedTransport(most_bytes)
+    )
+    async with client, streamable_http_client(how.url, http_client=client) as streams:
+        yield streams
+
+
+def _is_closed(error: BaseException) -> bool:
+    return isinstance(error, MCPError) and "closed" in error.message.lower()
+
+
+def _named(info: Implementation | None) -> str:
+    return "" if info is None else f"{info.name[:60]} {info.version[:30]}".strip()
+
+
+def _why(error: BaseException, pipe: Pipe | None) -> str:
+    """What went wrong, in a sentence that a person can read and without secrets."""
+    while isinstance(error, BaseExceptionGroup):
+        error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
+    if pipe is not None and pipe.fault:
+        return f"{pipe.fault}."
+    said = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
+    told = str(redacted(said)).rstrip(".")
+    return " ".join(each for each in (f"{told}.", _last(pipe)) if each)
+
+
+def _last(pipe: Pipe | None) -> str:
+    if pipe is None or not pipe.ended.is_set():
+        return ""
+    code = "" if pipe.exit_code is None else f"Its exit code was {pipe.exit_code}."
+    words = f"Its last words: {redacted(pipe.last_words)}" if pipe.last_words else ""
+    return " ".join(each for each in (code, words) if each)

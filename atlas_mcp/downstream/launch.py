@@ -1,0 +1,130 @@
+"""From an entry to what is started or asked: variables and places filled in, or what is missing said."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from atlas_mcp.downstream.entry import VARIABLE
+from atlas_mcp.errors import NotConfigured
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from atlas_mcp.downstream.entry import Entry
+
+__all__ = ["Address", "Launch", "Places", "prepared"]
+
+_INHERITED = (
+    "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT",
+    "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "APPDATA", "LOCALAPPDATA", "USERPROFILE", "USERNAME",
+    "PROGRAMFILES", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS", "npm_config_registry", "npm_config_cache",
+    "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_CACHE_DIR", "PIP_INDEX_URL",
+)  # fmt: skip
+"""What any program needs to find its files, its proxy and its packages; nothing else is inherited."""
+
+_PROGRAMS = {
+    "npx": "Install Node.js 22 or newer: https://nodejs.org",
+    "node": "Install Node.js 22 or newer: https://nodejs.org",
+    "uvx": "Install uv: https://docs.astral.sh/uv",
+    "docker": "Install Docker, or use the server's own program.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The folders that an entry may stand for: those that may be read, where files are written, our own."""
+
+    roots: tuple[Path, ...]
+    output: Path
+    data: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """A program to start; its environment holds secrets, so that it is never shown."""
+
+    command: str
+    args: tuple[str, ...]
+    cwd: str | None
+    env: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A server to ask over HTTP; its headers hold secrets, so that they are never shown."""
+
+    url: str
+    transport: str
+    headers: Mapping[str, str] = field(repr=False)
+
+
+def prepared(entry: Entry, places: Places, environment: Mapping[str, str] | None = None) -> Launch | Address:
+    """What an entry comes to on this machine; `environment` is ours by default.
+
+    Raises:
+        NotConfigured: it is off, or lacks a variable, a program or a folder; says which and what to type.
+    """
+    environment = os.environ if environment is None else environment
+    _must_be_ready(entry, places, environment)
+    filled = _Filled(environment, places, places.data / entry.name)
+    if not entry.local:
+        headers = {name: filled.text(value) for name, value in entry.headers.items()}
+        return Address(filled.text(entry.url), entry.transport, headers)
+    passed = {name: environment[name] for name in (*entry.needs, *entry.env) if environment.get(name)}
+    given = {name: environment[name] for name in _INHERITED if name in environment}
+    values = {name: filled.text(value) for name, value in entry.values.items()}
+    command = shutil.which(entry.command, path=environment.get("PATH")) or entry.command
+    args = tuple(part for arg in entry.args for part in filled.parts(arg))
+    return Launch(command, args, filled.text(entry.cwd) or None, {**given, **passed, **values})
+
+
+def _must_be_ready(entry: Entry, places: Places, environment: Mapping[str, str]) -> None:
+    if not entry.enabled:
+        raise NotConfigured(
+            f"{entry.shown_title} is off.", remedy=f"Turn it on: atlas-mcp servers enable {entry.name}"
+        )
+    if lacking := [name for name in entry.needs if not environment.get(name)]:
+        names = " and ".join(lacking)
+        raise NotConfigured(
+            f"{entry.shown_title} needs {names}.",
+            remedy=f"Set {names} in the environment that ATLAS is started in.",
+        )
+    if any("{roots}" in arg for arg in entry.args) and not places.roots:
+        raise NotConfigured(
+            f"{entry.shown_title} needs folders that may be read.",
+            remedy="Name them in atlas.toml: [roots] read = ['/a/folder']",
+        )
+    if entry.local and shutil.which(entry.command, path=environment.get("PATH")) is None:
+        name = Path(entry.command).name
+        raise NotConfigured(
+            f"{entry.shown_title} is started by {name}, which is not installed.",
+            remedy=_PROGRAMS.get(name, f"Install {name}, or write its whole path as command."),
+        )
+
+
+class _Filled:
+    """Texts of an entry with variables and places filled in."""
+
+    def __init__(self, environment: Mapping[str, str], places: Places, own: Path) -> None:
+        self._environment = environment
+        self._places = places
+        self._own = own
+
+    def parts(self, text: str) -> Sequence[str]:
+        """An argument as the program gets it: `{roots}` alone becomes one for each folder."""
+        if text == "{roots}":
+            return [str(root) for root in self._places.roots]
+        return [self.text(text)]
+
+    def text(self, text: str) -> str:
+        for place, folder in (("{output}", self._places.output), ("{data}", self._own)):
+            if place in text:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                text = text.replace(place, str(folder))
+        text = text.replace("{roots}", os.pathsep.join(map(str, self._places.roots)))
+        return VARIABLE.sub(lambda found: self._environment.get(found[1], ""), text)

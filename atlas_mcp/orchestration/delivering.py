@@ -1,0 +1,143 @@
+"""The deliver step: a finished document becomes a file, by the tools of a server that writes such files.
+
+What goes into the file is what was checked, word for word: no model writes it again. `files` of the team's
+file grants the tools, and a person approves their calls like any other.
+"""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatchcase
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from atlas_mcp.downstream.filing import Part, parts, written
+from atlas_mcp.errors import AtlasError, NotConfigured, ToolFailed
+from atlas_mcp.events import Kind
+from atlas_mcp.messages import ToolCall
+from atlas_mcp.orchestration.outside import tool_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from atlas_mcp.downstream.entry import Recipe
+    from atlas_mcp.downstream.servers import Servers
+    from atlas_mcp.downstream.toolbox import Tools
+    from atlas_mcp.orchestration.context import RunContext
+    from atlas_mcp.orchestration.state import State, Update
+    from atlas_mcp.orchestration.team import Team
+
+__all__ = ["Delivery", "delivers"]
+
+_PATH = "deliver"
+
+
+def delivers(team: Team) -> bool:
+    """Whether a team's document can be wished for as a file."""
+    return bool(_wish(team)) and "files" in team.output_schema["properties"]
+
+
+class Delivery:
+    """The deliver step of one run."""
+
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
+        self._team = context.team
+
+    async def deliver(self, state: State) -> Update:
+        """Make the file that was wished for; one that cannot be made is told, and harms nothing else."""
+        wished = str(self._context.row.input.get(_wish(self._team)) or "")
+        output: dict[str, Any] = state.get("output", {})
+        if not wished or not output.get("document"):
+            return {}
+        since = perf_counter()
+        await self._emit(Kind.STEP_STARTED, step=_PATH, label=f"deliver: writing {wished}")
+        try:
+            made = await self._made(wished, output)
+        except AtlasError as error:
+            made = {"name": wished, "path": None, "problem": str(error)}
+        seconds = round(perf_counter() - since, 3)
+        await self._emit(Kind.STEP_FINISHED, step=_PATH, seconds=seconds, files=int(made["path"] is not None))
+        return {"output": {**output, "files": [made], "report": _told(output["report"], made)}}
+
+    async def _made(self, wished: str, output: Mapping[str, Any]) -> dict[str, Any]:
+        ending = wished.rpartition(".")[2].lower()
+        outside = self._context.outside
+        if outside is None:
+            raise NotConfigured("Nothing here writes files.", remedy="Configure a server that does.")
+        servers = await outside.servers()
+        server, recipe = _writer(servers, ending, self._team.files)
+        path = await self._context.once(f"{_PATH}/path", wished, lambda: servers.free_path(wished))
+        card = self._team.cards[self._team.supervisor]
+        writer = card.model_copy(update={"tools": (), "writes": self._team.files})
+        tools = await self._context.toolbox(writer, _PATH)
+        document = [*parts(output["document"]), *_sources(output)]
+        calls = written(recipe, document, file=path, title=str(output.get("title") or wished))
+        await self._written(server, recipe, calls, tools)
+        return {"name": path.replace("\\", "/").rpartition("/")[2], "path": path, "problem": None}
+
+    async def _written(
+        self, server: str, recipe: Recipe, calls: Sequence[tuple[str, dict[str, Any]]], tools: Tools
+    ) -> None:
+        """Make every call in order.
+
+        Raises:
+            ToolFailed: one failed or was refused; what was written before it stays.
+        """
+        worked = re.compile(recipe.worked, re.MULTILINE) if recipe.worked else None
+        for number, (tool, arguments) in enumerate(calls, start=1):
+            call = ToolCall(f"{_PATH}-{number}", tool_name(f"{server}/{tool}"), arguments)
+            result = await tools.call(call)
+            if result.error or (worked and not worked.search(result.text)):
+                raise ToolFailed(
+                    f"{server}/{tool} failed at step {number} of {len(calls)}: {result.text[:300]}",
+                    remedy="The document is in the run's result.",
+                )
+
+    async def _emit(self, kind: Kind, **data: Any) -> None:
+        await self._context.emit(kind, self._team.name, _PATH, **data)
+
+
+def _wish(team: Team) -> str:
+    """The input by which a person names the file."""
+    return next((name for name, field in team.input.items() if field.format == "file_name"), "")
+
+
+def _writer(servers: Servers, ending: str, granted: Sequence[str]) -> tuple[str, Recipe]:
+    """The first server that is granted, can be used, and writes such files.
+
+    Raises:
+        NotConfigured: there is none; says what each that would lacks.
+    """
+    named = [each.partition("/")[0] for each in granted]
+    able = {
+        name: entry for name, entry in servers.entries.items()
+        if entry.files and any(fnmatchcase(name, each) for each in named)
+    }  # fmt: skip
+    writers = [name for name, entry in able.items() if ending in entry.files]
+    for name in writers:
+        if servers.why_not(name) is None:
+            return name, servers.entries[name].files[ending]
+    if not writers:
+        known = sorted({each for entry in able.values() for each in entry.files})
+        raise NotConfigured(
+            f"No server writes .{ending} files.", remedy=f"Wish for one of: {', '.join(known) or 'none'}."
+        )
+    lacking = servers.why_not(writers[0])
+    raise NotConfigured(f"No server that writes .{ending} files is ready.", remedy=str(lacking))
+
+
+def _sources(output: Mapping[str, Any]) -> list[Part]:
+    """The quotes that a document rests on, and where they stand, as its last section."""
+    titles = {each["id"]: (each["title"], each["uri"]) for each in output.get("sources", ())}
+    lines: list[Part] = []
+    for each in output.get("evidence", ()):
+        title, uri = titles.get(each["source_id"], ("", ""))
+        place = ", ".join(part for part in (title, uri) if part)
+        lines.append(Part("item", f"[{each['id']}] “{' '.join(each['quote'].split())}” {place}".strip()))
+    return [Part("heading", "Sources", 1), *lines] if lines else []
+
+
+def _told(report: str, made: Mapping[str, Any]) -> str:
+    line = f"Saved as {made['path']}" if made["path"] else f"{made['name']} was not made: {made['problem']}"
+    return f"{report.rstrip()}\n\n{line}\n"
