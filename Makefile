@@ -14,7 +14,7 @@ SUITABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 export QUESTION ?= How does ATLAS verify the quotes and claims of a brief, and what happens to a run when its process is killed?
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check crash lowest peers letta neo4j downstream bench bench-memory bench-memory-speed soak soak-memory lock clean
+.PHONY: help run test check crash lowest peers letta neo4j downstream bench bench-memory bench-memory-speed soak soak-memory bundle lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -44,7 +44,7 @@ lowest: $(MADE)/dev ## run a part of the tests on the lowest version of each ran
 	    --build-constraints requirements/build.lock --editable . --group dev
 	$(LOWEST)/bin/python -m pytest -q -n auto --dist worksteal -p no:cacheprovider $(SMOKE)
 
-peers: $(MADE)/dev ## run what needs third-party clients and servers (Node.js)
+peers: $(MADE)/dev .cache/scanners/made ## run what needs third-party clients and servers (Node.js)
 	$(MAKE) --no-print-directory -C tests/peers
 
 letta: $(MADE)/dev ## run what needs a Letta server, which is installed and started
@@ -88,11 +88,14 @@ soak-memory: $(MADE)/dev ## kill what remembers and what keeps an embedded Chrom
 	$(BIN)/python -m tests.soak.chroma_keeper
 	for beside in '' chroma chroma,neo4j; do $(BIN)/python -m tests.soak.memory_crash --indexes "$$beside" || exit 1; done
 
+bundle: $(MADE)/dev ## make the bundle for Claude Desktop (dist/*.mcpb), and server.json for the MCP registry
+	@$(BIN)/python -m tools.make_bundle
+
 # A fresh set of versions and hashes. The files name no host: packages come from wherever the machine's own
 # settings say.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --upgrade
 lock: $(MADE)/uv ## renew requirements/*.lock within the ranges
-	cd requirements && for name in bootstrap build weights bench bench-crewai bench-memory; do \
+	cd requirements && for name in bootstrap build weights bench bench-crewai bench-memory scanners; do \
 	    ../$(COMPILE) $$(test $$name = weights && echo --no-deps) --output-file $$name.lock $$name.in; done
 	$(COMPILE) --output-file requirements/run.lock pyproject.toml
 	$(COMPILE) --output-file requirements/dev.lock --constraints requirements/run.lock --group dev pyproject.toml

@@ -21,6 +21,7 @@ from atlas_mcp.observe.journal import Journal
 from atlas_mcp.orchestration.context import Homes
 from atlas_mcp.orchestration.envelope import envelope
 from atlas_mcp.orchestration.lease import Leases
+from atlas_mcp.orchestration.naming import named_documents
 from atlas_mcp.orchestration.runs import Runs
 from atlas_mcp.orchestration.started import Run
 from atlas_mcp.orchestration.store import MIGRATIONS, RunRow, RunState
@@ -30,7 +31,6 @@ from atlas_mcp.orchestration.workshop import Workshop
 from atlas_mcp.providers.group import ProviderGroup
 from atlas_mcp.providers.keeping.accounts import Accounts, current_user
 from atlas_mcp.providers.registry import Registry, default_provider_name
-from atlas_mcp.roots import readable
 from atlas_mcp.settings import Settings
 from atlas_mcp.trust import catalogue_of
 
@@ -96,8 +96,8 @@ class Atlas:
     ) -> Run:  # fmt: skip
         """Start a run that goes on without the caller, or attach to the one alive that asks the same.
 
-        `documents` are paths of files or folders, or texts; `budget` overrides the team's; without `memory`
-        nothing is recalled and nothing kept of it; `given` is the team's input.
+        `documents` are paths of files or folders, addresses of pages, or texts; `budget` overrides the
+        team's; without `memory` nothing is recalled and nothing kept of it; `given` is the team's input.
 
         Raises:
             UnknownTeam: there is no such team.
@@ -110,7 +110,7 @@ class Atlas:
         who = {"provider": self._answers, "recipients": list((await self.provider()).info.recipients)}
         options: dict[str, Any] = {"priority": priority, **who}
         if documents:
-            options["documents"] = readable(documents, self.roots)
+            options["documents"] = await named_documents(documents, self.roots, self.servers)
         if budget:
             options["budget"] = checked_budget(budget)
         if not memory:
@@ -254,7 +254,7 @@ class Atlas:
         """
         from atlas_mcp.memory.documents.knowledge import as_source
 
-        named = [as_source(each) for each in readable(documents, self.roots)]
+        named = [as_source(each) for each in await named_documents(documents, self.roots, self.servers)]
         return await (await self.memory()).ingest(named, scope=f"user:{self.user}", on_progress=on_progress)
 
     async def memory(self) -> Memory:

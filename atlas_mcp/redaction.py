@@ -10,7 +10,7 @@ import re
 from functools import cache
 from typing import Any, cast
 
-__all__ = ["redacted"]
+__all__ = ["holds_secret", "names_secret", "redacted"]
 
 MARK = "[secret]"
 _SHORTEST = 8
@@ -31,6 +31,38 @@ _SHAPES = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_OF_SECRETS = re.compile(
+    r"""
+      (?:^|_)(?:[A-Z]*KEY|[A-Z]*TOKEN|[A-Z]*SECRET|PASSWORD|PASSWD|PASSPHRASE|PASS|PAT|AUTH|AUTHORIZATION
+      | BEARER|COOKIE|CREDENTIALS?|DSN|SESSION|SIGNATURE)(?:_?[0-9]+|_VALUE)?\Z
+    """,
+    re.VERBOSE,
+)
+_RANDOM = re.compile(
+    r"""
+      (?<![A-Za-z0-9])(?=[A-Za-z]*[0-9])(?=[0-9]*[A-Za-z])[A-Za-z0-9]{20,}(?![A-Za-z0-9])
+    | \b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b
+    """,
+    re.VERBOSE,
+)
+"""What nobody would write by hand: a long run of letters and digits, or a UUID."""
+_WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+")
+
+
+def names_secret(name: str) -> bool:
+    """Whether what is called so is likely a secret: `API_KEY`, `tavilyApiKey`, `--token`, `Authorization`."""
+    spelled = "_".join(part for part in _WORDS.split(name) if part).upper()
+    return bool(_OF_SECRETS.search(spelled)) and not spelled.endswith("PUBLIC_KEY")
+
+
+def holds_secret(text: str) -> bool:
+    """Whether a text that a person wrote holds what is likely a secret.
+
+    Long runs of letters and digits count as one, but for those in paths and digests, which are full of them.
+    """
+    if redacted(text) != text:
+        return True
+    return not re.search(r"[/\\]|sha\d+[:-]", text) and bool(_RANDOM.search(text))
 
 
 @cache

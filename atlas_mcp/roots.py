@@ -1,4 +1,4 @@
-"""Which documents a call may name: paths inside the allowed folders, and texts."""
+"""Which documents a call may name: paths inside the allowed folders, addresses, and texts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from atlas_mcp.errors import InvalidInput, OutsideRoots, UnreadableDocument
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["LONGEST_TEXT", "MOST_DOCUMENTS", "is_text", "readable"]
+__all__ = ["LONGEST_TEXT", "MOST_DOCUMENTS", "is_address", "is_text", "readable"]
 
 LONGEST_TEXT = 2_000_000
 MOST_DOCUMENTS = 100
@@ -23,11 +23,16 @@ def is_text(document: str) -> bool:
     return "\n" in document or len(document) > _LONGEST_PATH
 
 
+def is_address(document: str) -> bool:
+    """Whether a document is the address of a page on the web."""
+    return document.strip().lower().startswith(_WEB) and not is_text(document)
+
+
 def readable(documents: Sequence[str], roots: Sequence[Path]) -> list[str]:
-    """The documents, paths made absolute and free of links.
+    """The documents, paths made absolute and free of links; an address stays what it is.
 
     Raises:
-        InvalidInput: too many documents, one that is empty, an address, or a text that is too long.
+        InvalidInput: too many documents, one that is empty, or a text that is too long.
         OutsideRoots: a path leads outside every root, also by `..` or a link.
         UnreadableDocument: a path does not exist, or cannot be one.
     """
@@ -47,11 +52,8 @@ def _checked(document: str, roots: Sequence[Path]) -> str:
         raise InvalidInput(
             f"{document[:80]!a} is not Unicode.", remedy="Give a text, or the path of a folder, in UTF-8."
         ) from None
-    if document.strip().lower().startswith(_WEB) and not is_text(document):
-        raise InvalidInput(
-            f"{document.strip()[:200]} is an address; no downstream server that fetches pages is configured.",
-            remedy="Fetch the page and give its text, or save it as a file and name the file.",
-        )
+    if is_address(document):
+        return document.strip()
     return _text(document) if is_text(document) else _path(document, roots)
 
 

@@ -143,6 +143,7 @@ def test_the_provider_of_ones_own_in_the_handbook_answers(home: Path, tmp_path: 
 
 SHOWN = {
     "01_research.py": ["# ", "## Findings"],
+    "03_mcp_client.py": ["# ", "## Findings"],
     "04_provider_group.py": ["the water is pulled less", "2 calls"],
     "05_task_aware_providers.py": ["exceptional at code", "exceptional at writing"],
     "07_enhanced_streaming.py": ["[paused, ", "-> scripted:steady, retell]", "estimated: True", "failed: "],

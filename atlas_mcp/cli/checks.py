@@ -31,17 +31,20 @@ __all__ = ["Check", "examine", "examine_without_settings"]
 REACH_SECONDS = 3.0
 
 
-async def examine(settings: Settings) -> list[Check]:
-    """Every check, in the order in which a person would mend things."""
+async def examine(settings: Settings, *, start_servers: bool = False) -> list[Check]:
+    """Every check, in the order in which a person would mend things; servers are started on request."""
     from atlas_mcp.cli.agent_checks import agent_checks
     from atlas_mcp.cli.memory_checks import memory_checks
     from atlas_mcp.cli.provider_checks import budget_checks, provider_checks
+    from atlas_mcp.cli.server_checks import project_checks, server_checks, started_checks
     from atlas_mcp.providers.keeping.accounts import models_of
 
     checks = await asyncio.to_thread(_at_hand, settings)
     models = await asyncio.to_thread(models_of, settings)
     checks += [*_models(settings, models), *await provider_checks(settings, models)]
     checks += await asyncio.to_thread(lambda: list(budget_checks(settings)))
+    checks += await asyncio.to_thread(lambda: [*project_checks(settings), *server_checks(settings)])
+    checks += await started_checks(settings) if start_servers else []
     checks += [*await agent_checks(settings), *await memory_checks(settings), await _http(settings)]
     return [*checks, *_roots(settings), _log(settings)]
 
@@ -98,11 +101,13 @@ def _home(settings: Settings) -> Iterable[Check]:
 
 
 def _databases(settings: Settings) -> Iterable[Check]:
+    from atlas_mcp.downstream.store import MIGRATIONS as CALLS
     from atlas_mcp.memory.record.schema import MIGRATIONS as MEMORY
     from atlas_mcp.orchestration.store import MIGRATIONS as RUNS
 
     for name, path, knows in (
         ("Runs", settings.home / "runs.db", len(RUNS)), ("Memory", settings.home / "memory.db", len(MEMORY)),
+        ("Calls of servers", settings.home / "servers.db", len(CALLS)),
     ):  # fmt: skip
         yield _database(name, path, knows)
 
@@ -124,11 +129,11 @@ def _database(name: str, path: Path, knows: int) -> Check:
 
 
 def _teams(settings: Settings) -> Iterable[Check]:
-    from atlas_mcp.catalogue import Catalogue
     from atlas_mcp.orchestration.team import load_team
+    from atlas_mcp.trust import catalogue_of
 
     names: list[str] = []
-    for name, folder in Catalogue((settings.config,)).entries("teams", "team.toml").items():
+    for name, folder in catalogue_of(settings).entries("teams", "team.toml").items():
         try:
             load_team(folder)
             names.append(name)

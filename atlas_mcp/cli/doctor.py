@@ -18,12 +18,17 @@ __all__ = ["doctor"]
 _MARKS = {"ok": ("✓", "green"), "hint": ("!", "yellow"), "broken": ("✗", "red")}
 
 
-def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def doctor(
+    servers: Annotated[
+        bool, typer.Option("--servers", help="Start every server that is configured, and list its tools.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
     """Say what is configured, what is missing or broken, and what to type next."""
-    perform(_doctor(as_json=as_json))
+    perform(_doctor(servers=servers, as_json=as_json))
 
 
-async def _doctor(*, as_json: bool) -> Exit:
+async def _doctor(*, servers: bool, as_json: bool) -> Exit:
     from atlas_mcp.cli.checks import examine, examine_without_settings
     from atlas_mcp.errors import InvalidConfiguration
     from atlas_mcp.settings import Settings
@@ -33,7 +38,7 @@ async def _doctor(*, as_json: bool) -> Exit:
     except InvalidConfiguration as error:
         checks = await examine_without_settings(error)
     else:
-        checks = await examine(settings)
+        checks = await examine(settings, start_servers=servers)
     broken = [check for check in checks if check.health == "broken"]
     if as_json:
         give_json(

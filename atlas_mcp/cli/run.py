@@ -11,6 +11,7 @@ import typer
 
 from atlas_mcp.cli.opening import opened
 from atlas_mcp.cli.terminal import Exit, give_json, give_markdown, perform, stderr, tell
+from atlas_mcp.cli.trusting import IN_PROJECT, tell_untrusted
 from atlas_mcp.errors import AtlasError, InvalidInput
 
 if TYPE_CHECKING:
@@ -31,9 +32,10 @@ def team_names(incomplete: str) -> list[str]:
     """For shell completion: teams whose name begins so."""
     from atlas_mcp.catalogue import Catalogue
     from atlas_mcp.settings import Settings
+    from atlas_mcp.trust import catalogue_of
 
     try:
-        catalogue = Catalogue((Settings.load().config,))
+        catalogue = catalogue_of(Settings.load())
     except AtlasError:
         catalogue = Catalogue()
     return [name for name in catalogue.entries("teams", "team.toml") if name.startswith(incomplete)]
@@ -66,11 +68,13 @@ def run(  # noqa: PLR0917 - each is an option that a person names
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole structured result.")] = False,
     plain: Annotated[bool, typer.Option("--plain", help="Show progress as plain lines.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    _project: Annotated[str | None, IN_PROJECT] = None,
 ) -> None:
     """Ask a team and get its brief; without a team, list them.
 
     Progress goes to stderr, the brief to stdout. Ctrl-C cancels the run.
     """
+    tell_untrusted()
     if team is None:
         from atlas_mcp.cli.teams import list_teams
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from atlas_mcp.cli.terminal import leaving
+from atlas_mcp.cli.trusting import IN_PROJECT
 from atlas_mcp.errors import InvalidInput
 
 __all__ = ["serve"]
@@ -21,6 +22,7 @@ def serve(
     port: Annotated[
         int | None, typer.Option(help="Port to listen on; 8765 by default.", min=0, max=65535)
     ] = None,
+    _project: Annotated[str | None, IN_PROJECT] = None,
 ) -> None:
     """Serve the teams to MCP clients, over stdio unless --http or --sse is given."""
     with leaving():

@@ -21,7 +21,10 @@ from atlas_mcp.observe.sentences import (
     review,
     revision,
     scored,
+    server_noted,
     shortened,
+    suspected,
+    tool_words,
     version,
 )
 
@@ -174,13 +177,28 @@ def _tool(data: Data) -> list[Part]:
     given = ", ".join(
         f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in data["arguments"].items()
     )
-    return [(f"{data['tool']} ", "cyan"), (shortened(given, 200), "dim")]
+    tool = tool_words(data["tool"]) if "__" in data["tool"] else data["tool"]
+    return [(f"{tool} ", "cyan"), (shortened(given, 200), "dim")]
 
 
 def _tool_result(data: Data) -> list[Part]:
     if data["error"]:
         return [(data["error"], "red"), _took(data)]
     return [(counted(data["passages"], "passage"), ""), _took(data)]
+
+
+def _refused(data: Data) -> list[Part]:
+    return [(f"refused {tool_words(data['tool'])}: ", "yellow"), (data["reason"], "")]
+
+
+def _noted(data: Data) -> list[Part]:
+    style = {"started": "dim", "failed": "red"}.get(data["what"], "yellow")
+    return [(server_noted(data), style)]
+
+
+def _suspected(data: Data) -> list[Part]:
+    quotes = [(f"\n   {each['name']}: {shortened(each['quote'])}", "dim") for each in data["found"]]
+    return [(suspected(data), "yellow"), *quotes]
 
 
 def _answered(data: Data) -> list[Part]:
@@ -288,6 +306,9 @@ _DETAILS: dict[Kind, Callable[[Data], list[Part]]] = {
     Kind.STEP_FINISHED: _step,
     Kind.TOOL_STARTED: _tool,
     Kind.TOOL_FINISHED: _tool_result,
+    Kind.TOOL_REFUSED: _refused,
+    Kind.SERVER_NOTED: _noted,
+    Kind.RESULT_SUSPECTED: _suspected,
     Kind.TASK_DETECTED: _detected,
     Kind.CONTEXT_FITTED: _fitted,
     Kind.MODEL_CHOSEN: _chosen,

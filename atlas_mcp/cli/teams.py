@@ -28,10 +28,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def _catalogue() -> Catalogue:
-    from atlas_mcp.catalogue import Catalogue
     from atlas_mcp.settings import Settings
+    from atlas_mcp.trust import catalogue_of
 
-    return Catalogue((Settings.load().config,))
+    return catalogue_of(Settings.load())
 
 
 def _folder(name: str) -> Path:
@@ -132,12 +132,14 @@ def _folders(which: str | None) -> list[Path]:
 async def _check(which: str | None) -> Exit:
     from rich.text import Text
 
+    from atlas_mcp.downstream.entries import load_entries
     from atlas_mcp.evaluation.check import check
 
     code = Exit.DONE
     known = _catalogue().entries("teams", "team.toml").keys()
+    servers, _ = load_entries(_catalogue())
     for folder in _folders(which):
-        checked = check(folder, known)
+        checked = check(folder, known, servers)
         lines = [
             *(Text.assemble(("✗ ", "red"), (folder.name, "bold"), f"  {each}") for each in checked.mistakes),
             *(

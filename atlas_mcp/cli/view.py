@@ -17,7 +17,10 @@ from atlas_mcp.observe.sentences import (
     review,
     revision,
     scored,
+    server_noted,
     shortened,
+    suspected,
+    tool_words,
     version,
 )  # fmt: skip
 
@@ -190,7 +193,11 @@ class RunView:
                 # Whoever speaks in a step is heard under it.
                 line.actor = event.actor
             case Kind.TOOL_STARTED:
-                self._doing(event.actor, data["tool"].replace("_", " "))
+                self._doing(event.actor, tool_words(data["tool"]))
+            case Kind.TOOL_REFUSED:
+                self._doing(event.actor, f"refused {tool_words(data['tool'])}: {data['reason']}")
+            case Kind.RESULT_SUSPECTED:
+                self._doing(event.actor, suspected(data))
             case Kind.TOOL_FINISHED:
                 self._doing(event.actor, data["error"] or f"reading {counted(data['passages'], 'passage')}")
             case Kind.OUTPUT_REPAIRED:
@@ -212,6 +219,11 @@ class RunView:
                 self._decided(event, "revise", revision(data), first)
             case Kind.VERSION_KEPT:
                 self._decided(event, "version", version(data))
+            case Kind.SERVER_NOTED if data["what"] != "started":
+                # A server fails for everybody who asks it; told once it is enough.
+                said = server_noted(data)
+                if all(line.goal != said for line in self.lines.values()):
+                    self._decided(event, "server", said)
             case _:
                 pass
 

@@ -22,7 +22,6 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp_types import (
     CallToolResult,
     Implementation,
-    ServerNotification,
     ToolListChangedNotification,
 )
 
@@ -107,17 +106,19 @@ class Connection:
         """How it stands now."""
         live = self._live()
         name = "ready" if live else "failed" if self._failure else "idle"
-        return State(name, self._failure, self._starts, *self._greeting, tuple(self._faults))
+        odd = _odd(live.pipe) if live and live.pipe else ()
+        faults = dict.fromkeys([*self._faults, *odd])
+        return State(name, self._failure, self._starts, *self._greeting, tuple(faults))
 
-    async def offers(self) -> tuple[Offer, ...]:
-        """What the server offers now; it is started if need be.
+    async def offers(self, *, anew: bool = False) -> tuple[Offer, ...]:
+        """What the server offers, listed `anew` or where it said that it changed; it is started if need be.
 
         Raises:
             NotConfigured: it lacks what it needs.
             DownstreamFailed: it did not start, or gave no list.
         """
         live = await self._started()
-        if live.stale:
+        if live.stale or anew:
             try:
                 async with asyncio.timeout(self._entry.limits.start_seconds):
                     live.offers, live.stale = await self._list(live.client), False
@@ -158,10 +159,6 @@ class Connection:
 
     def _refused(self, tool: str, error: BaseException, live: _Live, *, gone: bool) -> ToolFailed:
         title = self._entry.shown_title
-        if live.pipe and live.pipe.asked:
-            asked = ", ".join(sorted(live.pipe.asked))
-            self._note(f"it asked for {asked}, which no server is given")
-            live.pipe.asked.clear()
         why = _why(error, live.pipe)
         if gone:
             return DownstreamFailed(
@@ -241,17 +238,13 @@ class Connection:
             if not ready.done():
                 ready.cancel()
             if pipe is not None:
-                self._remember(pipe)
+                self._faults.update(dict.fromkeys(_odd(pipe)))
 
     async def _opened(self, how: Launch | Address, pipe: Pipe | None, stack: AsyncExitStack) -> _Live:
         live: _Live | None = None
 
         async def hear(message: object) -> None:
-            if (
-                isinstance(message, ServerNotification)
-                and isinstance(getattr(message, "root", message), ToolListChangedNotification)
-                and live is not None
-            ):
+            if isinstance(message, ToolListChangedNotification) and live is not None:
                 live.stale = True
 
         try:
@@ -321,14 +314,6 @@ class Connection:
     def _note(self, fault: str) -> None:
         self._faults[fault] = None
 
-    def _remember(self, pipe: Pipe) -> None:
-        if pipe.noise:
-            self._note(
-                f"{pipe.noise:,} lines of its output were no message, such as {pipe.first_noise[:80]!r}"
-            )
-        if pipe.dropped:
-            self._note(f"{pipe.dropped:,} notifications were too many and were dropped")
-
     async def aclose(self) -> None:
         """Leave the server, and end it if it is ours."""
         owner = self._owner
@@ -357,6 +342,18 @@ async def _over_http(how: Address, most_bytes: int) -> AsyncGenerator[Any]:
     )
     async with client, streamable_http_client(how.url, http_client=client) as streams:
         yield streams
+
+
+def _odd(pipe: Pipe) -> list[str]:
+    """What was odd about what a server wrote, and was passed over."""
+    odd: list[str] = []
+    if pipe.noise:
+        odd.append(f"it writes what is no message, such as {str(redacted(pipe.first_noise))[:80]!r}")
+    if pipe.dropped:
+        odd.append("it sends more notifications than are heard")
+    if asked := ", ".join(sorted(pipe.asked)):
+        odd.append(f"it asked for {asked}, which no server is given")
+    return odd
 
 
 def _is_closed(error: BaseException) -> bool:

@@ -101,7 +101,7 @@ class Shape(_Table):
 
     Without `items`, `lines` and `pattern` the whole result is one source. A path is keys joined by points;
     `@name` is an argument of the call, and the empty path is the text itself. Where a list of texts stands,
-    they are joined.
+    they are joined; a list on the way is walked through, and `items` takes what stands at all of its paths.
     """
 
     items: Paths = ()

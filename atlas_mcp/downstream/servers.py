@@ -22,6 +22,7 @@ from atlas_mcp.database import open_database
 from atlas_mcp.downstream.entries import load_entries
 from atlas_mcp.downstream.launch import prepared
 from atlas_mcp.downstream.paths import free_path, within
+from atlas_mcp.downstream.private import refuse_private
 from atlas_mcp.downstream.store import MIGRATIONS, Call, Standing, Store
 from atlas_mcp.errors import AtlasError, NotConfigured, ToolFailed, ToolRefused, UnknownServer
 
@@ -164,7 +165,7 @@ class Servers:
         if ask:
             known = self._of(entry)
             async with known.listing:
-                await self._check(entry, known)
+                await self._check(entry, known, anew=True)
         pins = await self.store.pins(server, entry.identity)
         return [pin for pin in pins if _is_allowed(entry, pin.offer.name)]
 
@@ -208,6 +209,8 @@ class Servers:
     async def _said(self, entry: Entry, tool: str, arguments: dict[str, Any]) -> tuple[Said, bool]:
         known = self._of(entry)
         pin = await self._pin_of(entry, tool)
+        if entry.web:
+            refuse_private(arguments)
         arguments = within(entry, arguments, self._places, reads=reads(entry, pin.offer))
         lasting = entry.cache_seconds if reads(entry, pin.offer) else 0.0
         key = _key(entry, tool, arguments)
@@ -228,10 +231,10 @@ class Servers:
             await self.store.cache(key, said, lasting)
         return said, False
 
-    async def _live_offers(self, entry: Entry, known: _Known) -> Sequence[Offer]:
+    async def _live_offers(self, entry: Entry, known: _Known, *, anew: bool = False) -> Sequence[Offer]:
         before = known.connection.state.starts
         try:
-            offers = await known.connection.offers()
+            offers = await known.connection.offers(anew=anew)
         except ToolFailed as error:
             self._notice("failed", entry.name, str(error))
             raise
@@ -260,9 +263,9 @@ class Servers:
             )
         return pin
 
-    async def _check(self, entry: Entry, known: _Known) -> None:
+    async def _check(self, entry: Entry, known: _Known, *, anew: bool = False) -> None:
         """Look at what the server offers, pin what is new, and tell what changed."""
-        offers = await self._live_offers(entry, known)
+        offers = await self._live_offers(entry, known, anew=anew)
         allowed = [each for each in offers if _is_allowed(entry, each.name)]
         for pin in await self.store.pin(entry.name, entry.identity, allowed, _suspect):
             log.warning("%s/%s is off: %s", entry.name, pin.offer.name, pin.reason)

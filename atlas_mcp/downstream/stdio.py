@@ -262,10 +262,11 @@ def _parsed(line: bytes) -> types.JSONRPCMessage | None:
     """A message, or None for what is none."""
     if not _MESSAGE.match(line):
         return None
-    try:
-        return types.jsonrpc_message_adapter.validate_json(line, by_name=False)
-    except ValueError:
-        return None
+    for text in (line, line.decode("utf-8", "replace")):
+        # Bytes that are no UTF-8 are read as what they are nearest to, rather than lost with the rest.
+        with suppress(ValueError):
+            return types.jsonrpc_message_adapter.validate_json(text, by_name=False)
+    return None
 
 
 async def _write(

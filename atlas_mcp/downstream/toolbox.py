@@ -98,7 +98,7 @@ class Toolbox:
         reading, writing = grants(granted), grants(writes)
         chosen = [tool for tool in tools if _is_granted(tool, reading if tool.reads else writing)]
         self.withheld: tuple[str, ...] = ()
-        if any(tool.web for tool in chosen):
+        if any(tool.web and tool.reads for tool in chosen):
             self.withheld = tuple(tool.address or tool.spec.name for tool in chosen if not tool.reads)
             chosen = [tool for tool in chosen if tool.reads]
         self._tools = {tool.spec.name: tool for tool in sorted(chosen, key=lambda tool: tool.spec.name)}

@@ -16,6 +16,7 @@ from atlas_mcp.observe.sentences import (
     review,
     sentence,
     shortened,
+    tool_words,
 )
 
 if TYPE_CHECKING:
@@ -41,6 +42,9 @@ class _Drawn:
     style: str = ""
     tried: list[str] = field(default_factory=list[str])
     calls: dict[str, int] = field(default_factory=dict[str, int])
+    refused: int = 0
+    suspected: int = 0
+    servers: list[str] = field(default_factory=list[str])
 
 
 @dataclass(slots=True)
@@ -89,6 +93,7 @@ def picture(events: Iterable[Event]) -> str:
         _take_in(story, event)
         _take_in_decision(story, event)
         _take_in_work(story, event)
+        _take_in_tools(story, event)
     return _Drawing().drawn(story)
 
 
@@ -161,6 +166,8 @@ def _take_in_work(story: _Story, event: Event) -> None:
             drawn.outcome = "at work"
             drawn.calls.clear()
             drawn.tried.clear()
+            drawn.servers.clear()
+            drawn.refused = drawn.suspected = 0
         case Kind.WORK_FINISHED:
             drawn.outcome, drawn.style = outcome(data), "partial" if data.get("partial") else ""
         case Kind.WORK_FAILED:
@@ -170,8 +177,26 @@ def _take_in_work(story: _Story, event: Event) -> None:
         case Kind.RECOVERY_TRIED:
             drawn.tried.append(f"{data['error']['code'].replace('_', ' ')}: {recovery(data)}")
         case Kind.TOOL_STARTED:
-            tool = data["tool"]
+            tool = tool_words(data["tool"]) if "__" in data["tool"] else data["tool"]
             drawn.calls[tool] = drawn.calls.get(tool, 0) + 1
+        case _:
+            pass
+
+
+def _take_in_tools(story: _Story, event: Event) -> None:
+    data = event.data
+    # What a server did is told under the server's name, in the step that met it.
+    named = event.span_id.removeprefix("work/").partition("/")[0]
+    drawn = story.work.get(named if event.kind is Kind.SERVER_NOTED else event.actor.rpartition("#")[2])
+    if drawn is None:
+        return
+    match event.kind:
+        case Kind.TOOL_REFUSED:
+            drawn.refused += 1
+        case Kind.RESULT_SUSPECTED:
+            drawn.suspected += 1
+        case Kind.SERVER_NOTED if data["what"] in {"failed", "changed"} and data["text"] not in drawn.servers:
+            drawn.servers.append(data["text"])
         case _:
             pass
 
@@ -230,7 +255,10 @@ def _shape(name: str, drawn: _Drawn) -> str:
     )
     run = f"run {drawn.run}" if drawn.run else ""
     worker = drawn.worker.removeprefix("team:") if drawn.run else drawn.worker
-    label = _label(f"{worker} {name}", drawn.goal, run, calls, *drawn.tried, drawn.outcome)
+    refused = f"{counted(drawn.refused, 'call')} refused" if drawn.refused else ""
+    suspect = f"{counted(drawn.suspected, 'suspicious passage')}" if drawn.suspected else ""
+    told = (calls, refused, suspect, *drawn.servers, *drawn.tried, drawn.outcome)
+    label = _label(f"{worker} {name}", drawn.goal, run, *told)
     return f"[[{label}]]" if drawn.run else f"[{label}]"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.events import Kind
@@ -13,9 +14,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PASSING", "SILENT", "answered", "counted", "escalated", "learned", "outcome", "rated", "recovery",
-    "remembered", "review", "revision", "scored", "sentence", "shortened", "version", "within",
+    "remembered", "review", "revision", "scored", "sentence", "server_noted", "shortened", "suspected",
+    "tool_words", "version", "within",
 ]  # fmt: skip
 
+MOST_FOUND = 3
+"""Things that a suspicious passage does, of which a person is told."""
+
+_QUOTED = re.compile(r""": (?:'.*'|".*")\Z""", re.DOTALL)
 LONGEST = 120
 """Characters of a goal, or of what a model says, that are shown."""
 
@@ -144,6 +150,34 @@ def learned(data: Mapping[str, Any]) -> str:
     return f"learned{again}: {said}{closes}"
 
 
+def tool_words(name: str) -> str:
+    """A tool as people call it: of a server `tavily/tavily_search`, of our own `search documents`."""
+    return name.replace("__", "/", 1) if "__" in name else name.replace("_", " ")
+
+
+def server_noted(data: Mapping[str, Any]) -> str:
+    """What a server did that a person should know; not the words by which a tool would steer a model."""
+    server, text = data["server"], shortened(_QUOTED.sub("", data["text"]), 240)
+    match data["what"]:
+        case "started":
+            return f"{server}: started, {text}"
+        case "changed":
+            return f"{text}; to look at it: atlas-mcp servers approve {server}"
+        case "failed":
+            return text
+        case _:
+            return f"{server}: {text}"
+
+
+def suspected(data: Mapping[str, Any]) -> str:
+    """A result that reads like an instruction to a model: what it does, and what became of it."""
+    does = " and ".join(dict.fromkeys(each["name"] for each in data["found"][:MOST_FOUND]))
+    became = "left out" if data["left_out"] else "kept"
+    of = f" of {shortened(data['uri'], 80)}" if data.get("uri") else ""
+    what = f"a passage{of} from {tool_words(data['tool'])}"
+    return f"{what} {does or 'reads like an instruction to a model'}: {became}"
+
+
 def _checked(event: Event) -> str:
     data = event.data
     if "gate" in data:
@@ -198,7 +232,12 @@ _SENTENCES: dict[Kind, Callable[[Event], str]] = {
     Kind.TASK_DETECTED: lambda event: f"{event.actor}: takes it as {event.data['task']}",
     Kind.CONTEXT_FITTED: _fitted,
     Kind.MODEL_SWITCHED: _switched,
-    Kind.TOOL_STARTED: lambda event: f"{event.actor}: {event.data['tool'].replace('_', ' ')}",
+    Kind.TOOL_STARTED: lambda event: f"{event.actor}: {tool_words(event.data['tool'])}",
+    Kind.TOOL_REFUSED: lambda event: (
+        f"{event.actor}: {tool_words(event.data['tool'])} was refused: {shortened(event.data['reason'])}"
+    ),
+    Kind.SERVER_NOTED: lambda event: server_noted(event.data),
+    Kind.RESULT_SUSPECTED: lambda event: f"{event.actor}: {suspected(event.data)}",
     Kind.OUTPUT_REPAIRED: lambda event: f"{event.actor}: corrects its answer",
     Kind.CHECK_FINISHED: _checked,
     Kind.MEMORY_RECALLED: lambda event: f"{event.actor}: {remembered(event.data)}",

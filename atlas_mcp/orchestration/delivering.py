@@ -15,6 +15,7 @@ from atlas_mcp.downstream.filing import Part, parts, written
 from atlas_mcp.errors import AtlasError, NotConfigured, ToolFailed
 from atlas_mcp.events import Kind
 from atlas_mcp.messages import ToolCall
+from atlas_mcp.orchestration.doorkeeping import admit, file_question
 from atlas_mcp.orchestration.outside import tool_name
 
 if TYPE_CHECKING:
@@ -68,12 +69,14 @@ class Delivery:
         servers = await outside.servers()
         server, recipe = _writer(servers, ending, self._team.files)
         path = await self._context.once(f"{_PATH}/path", wished, lambda: servers.free_path(wished))
-        card = self._team.cards[self._team.supervisor]
-        writer = card.model_copy(update={"tools": (), "writes": self._team.files})
-        tools = await self._context.toolbox(writer, _PATH)
         document = [*parts(output["document"]), *_sources(output)]
         calls = written(recipe, document, file=path, title=str(output.get("title") or wished))
-        await self._written(server, recipe, calls, tools)
+        if outside.asks(servers.entries[server]):
+            await admit(self._context, file_question(_PATH, self._team.name, server, path, len(calls)))
+        card = self._team.cards[self._team.supervisor]
+        granted = tuple(each for each in self._team.files if fnmatchcase(server, each.partition("/")[0]))
+        writer = card.model_copy(update={"tools": (), "writes": granted})
+        await self._written(server, recipe, calls, await self._context.toolbox(writer, _PATH))
         return {"name": path.replace("\\", "/").rpartition("/")[2], "path": path, "problem": None}
 
     async def _written(

@@ -19,7 +19,7 @@ from atlas_mcp.orchestration.table_specs import NAMES
 from atlas_mcp.orchestration.table_tools import TableTools, computed_scope
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from atlas_mcp.memory.documents.knowledge import Ingested, Progress
     from atlas_mcp.memory.memory import Memory
@@ -59,8 +59,8 @@ class Desk:
     """
 
     def __init__(
-        self, memory: Memory, user: str, documents: Sequence[str], *, handbook: bool = True,
-        remembered: RecallTool | None = None,
+        self, memory: Memory, user: str, documents: Sequence[str | Mapping[str, str]], *,
+        handbook: bool = True, remembered: RecallTool | None = None,
     ) -> None:  # fmt: skip
         self.memory = memory
         self._remembered = remembered

@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from atlas_mcp.agents.card import Card
+    from atlas_mcp.downstream.entry import Entry
     from atlas_mcp.downstream.results import Document
+    from atlas_mcp.downstream.screening import Suspicion
     from atlas_mcp.downstream.servers import Offered, Servers
     from atlas_mcp.memory.memory import Memory
-    from atlas_mcp.orchestration.context import RunContext
+    from atlas_mcp.orchestration.running import Running
     from atlas_mcp.settings import ServerSettings
 
 __all__ = ["Outside", "fetched_scope", "needs_servers", "tool_name"]
@@ -60,7 +62,7 @@ class Outside:
 
     def __init__(
         self, servers: Callable[[], Awaitable[Servers]], settings: ServerSettings, memory: Memory,
-        context: RunContext,
+        context: Running,
     ) -> None:  # fmt: skip
         self._opener = servers
         self._settings = settings
@@ -68,6 +70,8 @@ class Outside:
         self._context = context
         self._scope = fetched_scope(context.row.user)
         self._heard: int | None = None
+        self._used: set[str] = set()
+        self._suspected: set[tuple[str, str, str]] = set()
         self._hearing = asyncio.Lock()
 
     async def tools(self, card: Card, path: str, actor: str) -> list[Tool]:
@@ -77,6 +81,7 @@ class Outside:
             return []
         servers = await self.servers()
         names = servers.usable(patterns)
+        self._used.update(names)
         listed = await asyncio.gather(*(self._offered(servers, name) for name in names))
         await self._tell(servers, path)
         return [self._tool(servers, each, path, actor) for offers in listed for each in offers]
@@ -119,8 +124,12 @@ class Outside:
         parameters = _slim(entry.narrowed(offer.name, offer.parameters))
         spec = ToolSpec(tool_name(offered.address), description, parameters)
         run = partial(self._run, servers, offered, path, actor)
-        asks = not offered.reads and entry.ask and self._settings.approve == "ask"
+        asks = not offered.reads and self.asks(entry)
         return Tool(spec, run, offered.address, reads=offered.reads, web=entry.web, ask=asks)
+
+    def asks(self, entry: Entry) -> bool:
+        """Whether a person is asked before a server's tools with effects are used."""
+        return entry.ask and self._settings.approve == "ask"
 
     async def _run(
         self, servers: Servers, offered: Offered, path: str, actor: str, arguments: dict[str, Any]
@@ -143,7 +152,7 @@ class Outside:
         if found:
             return await self._sources(offered.address, found, query, path, actor)
         text, _ = capped(cleaned(said.text), entry.limits.characters)
-        await self._suspect(offered.address, "", text, path, actor, left_out=False)
+        await self._suspect(offered.address, "", said.text, path, actor, left_out=False)
         return Found(text or "It gave nothing.")
 
     async def _sources(
@@ -156,6 +165,7 @@ class Outside:
             sha256 = await self._memory.keep_computed(document.text, scope=self._scope, uri=document.uri)
             source = Source(sha256, document.uri, document.title, now())
             why = f"dated {document.published}" if document.published else ""
+            await self._tell_suspicions(address, document.uri, document.hidden, path, actor, left_out=True)
             chosen = await asyncio.to_thread(_passages, document.text, source, query, each, why)
             for passage in chosen:
                 keep = self._settings.suspected == "keep"
@@ -179,17 +189,25 @@ class Outside:
         from atlas_mcp.downstream.screening import suspicions
 
         found = await asyncio.to_thread(suspicions, text)
-        if found:
+        await self._tell_suspicions(tool, uri, found, path, actor, left_out=left_out)
+        return bool(found)
+
+    async def _tell_suspicions(
+        self, tool: str, uri: str, found: Sequence[Suspicion], path: str, actor: str, *, left_out: bool
+    ) -> None:
+        """Write to the journal what was suspected, once in a run, however often it is found."""
+        new = [each for each in found if (tool, uri, each.quote) not in self._suspected]
+        self._suspected.update((tool, uri, each.quote) for each in new)
+        if new:
             await self._context.emit(
                 Kind.RESULT_SUSPECTED, actor, path, tool=tool, uri=uri, left_out=left_out,
-                found=[{"name": each.name, "quote": each.quote[:200]} for each in found[:5]],
+                found=[{"name": each.name, "quote": each.quote[:200]} for each in new[:5]],
             )  # fmt: skip
-        return bool(found)
 
     async def _tell(self, servers: Servers, path: str) -> None:
         """Write what servers did meanwhile to the run's journal, each once."""
         async with self._hearing:
-            notices = servers.notices(servers.entries, after=self._heard or 0)
+            notices = servers.notices(self._used, after=self._heard or 0)
             self._heard = servers.noticed
             for notice in notices:
                 await self._context.emit(

@@ -1,7 +1,8 @@
 """A team's folder as a `Team`; every mistake is named by file and key.
 
 A folder holds `team.toml` (wiring and limits), one `<agent>.md` an agent, and `output.schema.json`. The
-hash of the folder, without its `cases`, is the team's version; a run remembers the one it began with.
+hash of the folder, without its `cases` and `prompts`, is the team's version; a run remembers the one it began
+with.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
     from atlas_mcp.catalogue import Catalogue
 
 __all__ = [
-    "CASES", "TEAM_NAME", "Budget", "InputField", "Team", "TeamFile", "check_limits", "check_wiring",
-    "linked", "load_team", "load_teams", "pick_team", "read_wiring",
+    "CASES", "PROMPTS", "TEAM_NAME", "Budget", "InputField", "Team", "TeamFile", "check_limits",
+    "check_wiring", "linked", "load_team", "load_teams", "pick_team", "read_wiring",
 ]  # fmt: skip
 
 TEAM_NAME = re.compile(r"\A[a-z][a-z0-9_-]{0,63}\Z")
@@ -38,6 +39,9 @@ TEAM_NAME = re.compile(r"\A[a-z][a-z0-9_-]{0,63}\Z")
 
 CASES = "cases"
 """The folder of a team's cases, which try the team and are no part of it."""
+
+PROMPTS = "prompts"
+"""The folder of what people say to have a team called, which changes nothing of what it does."""
 
 log = logging.getLogger(__name__)
 
@@ -189,12 +193,12 @@ def check_limits(file: Path, card: Card, budget: Budget) -> None:
 
 
 def _version(folder: Path) -> str:
-    """SHA-256 over the folder's files, by name and content; cases and hidden files do not count."""
+    """SHA-256 over the folder's files, by name and content; cases, prompts and hidden files do not count."""
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         relative = path.relative_to(folder)
         if (
-            relative.parts[0] != CASES
+            relative.parts[0] not in {CASES, PROMPTS}
             and path.is_file()
             and not any(part.startswith((".", "__")) for part in relative.parts)
         ):

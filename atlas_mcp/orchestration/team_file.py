@@ -38,11 +38,16 @@ class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+_FILE_NAME = re.compile(r"[^\\/:*?\"<>|\x00-\x1f.\s][^\\/:*?\"<>|\x00-\x1f]{0,120}\.[A-Za-z0-9]{1,5}")
+"""A name alone, on any system: no path, nothing hidden, and an ending."""
+
+
 class InputField(_Table):
     """`[input.NAME]`: one argument of the team's tool.
 
     `handed` says what it is given where another team calls: the goal, the question of that team, the work
-    that was made until then, the least quality, a rubric, or instructions how to revise the work.
+    that was made until then, the least quality, a rubric, or instructions how to revise the work. `format`
+    says that it is the name of a file, which the team's document is then written to.
     """
 
     type: Literal["string", "integer", "number", "boolean", "array"] = "string"
@@ -51,6 +56,7 @@ class InputField(_Table):
     default: Any = None
     longest: int = Field(default=LONGEST_INPUT, ge=1, le=400_000)
     enum: tuple[str, ...] | None = Field(default=None, min_length=1)
+    format: Literal["file_name"] | None = None
     handed: Literal["goal", "question", "work", "minimum", "rubric", "instructions"] | None = None
 
     def read(self, written: str) -> Any:
@@ -100,6 +106,8 @@ class TeamFile(_Table):
     max_assignments: int = Field(default=4, ge=1, le=64)
     min_success: float = Field(default=0.5, ge=0, le=1)
     group: str = ""
+    files: tuple[str, ...] = ()
+    """Tools, as `server/tool` with globs, by which the team's document may become a file."""
     approve: bool = False
     escalate: bool = False
     handbook: bool = True
@@ -163,9 +171,11 @@ def misfit(field: InputField, value: Any) -> str:
         return f"has {len(text):,} characters; {field.longest:,} is the most. Give long material as documents"
     if any("\ud800" <= character <= "\udfff" for character in text):
         return "is not Unicode"
-    if field.enum and value not in field.enum:
-        return f"is {value!r}, not one of {', '.join(field.enum)}"
-    return ""
+    if field.format == "file_name" and not _FILE_NAME.fullmatch(text):
+        return f"is {text[:120]!r}, no name of a file such as report.docx; its folder is [servers] output"
+    return (
+        f"is {value!r}, not one of {', '.join(field.enum)}" if field.enum and value not in field.enum else ""
+    )
 
 
 def read_wiring(file: Path) -> TeamFile:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.app import Atlas, open_atlas
 from atlas_mcp.errors import AtlasError
+from atlas_mcp.trust import project_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -54,6 +55,9 @@ class Opening:
 
     async def _hold(self, closing: asyncio.Event) -> None:
         """Hold the `Atlas` open; one task opens and closes it."""
+        project = await asyncio.to_thread(project_of, self.settings)
+        if project is not None and project.why_off:
+            log.warning("%s Look at them: atlas-mcp trust %s", project.why_off, project.path)
         async with open_atlas(self.settings, resume=True) as atlas:
             self._opened.set_result(atlas)
             warming = asyncio.create_task(_warm(atlas), name="warm up")

@@ -1,4 +1,4 @@
-"""What can be read: teams; runs with their events, reports and pictures; memory; the server's health."""
+"""What can be read: teams; runs with events, reports and pictures; memory; servers; how this one fares."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from atlas_mcp.observe.log import log_file
 from atlas_mcp.observe.picture import picture
 from atlas_mcp.orchestration.store import ALIVE
 from atlas_mcp.orchestration.team import pick_team
-from atlas_mcp.surface.memory_resources import add_memory, memory_ids
+from atlas_mcp.surface.memory_resources import add_memory
 from atlas_mcp.surface.run_tools import summary
+from atlas_mcp.surface.server_resources import add_servers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from fastmcp import FastMCP
-    from mcp_types import CompletionArgument
 
     from atlas_mcp.app import Atlas
     from atlas_mcp.orchestration.store import RunRow
     from atlas_mcp.orchestration.team import Team
     from atlas_mcp.surface.opening import Opening
 
-__all__ = ["add_resources"]
+__all__ = ["add_resources", "refused"]
 
 NEWEST = 50
-"""Runs that `atlas://runs` and completions show."""
+"""Runs that `atlas://runs` shows."""
 
 JSON = "application/json"
 MARKDOWN = "text/markdown"
@@ -39,25 +39,13 @@ MERMAID = "text/vnd.mermaid"
 
 
 def add_resources(server: FastMCP, opening: Opening, teams: Mapping[str, Team]) -> None:
-    """Give a server its resources and the completions of their names."""
+    """Give a server its resources."""
     _add_teams(server, teams)
     _add_runs(server, opening)
-    add_memory(server, opening, _refused)
+    add_memory(server, opening, refused)
     _add_providers(server, opening)
+    add_servers(server, opening, refused)
     _add_health(server, opening, teams)
-
-    @server.completion
-    async def complete(_reference: object, argument: CompletionArgument, _context: object) -> list[str]:
-        match argument.name:
-            case "team":
-                names = list(teams)
-            case "run_id":
-                names = [row.run_id for row in await (await opening.atlas()).list(limit=NEWEST)]
-            case "memory_id":
-                names = await memory_ids(opening, argument.value, NEWEST)
-            case _:
-                names = []
-        return [name for name in names if name.startswith(argument.value)]
 
 
 def _add_teams(server: FastMCP, teams: Mapping[str, Team]) -> None:
@@ -75,7 +63,7 @@ def _add_teams(server: FastMCP, teams: Mapping[str, Team]) -> None:
         try:
             chosen = pick_team(teams, team)
         except UnknownTeam as error:
-            raise _refused(error) from None
+            raise refused(error) from None
         return _json(
             _team(chosen)
             | chosen.model_dump(mode="json", include={"rounds", "max_parallel", "budget", "version"})
@@ -106,7 +94,7 @@ def _add_runs(server: FastMCP, opening: Opening) -> None:
                 atlas = await opening.atlas()
                 return await read(atlas, await atlas.get(run_id))
             except AtlasError as error:
-                raise _refused(error) from None
+                raise refused(error) from None
 
     add("", "run", JSON, _envelope)
     add("/events", "what happened in a run, in order", JSON, _events)
@@ -158,7 +146,7 @@ def _add_providers(server: FastMCP, opening: Opening) -> None:
         try:
             return _json(await (await opening.atlas()).overview())
         except AtlasError as error:
-            raise _refused(error) from None
+            raise refused(error) from None
 
 
 def _add_health(server: FastMCP, opening: Opening, teams: Mapping[str, Team]) -> None:
@@ -180,7 +168,7 @@ def _add_health(server: FastMCP, opening: Opening, teams: Mapping[str, Team]) ->
         )
 
 
-def _refused(error: AtlasError) -> MCPError:
+def refused(error: AtlasError) -> MCPError:
     """The error as the protocol has it: what is not there is the asker's mistake, all else ours."""
     return MCPError(INVALID_PARAMS if isinstance(error, InvalidInput) else INTERNAL_ERROR, str(error))
 

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastmcp import FastMCP
 
-from atlas_mcp.catalogue import Catalogue
 from atlas_mcp.observe.log import write_logs
 from atlas_mcp.orchestration.team import load_teams
 from atlas_mcp.settings import Settings
+from atlas_mcp.surface.completions import add_completions
 from atlas_mcp.surface.doorstep import clean_stdout
 from atlas_mcp.surface.opening import Opening
-from atlas_mcp.surface.resources import add_resources
+from atlas_mcp.surface.prompts import add_prompts, named_prompts
+from atlas_mcp.surface.resources import add_resources, refused
+from atlas_mcp.surface.subscriptions import FixedLists, Subscriptions
 from atlas_mcp.surface.tools import tools
+from atlas_mcp.trust import catalogue_of
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
     from fastmcp.server.auth import AuthProvider
 
 __all__ = ["build_server", "run_http", "run_stdio"]
@@ -35,21 +41,33 @@ def build_server(settings: Settings, *, auth: AuthProvider | None = None) -> Fas
     """The server; what it works with is opened when it starts.
 
     Raises:
-        InvalidConfiguration: a team's folder is wrong.
+        InvalidConfiguration: a shipped team's folder is wrong.
     """
-    teams = load_teams(Catalogue((settings.config,)))
+    teams = load_teams(catalogue_of(settings))
+    prompts = named_prompts(teams)
     opening = Opening(settings)
+    subscriptions = Subscriptions(opening, refused)
+
+    @asynccontextmanager
+    async def lifespan(server: object) -> AsyncGenerator[dict[str, Any]]:
+        async with opening.lifespan(server) as state, subscriptions.open():
+            yield state
+
     server = FastMCP(
         "atlas",
         version=version("atlas-mcp"),
         instructions=INSTRUCTIONS,
-        lifespan=opening.lifespan,
+        lifespan=lifespan,
         auth=auth,
         mask_error_details=True,
+        middleware=[FixedLists()],
     )
     for tool in tools(opening, teams):
         server.add_tool(tool)
     add_resources(server, opening, teams)
+    add_prompts(server, prompts)
+    add_completions(server, opening, teams, prompts)
+    subscriptions.serve(server)
     return server
 
 

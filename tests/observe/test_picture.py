@@ -71,6 +71,28 @@ def test_a_run_is_drawn_from_its_question_to_its_end() -> None:
     ]
 
 
+def test_what_servers_did_and_what_was_refused_is_drawn_with_the_work_that_met_it() -> None:
+    plan = (Kind.PLAN_MADE, "research", {"round": 1, "assignments": [assignment("a1", "Moon", [])]})
+    noted: tuple[Kind, str, dict[str, Any]] = (
+        Kind.SERVER_NOTED, "tides", {"server": "tides", "what": "failed", "text": "Tides failed: it ended."}
+    )  # fmt: skip
+    events = story(
+        plan,
+        (Kind.WORK_STARTED, "documents#a1", {}),
+        (Kind.TOOL_STARTED, "documents#a1", {"tool": "tides__tide"}),
+        noted,
+        noted,
+        (Kind.RESULT_SUSPECTED, "documents#a1", {"tool": "tides__tide"}),
+        (Kind.TOOL_REFUSED, "documents#a1", {"tool": "tides__keep"}),
+        (Kind.WORK_FINISHED, "documents#a1", {"findings": 1}),
+    )
+    drawn = picture(replace(each, span_id="work/a1") for each in events)
+    assert (
+        "Moon<br/>1 × tides/tide<br/>1 call refused<br/>1 suspicious passage"  # noqa: RUF001 - a label
+        "<br/>Tides failed: it ended.<br/>1 finding"
+    ) in drawn
+
+
 def test_what_was_recalled_stands_at_the_start_and_what_was_learned_at_the_end() -> None:
     recalled = {"items": [{"id": "m_1"}, {"id": "m_2"}], "left_out": []}
     kept: dict[str, Any] = {"id": "m_3", "new": True, "closes": []}

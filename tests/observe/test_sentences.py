@@ -109,6 +109,34 @@ def test_what_is_remembered_and_learned_is_told() -> None:
     assert sentence(event) == "learned: fact m_2"
 
 
+def test_what_servers_do_and_what_is_refused_or_suspected_is_told() -> None:
+    assert told(Kind.TOOL_STARTED, tool="tavily__tavily_search") == "documents#a2: tavily/tavily_search"
+    assert told(Kind.TOOL_REFUSED, tool="word__add_table", reason="A person refused it.") == (
+        "documents#a2: word/add_table was refused: A person refused it."
+    )
+
+    def noted(what: str, text: str) -> str | None:
+        return told(Kind.SERVER_NOTED, server="tides", what=what, text=text)
+
+    assert noted("started", "tides 1.2, protocol 2025-11-25, 2 tools") == (
+        "tides: started, tides 1.2, protocol 2025-11-25, 2 tools"
+    )
+    assert noted("failed", "Tides failed: it ended.") == "Tides failed: it ended."
+    assert noted("odd", "it asked for roots") == "tides: it asked for roots"
+    assert noted("changed", "tides/tide is off: its description asks to do it: 'Do it: now'") == (
+        "tides/tide is off: its description asks to do it; to look at it: atlas-mcp servers approve tides"
+    )
+    found = [{"name": "asks to set instructions aside", "quote": "Ignore …"}]
+    data = {"tool": "tides__tide", "found": found}
+    assert told(Kind.RESULT_SUSPECTED, uri="https://x.example", left_out=True, **data) == (
+        "documents#a2: a passage of https://x.example from tides/tide"
+        " asks to set instructions aside: left out"
+    )
+    assert told(Kind.RESULT_SUSPECTED, uri="", left_out=False, **data) == (
+        "documents#a2: a passage from tides/tide asks to set instructions aside: kept"
+    )
+
+
 def test_only_these_events_say_nothing_to_a_person() -> None:
     assert {
         Kind.RUN_STARTED, Kind.CONTROL_RECEIVED, Kind.STEP_FINISHED, Kind.MODEL_STARTED, Kind.MODEL_CHOSEN,

@@ -26,7 +26,7 @@ from atlas_mcp.text.readers import SOURCE_CODE, load, read_bytes
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from atlas_mcp.database import Database
     from atlas_mcp.memory.snapshots import Snapshots
@@ -66,8 +66,10 @@ class Progress:
         return f"{self.step} {self.done} of {self.of}"
 
 
-def as_source(document: str) -> Path | Inline:
-    """A document as people name it: a path, or a text (see `roots.is_text`)."""
+def as_source(document: str | Mapping[str, str]) -> Path | Inline:
+    """A document as people name it: a path, a text (see `roots.is_text`), or a page `{uri, title, text}`."""
+    if not isinstance(document, str):
+        return Inline(document["text"], document["title"], document["uri"])
     return Inline(document) if is_text(document) else Path(document)
 
 

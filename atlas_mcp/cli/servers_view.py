@@ -1,0 +1,126 @@
+"""How downstream servers are shown: as a table, and one by one."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from atlas_mcp.cli.hidden import marked, visible
+from atlas_mcp.observe.sentences import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rich.table import Table
+    from rich.text import Text
+
+    from atlas_mcp.downstream.entry import Entry
+    from atlas_mcp.downstream.overview import Facts
+
+__all__ = ["command_line", "head", "server_table", "tool_table", "used", "used_by"]
+
+_STATES = {"ready": "green", "off": "dim", "not_configured": "yellow", "failed": "red", "wrong": "red"}
+_STANDINGS = {"on": "green", "changed": "red", "new": "yellow", "suspect": "red"}
+_AS_IS = re.compile(r"[^\s\"'\\|&;<>()*?!`]+")
+"""An argument that no shell would take apart; the ${NAME} and {place} of an entry are shown as they are."""
+SHOWN = 100
+"""Characters of a tool's description in a table."""
+
+
+def server_table(servers: Sequence[Facts]) -> Table:
+    """Every server on a line or two."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for title in ("server", "state", "where", "tools", "calls", "time", "cost"):
+        table.add_column(title, overflow="fold")
+    for one in servers:
+        name = Text(one["name"], style="bold" if one["state"] == "ready" else "")
+        if one["title"].lower() != one["name"]:
+            name.append(f"  {visible(one['title'])}", style="dim")
+        where = "" if one["local"] is None else "local" if one["local"] else "remote"
+        calls, time, cost = used(one)
+        table.add_row(
+            name, _state(one), f"{where}{', web' if one['web'] else ''}", _tools(one), calls, time, cost
+        )
+    return table
+
+
+def _state(one: Facts) -> Text:
+    """How a server stands, and the one line that changes it."""
+    from rich.text import Text
+
+    style = _STATES[one["state"]]
+    match one["state"]:
+        case "ready":
+            return Text("ready", style=style)
+        case "off":
+            return Text(f"off: atlas-mcp servers enable {one['name']}", style=style)
+        case "not_configured":
+            return Text(f"not configured: {one['remedy']}", style=style)
+        case state:
+            told = Text(f"{state}: {visible(one['why'])}", style=style)
+            return told.append(f"\n→ {one['remedy']}", style="") if one["remedy"] else told
+
+
+def _tools(one: Facts) -> str:
+    if not one["tools_on"] and not one["tools_off"]:
+        return "" if one["state"] in {"off", "wrong"} else "not listed yet"
+    off = f", {one['tools_off']} off" if one["tools_off"] else ""
+    return f"{one['tools_on']} on{off}"
+
+
+def used(one: Mapping[str, Any]) -> tuple[str, str, str]:
+    """What calls took: how many with failures, how long, and the money where it is known."""
+    if not one["calls"]:
+        return "", "", ""
+    failed = f", {one['failures']} failed" if one["failures"] else ""
+    cached = f", {one['cached']} from memory" if one["cached"] else ""
+    time = f"{one['seconds']:.1f} s, {one['seconds'] / one['calls']:.2f} each"
+    cost = one["cost_usd"]
+    return f"{one['calls']:,}{failed}{cached}", time, "unknown" if cost is None else f"${cost:.4f}"
+
+
+def command_line(entry: Entry) -> str:
+    """What a local server is started by, whole, each argument as one."""
+    parts = (entry.command, *entry.args)
+    return " ".join(part if _AS_IS.fullmatch(part) else shlex.quote(part) for part in parts)
+
+
+def head(one: Facts) -> Text:
+    """A server's name and how it stands."""
+    from rich.text import Text
+
+    return Text.assemble((visible(one["title"]), "bold"), ("  ", ""), _state(one))
+
+
+def tool_table(tools: Sequence[Facts]) -> Table:
+    """The tools of a server: how each stands, what it does, how much it takes of a prompt, what it took."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for title in ("tool", "standing", "does", "schema", "calls", "time", "cost", ""):
+        table.add_column(title, overflow="fold")
+    for one in tools:
+        standing = Text(one["standing"], style=_STANDINGS[one["standing"]])
+        does = "reads" if one["reads"] else "has effects"
+        usage = used(one["usage"]) if "usage" in one else ("", "", "")
+        said = one["description"] if one["standing"] == "on" else one["why"]
+        told = marked(said[:SHOWN] + ("…" if len(said) > SHOWN else ""), "dim")
+        table.add_row(visible(one["name"]), standing, does, f"{one['schema_characters']:,}", *usage, told)
+    return table
+
+
+def used_by(agents: Sequence[Facts]) -> list[str]:
+    """What each agent took, in lines."""
+    lines: list[str] = []
+    for one in agents:
+        _, time, cost = used(one)
+        failed = f", {one['failures']} failed" if one["failures"] else ""
+        given = counted(one["characters"], "character")
+        price = "price unknown" if cost == "unknown" else cost
+        lines.append(f"{one['agent']}: {counted(one['calls'], 'call')}{failed}, {time}, {price}, {given}")
+    return lines

@@ -1,0 +1,52 @@
+"""A page at an address, read by the first server that can: for documents that a person names by one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from atlas_mcp.downstream.private import refuse_private
+from atlas_mcp.downstream.results import documents
+from atlas_mcp.errors import NotConfigured, ToolFailed, UnreadableDocument
+
+if TYPE_CHECKING:
+    from atlas_mcp.downstream.results import Document
+    from atlas_mcp.downstream.servers import Servers
+
+__all__ = ["fetched"]
+
+
+async def fetched(servers: Servers, url: str, *, run_id: str = "") -> Document:
+    """The page at an address, as a document.
+
+    Raises:
+        NotConfigured: no server that reads pages can be used; says what would be needed.
+        ToolRefused: it is an address of this machine or its network.
+        UnreadableDocument: none of them gave a text; says what the last one said.
+    """
+    refuse_private(url)
+    able = [entry for entry in servers.entries.values() if entry.fetch is not None]
+    # One on this machine asks nobody else.
+    ready = sorted(
+        (each for each in able if servers.why_not(each.name) is None), key=lambda each: not each.local
+    )
+    if not ready:
+        names = ", ".join(entry.name for entry in able) or "none"
+        raise NotConfigured(
+            f"{url[:200]} is an address, and no server that reads pages is ready.",
+            remedy=f"Turn one on ({names}): atlas-mcp servers enable fetch. Or give the page's text.",
+        )
+    why = ""
+    for entry in ready:
+        if (how := entry.fetch) is None:
+            continue
+        arguments = {**how.arguments, how.url: [url] if how.many else url}
+        try:
+            said = await servers.call(f"{entry.name}/{how.tool}", arguments, agent="ingest", run_id=run_id)
+        except (NotConfigured, ToolFailed) as error:
+            why = str(error)
+            continue
+        found = () if said.error else documents(entry, how.tool, arguments, said.text, said.structured)
+        if found:
+            return max(found, key=lambda each: len(each.text))
+        why = f"{entry.shown_title} gave no text: {' '.join(said.text.split())[:200]}"
+    raise UnreadableDocument(f"{url[:200]} could not be read. {why}", remedy="Check the address.")

@@ -1,0 +1,41 @@
+"""The documents that a call names, as a run keeps them: paths and texts checked, pages read."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from atlas_mcp.roots import is_address, readable
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from pathlib import Path
+
+    from atlas_mcp.downstream.servers import Servers
+
+__all__ = ["named_documents"]
+
+
+async def named_documents(
+    documents: Sequence[str], roots: Sequence[Path], servers: Callable[[], Awaitable[Servers]]
+) -> list[str | dict[str, Any]]:
+    """Documents as `as_source` takes them; a page at an address becomes `{uri, title, text}`.
+
+    Raises:
+        InvalidInput, OutsideRoots, UnreadableDocument: a document is not as it must be.
+        NotConfigured: one is an address, and no server reads pages.
+        ToolFailed: the server that does failed.
+    """
+    checked = readable(documents, roots)
+    addresses = dict.fromkeys(each.strip() for each in checked if is_address(each))
+    if not addresses:
+        return list(checked)
+    from atlas_mcp.downstream.fetching import fetched
+
+    known = await servers()
+    pages = await asyncio.gather(*(fetched(known, each) for each in addresses))
+    read = {
+        address: {"uri": page.uri, "title": page.title, "text": page.text}
+        for address, page in zip(addresses, pages, strict=True)
+    }
+    return [read[each.strip()] if is_address(each) else each for each in checked]

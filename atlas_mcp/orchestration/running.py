@@ -1,0 +1,27 @@
+"""A run as those see it who work within it without knowing its steps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from atlas_mcp.events import Kind
+    from atlas_mcp.orchestration.asking import Question
+    from atlas_mcp.orchestration.store import RunRow
+
+__all__ = ["Running"]
+
+
+class Running(Protocol):
+    """What may be told and asked within a run; `approved` are the servers a person let in for all of it."""
+
+    row: RunRow
+    approved: set[str]
+
+    async def emit(self, kind: Kind, actor: str, span_id: str, /, **data: Any) -> None:
+        """Write an event to the run's journal."""
+        ...
+
+    async def ask_person(self, question: Question) -> dict[str, Any]:
+        """What a person answers to a question, waited for however long."""
+        ...
