@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import sys
 
-from benchmarks import learning_gate, providers, simulated_week, storm, support, teams
+from benchmarks import downstream, learning_gate, providers, simulated_week, storm, support, teams
 from benchmarks.start_up import start_up
 
 
 def main() -> None:
     """Measure, then print what was measured and the ratios that are aimed at."""
-    with_options = {"providers": providers.main, "teams": teams.main, "learning": learning_gate.main}
+    with_options = {
+        "providers": providers.main, "teams": teams.main, "learning": learning_gate.main,
+        "downstream": downstream.main,
+    }  # fmt: skip
     if alone := with_options.get("".join(sys.argv[1:2])):
         alone(sys.argv[2:])
         return

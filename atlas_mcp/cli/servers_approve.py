@@ -127,7 +127,7 @@ def tell_pin(console: Console, pin: Pin) -> None:
     """Show a tool that is off: what changed of it, or all of it where nothing of it was approved."""
     from rich.text import Text
 
-    from atlas_mcp.downstream.invisible import hidden
+    from atlas_mcp.downstream.screening.invisible import hidden
     from atlas_mcp.downstream.store import Standing
 
     name = f"{visible(pin.server)}/{visible(pin.offer.name)}"

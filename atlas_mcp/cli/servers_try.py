@@ -122,7 +122,7 @@ def _may_be_called(
 async def _called(opened: Servers, name: str, tool: str, given: dict[str, Any]) -> Facts:
     """What a tool says, as agents would see it, and the sources in it."""
     from atlas_mcp.downstream.results import documents
-    from atlas_mcp.downstream.screening import capped, cleaned, suspicions
+    from atlas_mcp.downstream.screening.suspecting import capped, cleaned, suspicions
 
     entry = opened.entry(name)
     since = perf_counter()

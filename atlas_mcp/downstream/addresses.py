@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import quote, unquote, urlsplit
 
-from atlas_mcp.downstream.invisible import cleaned
+from atlas_mcp.downstream.screening.invisible import cleaned
 
 __all__ = ["address", "made"]
 

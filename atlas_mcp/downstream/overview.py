@@ -10,7 +10,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from atlas_mcp.downstream.invisible import cleaned
+from atlas_mcp.downstream.screening.invisible import cleaned
 from atlas_mcp.downstream.servers import reads
 from atlas_mcp.downstream.store import Standing
 from atlas_mcp.redaction import redacted

@@ -15,7 +15,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from atlas_mcp.downstream.addresses import address, made
-from atlas_mcp.downstream.screening import Suspicion, cleaned, concealed
+from atlas_mcp.downstream.screening.suspecting import Suspicion, cleaned, concealed
 from atlas_mcp.errors import UnreadableDocument
 
 if TYPE_CHECKING:

@@ -382,7 +382,7 @@ def _is_allowed(entry: Entry, tool: str) -> bool:
 
 def _suspect(offer: Offer) -> str:
     """Why a description is not to be trusted, if it is not: it speaks to a model rather than of a tool."""
-    from atlas_mcp.downstream.screening import suspicions
+    from atlas_mcp.downstream.screening.suspecting import suspicions
 
     told = f"{offer.title}\n{offer.description}\n{json.dumps(offer.parameters, ensure_ascii=False)}"
     found = suspicions(told, description=True)

@@ -225,6 +225,8 @@ class Store:
 
     async def cache(self, key: str, said: Said, seconds: float) -> None:
         """Keep what was said for so long; what is very long is not kept."""
+        if said.size > MOST_CACHED:
+            return
         text = json.dumps({"text": said.text, "structured": said.structured, "error": said.error})
         if len(text) > MOST_CACHED:
             return

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from atlas_mcp.agents.card import Card
     from atlas_mcp.downstream.entry import Entry
     from atlas_mcp.downstream.results import Document
-    from atlas_mcp.downstream.screening import Suspicion
+    from atlas_mcp.downstream.screening.suspecting import Suspicion
     from atlas_mcp.downstream.servers import Offered, Servers
     from atlas_mcp.memory.memory import Memory
     from atlas_mcp.orchestration.running import Running
@@ -117,7 +117,7 @@ class Outside:
             return ()  # the servers' own notice says why
 
     def _tool(self, servers: Servers, offered: Offered, path: str, actor: str) -> Tool:
-        from atlas_mcp.downstream.screening import capped, cleaned
+        from atlas_mcp.downstream.screening.suspecting import capped, cleaned
 
         entry, offer = offered.entry, offered.offer
         description = capped(cleaned(offer.description), MOST_DESCRIPTION)[0]
@@ -135,7 +135,7 @@ class Outside:
         self, servers: Servers, offered: Offered, path: str, actor: str, arguments: dict[str, Any]
     ) -> Found:
         from atlas_mcp.downstream.results import documents
-        from atlas_mcp.downstream.screening import capped, cleaned
+        from atlas_mcp.downstream.screening.suspecting import capped, cleaned
 
         entry, offer = offered.entry, offered.offer
         try:
@@ -186,7 +186,7 @@ class Outside:
         self, tool: str, uri: str, text: str, path: str, actor: str, *, left_out: bool
     ) -> bool:
         """Whether a text reads like an instruction to a model; a person is told."""
-        from atlas_mcp.downstream.screening import suspicions
+        from atlas_mcp.downstream.screening.suspecting import suspicions
 
         found = await asyncio.to_thread(suspicions, text)
         await self._tell_suspicions(tool, uri, found, path, actor, left_out=left_out)
@@ -236,7 +236,7 @@ def _passages(text: str, source: Source, query: str, most: int, why: str) -> lis
 
 def _slim(schema: Any) -> Any:
     """A schema with its descriptions cut and cleaned: prompts carry it on every turn."""
-    from atlas_mcp.downstream.screening import capped, cleaned
+    from atlas_mcp.downstream.screening.suspecting import capped, cleaned
 
     if isinstance(schema, list):
         return [_slim(each) for each in cast("list[Any]", schema)]

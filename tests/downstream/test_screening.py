@@ -13,7 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlas_mcp.downstream.screening import MOST, QUOTE, Suspicion, capped, cleaned, concealed, suspicions
+from atlas_mcp.downstream.screening.suspecting import (
+    MOST,
+    QUOTE,
+    Suspicion,
+    capped,
+    cleaned,
+    concealed,
+    suspicions,
+)
 from tests.downstream.attacks import DESCRIPTIONS, PLAIN, RESULTS, in_selectors, in_tags, in_widths
 
 ROOT = Path(__file__).parents[2]
@@ -220,8 +228,8 @@ def test_the_documents_of_the_project_raise_no_alarm() -> None:
 
 def test_no_pattern_repeats_what_repeats_without_a_bound() -> None:
     """A repetition without an upper bound inside another one takes time that grows faster than the text."""
-    from atlas_mcp.downstream import marks, poison, tongues
-    from atlas_mcp.downstream.phrases import ENGLISH
+    from atlas_mcp.downstream.screening import marks, poison, tongues
+    from atlas_mcp.downstream.screening.phrases import ENGLISH
 
     phrases = [*ENGLISH, *poison.OF_TOOLS, *tongues.foreign()]
     patterns = [each.pattern.pattern for each in phrases] + [

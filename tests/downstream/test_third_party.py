@@ -110,7 +110,9 @@ async def test_arguments_that_a_server_does_not_take_are_an_error_in_its_words(s
     assert "expected number" in said.text
 
 
-@pytest.mark.parametrize("tool", ["trigger-sampling-request", "trigger-elicitation-request", "get-roots-list"])
+@pytest.mark.parametrize(
+    "tool", ["trigger-sampling-request", "trigger-elicitation-request", "get-roots-list"]
+)
 async def test_what_would_ask_us_for_a_model_a_person_or_folders_is_not_even_offered(
     tool: str, servers: Servers
 ) -> None:

@@ -5,7 +5,7 @@ In a result the same words may be documentation; in what a tool says of itself t
 
 from __future__ import annotations
 
-from atlas_mcp.downstream.phrases import CALLS, ORDERS, SECRETS, SENDS, Phrase
+from atlas_mcp.downstream.screening.phrases import CALLS, ORDERS, SECRETS, SENDS, Phrase
 
 __all__ = ["OF_TOOLS"]
 

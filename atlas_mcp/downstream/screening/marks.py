@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from atlas_mcp.downstream.phrases import POSES
+from atlas_mcp.downstream.screening.phrases import POSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -22,12 +22,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from atlas_mcp.downstream.disguises import decoded, undisguised
-from atlas_mcp.downstream.invisible import cleaned, hidden
-from atlas_mcp.downstream.marks import marked
-from atlas_mcp.downstream.phrases import ENGLISH, Phrase
-from atlas_mcp.downstream.poison import OF_TOOLS
-from atlas_mcp.downstream.tongues import foreign
+from atlas_mcp.downstream.screening.disguises import decoded, undisguised
+from atlas_mcp.downstream.screening.invisible import cleaned, hidden
+from atlas_mcp.downstream.screening.marks import marked
+from atlas_mcp.downstream.screening.phrases import ENGLISH, Phrase
+from atlas_mcp.downstream.screening.poison import OF_TOOLS
+from atlas_mcp.downstream.screening.tongues import foreign
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

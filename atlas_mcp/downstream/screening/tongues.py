@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from atlas_mcp.downstream.phrases import ASIDE, HIDES, REVEALS, Phrase
+from atlas_mcp.downstream.screening.phrases import ASIDE, HIDES, REVEALS, Phrase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
