@@ -104,8 +104,7 @@ async def _calls(address: str, folder: Path, factor: float) -> dict[int, dict[st
 def _http() -> Generator[str]:
     """The server over HTTP, in a process of its own; gives its address."""
     command = [sys.executable, str(SERVER), "http"]
-    quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, text=True, **quiet) as process:
+    with subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None
         port = int(process.stdout.readline())
         try:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.environments import tell
+from benchmarks.start_up import _META as META
 from benchmarks.start_up import DISCOVER, INITIALIZE, LIST, answered
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ _RESEARCH: dict[str, Any] = {
     "id": 1,
     "method": "tools/call",
     "params": {
-        **LIST["params"],
+        "_meta": META,
         "name": "research",
         "arguments": {
             "question": QUESTION,

@@ -2,8 +2,8 @@
 
     python benchmarks/echo_server.py [http]
 
-`say(characters)` gives a text of that length; `find(query)` one page, as a service that searches would. A line
-is added to the file that STARTS names, where one is named, whenever it starts.
+`say(characters)` gives a text of that length; `find(query)` one page, as a service that searches would. Its
+starts are counted, a line each, in the file that STARTS names, where one is named.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from time import monotonic
@@ -33,7 +33,7 @@ from atlas_mcp.errors import DownstreamFailed, ToolFailed
 from atlas_mcp.redaction import redacted
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Callable, Generator
 
     from atlas_mcp.downstream.entry import Entry
     from atlas_mcp.downstream.launch import Address
@@ -81,7 +81,18 @@ class _Live:
     stale: bool = False
     leave: asyncio.Event = field(default_factory=asyncio.Event)
     used: float = field(default_factory=monotonic)
+    calls: int = 0
     silences: int = 0
+
+    @contextmanager
+    def in_use(self) -> Generator[None]:
+        """Count a call while it is under way; one that is in use is not idle."""
+        self.calls += 1
+        try:
+            yield
+        finally:
+            self.calls -= 1
+            self.used = monotonic()
 
 
 class Connection:
@@ -135,14 +146,15 @@ class Connection:
             ToolFailed: it refused the call, or asked for what is not given to servers.
         """
         limit = seconds or self._entry.limits.seconds
+        live: _Live | None = None
         try:
             async with asyncio.timeout(limit), self._places:
                 live = await self._started()
-                live.used = monotonic()
-                result = await self._asked(live, tool, arguments)
+                with live.in_use():
+                    result = await self._asked(live, tool, arguments)
         except TimeoutError:
-            raise self._silent(tool, limit) from None
-        live.silences, live.used, self._failures = 0, monotonic(), 0
+            raise self._silent(tool, limit, live) from None
+        live.silences, self._failures = 0, 0
         return said_of(result)
 
     async def _asked(self, live: _Live, tool: str, arguments: dict[str, Any]) -> CallToolResult:
@@ -166,8 +178,8 @@ class Connection:
             )
         return ToolFailed(f"{title} refused {tool}: {why}", remedy="Change the arguments, or do without.")
 
-    def _silent(self, tool: str, limit: float) -> DownstreamFailed:
-        if (live := self._live()) is not None:
+    def _silent(self, tool: str, limit: float, live: _Live | None) -> DownstreamFailed:
+        if live is not None:
             live.silences += 1
             if live.silences >= SILENCES:
                 self._note(f"{SILENCES} calls in a row had no answer; it was started anew")
@@ -296,7 +308,7 @@ class Connection:
                     idle = max(0.05, live.used + self._entry.limits.idle_seconds - monotonic())
                 done, _ = await asyncio.wait(ends, timeout=idle, return_when=asyncio.FIRST_COMPLETED)
                 rested = monotonic() - live.used >= self._entry.limits.idle_seconds
-                if done or (rested and self._places._value == self._entry.limits.at_once):
+                if done or (rested and not live.calls):
                     live.leave.set()
                     return
         finally:
@@ -357,7 +369,9 @@ def _odd(pipe: Pipe) -> list[str]:
 
 
 def _is_closed(error: BaseException) -> bool:
-    return isinstance(error, MCPError) and "closed" in error.message.lower()
+    """Whether an error says that the connection, or the server's memory of it, is gone."""
+    said = error.message.lower() if isinstance(error, MCPError) else ""
+    return "closed" in said or "session" in said
 
 
 def _named(info: Implementation | None) -> str:

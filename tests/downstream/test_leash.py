@@ -40,8 +40,9 @@ def left(numbers: Collection[int]) -> set[int]:
 def at_work(folder: Path) -> Generator[tuple[subprocess.Popen[str], dict[str, int]]]:
     """A process with two servers beneath it, and the numbers of all that it started."""
     command = [sys.executable, "-m", "tests.downstream.leash_worker", str(folder)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen(command, cwd=ROOT, text=True, **pipes) as process:
+    with subprocess.Popen(
+        command, cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
         assert process.stdout is not None
         try:
             yield process, json.loads(process.stdout.readline())

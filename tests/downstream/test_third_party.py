@@ -1,4 +1,4 @@
-"""Real servers beneath `Servers`: what an agent reads of each kind of result, in both eras of the protocol."""
+"""Real servers beneath `Servers`: what an agent reads of each kind of result, in both protocols."""
 
 from __future__ import annotations
 
@@ -232,7 +232,7 @@ async def test_a_server_that_is_killed_fails_one_call_in_words_and_is_started_by
     before = servers.state("everything")
     slow = {"duration": 60, "steps": 1}
     call = asyncio.create_task(servers.call("everything/trigger-long-running-operation", slow))
-    while not servers._known["everything"].connection._places.locked():
+    while not servers._known["everything"].connection._places.locked():  # noqa: ASYNC110 - nothing tells
         await asyncio.sleep(0)
     os.kill(child("server-everything"), signal.SIGKILL)
     with pytest.raises(DownstreamFailed, match="it ended during trigger-long-running-operation"):

@@ -1,4 +1,4 @@
-"""A finished document becomes a Word document or a workbook by real servers, word for word, if a person agrees."""
+"""A finished document becomes a Word document or a workbook by real servers, if a person agrees."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.downstream
 TASK = "Write a report on tides and on the Bay of Fundy."
 TIDES = """# Tides
 
-The moon raises two tides a day. Spring tides come at new moon and at full moon, when sun and moon pull together.
+The moon raises two tides a day. Spring tides come at new moon and at full moon, when both pull together.
 
 The Bay of Fundy has a range of 16 metres.
 """
@@ -141,6 +141,10 @@ def read_back(script: str, output: dict[str, Any]) -> dict[str, Any]:
     return json.loads(done.stdout)
 
 
+def content(output: dict[str, Any]) -> bytes:
+    return Path(output["files"][0]["path"]).read_bytes()
+
+
 def sentences(text: str) -> list[str]:
     """The sentences of a document with their citations, without its marks of Markdown."""
     lines = [line.lstrip("#").strip() for line in text.splitlines()]
@@ -175,10 +179,10 @@ async def test_every_sentence_of_a_run_stands_in_its_word_document_in_order_and_
 
 async def test_a_second_run_overwrites_nothing(atlas: Atlas) -> None:
     first, _ = await written(atlas, "twice.docx")
-    before = Path(first["files"][0]["path"]).read_bytes()
+    before = content(first)
     second, _ = await written(atlas, "twice.docx")
     assert second["files"][0]["name"] == "twice-2.docx"
-    assert Path(first["files"][0]["path"]).read_bytes() == before
+    assert content(first) == before
     assert read_back(READ_DOCX, second) == read_back(READ_DOCX, first)
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from atlas_mcp.app import Atlas, open_atlas
 from atlas_mcp.catalogue import shipped
+from atlas_mcp.downstream.entry import Searching
 from atlas_mcp.errors import ToolRefused, UnreadableDocument
 from atlas_mcp.events import Kind
 from atlas_mcp.orchestration.outside import fetched_scope
@@ -116,11 +117,9 @@ def place(tmp_path_factory: pytest.TempPathFactory, web: StandIn) -> Path:
             "command": GITHUB_ARCHIVED[0],
             "args": ("--require", str(REDIRECT), *GITHUB_ARCHIVED[1:]),
             "values": {"ATLAS_STAND_IN": web.address},
-            "search": entry("tavily").search,
+            "search": Searching(tool="search_issues", query="q"),
         }
     )
-    searching = {"tool": "search_issues", "query": "q", "arguments": {}}
-    archived = type(archived).model_validate({**archived.model_dump(), "search": searching})
     services = [behind(entry(name), web.address) for name in (*SERVICES, "fetch")]
     # Where it finds a Node.js it would install a package from npm, to read pages by.
     services[-1] = services[-1].model_copy(update={"values": {"PATH": str(BIN)}})
@@ -325,7 +324,7 @@ async def test_a_page_is_taken_in_for_good_by_its_address(atlas: Atlas) -> None:
 
 async def test_an_address_that_gives_no_page_is_an_error_before_a_run_begins(atlas: Atlas) -> None:
     before = len(await atlas.list(limit=100))
-    with pytest.raises(UnreadableDocument, match="Fetch gave no text: .* status code 404"):
+    with pytest.raises(UnreadableDocument, match=r"Fetch gave no text: .* status code 404"):
         await atlas.start("research", question="What is there?", documents=["http://nowhere.example/x"])
     with pytest.raises(ToolRefused, match="is an address of this machine or its network"):
         await atlas.start("research", question="What is there?", documents=["http://127.0.0.1:8000/x"])
