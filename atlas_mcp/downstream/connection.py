@@ -331,8 +331,10 @@ class Connection:
         owner = self._owner
         if owner is None:
             return
-        if self._ready is not None and (live := self._live()) is not None:
-            live.leave.set()
+        if self._ready is not None and self._ready.done():
+            if (live := self._live()) is not None:
+                live.leave.set()
+            # What is ending by itself is not disturbed at it.
             await asyncio.wait({owner}, timeout=CLOSE_SECONDS)
         if not owner.done():
             owner.cancel()

@@ -99,9 +99,10 @@ class Fetching(_Table):
 class Shape(_Table):
     """`[results.TOOL]`: where in a tool's result its sources stand.
 
-    Without `items`, `lines` and `pattern` the whole result is one source. A path is keys joined by points;
-    `@name` is an argument of the call, and the empty path is the text itself. Where a list of texts stands,
-    they are joined; a list on the way is walked through, and `items` takes what stands at all of its paths.
+    Without `items`, `lines` and `pattern` the whole result is one source. A path is keys joined by points, or
+    several such joined by `+`, all of which count; `@name` is an argument of the call, and the empty path is
+    the text itself. Where a list of texts stands, they are joined; a list on the way is walked through, and
+    `items` takes what stands at all of its paths.
     """
 
     items: Paths = ()

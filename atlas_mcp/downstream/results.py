@@ -149,7 +149,7 @@ class _Item:
         if not path:
             return [self.text]
         for root in self.roots:
-            if words := _words(_at(root, path)):
+            if words := [word for part in path.split("+") for word in _words(_at(root, part))]:
                 return words
         return []
 

@@ -7,6 +7,7 @@ that does nothing but make noise is left.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import re
@@ -100,10 +101,8 @@ async def stdio_streams(
     to_session, read = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     write, from_session = anyio.create_memory_object_stream[SessionMessage](0)
     reader = _Reader(process, pipe, to_session, most_bytes)
-    # Shielded, so that whoever is cancelled here leaves no process behind.
-    with anyio.CancelScope(shield=True):
-        await leash.hold(process.pid)
     try:
+        await leash.hold(process.pid)
         async with anyio.create_task_group() as group:
             group.start_soon(reader.run)
             group.start_soon(_write, process, from_session, to_session)
@@ -111,15 +110,15 @@ async def stdio_streams(
             try:
                 yield read, write
             finally:
-                with anyio.CancelScope(shield=True):
-                    for stream in (read, write):
-                        stream.close()
-                    await _end(process)
-                    pipe.exit_code = process.returncode
+                for stream in (read, write):
+                    stream.close()
+                await _ended(process)
                 group.cancel_scope.cancel()
     finally:
         for each in (read, write, to_session, from_session):
             each.close()
+        await _ended(process)
+        pipe.exit_code = process.returncode
         leash.let_go(process.pid)
 
 
@@ -132,6 +131,17 @@ async def _spawned(launch: Launch) -> Process:
     return await anyio.open_process(
         [launch.command, *launch.args], env=launch.env, cwd=launch.cwd, start_new_session=True
     )
+
+
+async def _ended(process: Process) -> None:
+    """See a process to its end, whoever is cancelled meanwhile: a task of its own does it."""
+    ending = asyncio.ensure_future(_end(process))
+    with anyio.CancelScope(shield=True):
+        try:
+            await asyncio.shield(ending)
+        except asyncio.CancelledError:
+            await asyncio.wait({ending})
+            raise
 
 
 async def _end(process: Process) -> None:

@@ -62,6 +62,8 @@ class Delivery:
         return {"output": {**output, "files": [made], "report": _told(output["report"], made)}}
 
     async def _made(self, wished: str, output: Mapping[str, Any]) -> dict[str, Any]:
+        if not output.get("evidence"):
+            raise ToolFailed("Nothing was found that it could rest on.", remedy="Name other documents.")
         ending = wished.rpartition(".")[2].lower()
         outside = self._context.outside
         if outside is None:
@@ -69,8 +71,9 @@ class Delivery:
         servers = await outside.servers()
         server, recipe = _writer(servers, ending, self._team.files)
         path = await self._context.once(f"{_PATH}/path", wished, lambda: servers.free_path(wished))
-        document = [*parts(output["document"]), *_sources(output)]
-        calls = written(recipe, document, file=path, title=str(output.get("title") or wished))
+        title = str(output.get("title") or wished)
+        document = [*_body(output["document"], title), *_sources(output)]
+        calls = written(recipe, document, file=path, title=title)
         if outside.asks(servers.entries[server]):
             await admit(self._context, file_question(_PATH, self._team.name, server, path, len(calls)))
         card = self._team.cards[self._team.supervisor]
@@ -99,6 +102,13 @@ class Delivery:
 
     async def _emit(self, kind: Kind, **data: Any) -> None:
         await self._context.emit(kind, self._team.name, _PATH, **data)
+
+
+def _body(markdown: str, title: str) -> list[Part]:
+    """The parts of a document, without a first heading that only repeats its title."""
+    found = parts(markdown)
+    repeats = found and found[0].kind == "heading" and found[0].text.casefold() == title.casefold()
+    return found[1:] if repeats else found
 
 
 def _wish(team: Team) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from fnmatch import fnmatchcase
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -101,8 +101,8 @@ async def beside(work: Coroutine[Any, Any, T]) -> AsyncGenerator[asyncio.Task[T]
         yield task
     finally:
         task.cancel()
-        with suppress(asyncio.CancelledError):
-            await asyncio.wait({task})
+        # What this raises is for its caller alone: `wait` does not raise what the task ended with.
+        await asyncio.wait({task})
 
 
 class Remembering:

@@ -99,9 +99,11 @@ _HOUSE: dict[type[AtlasError], _Row] = {
     errors.UnknownTeam: ((), _PERSON, "only a person knows which team was meant"),
     errors.UnknownRun: ((), _PERSON, "only a person knows which run was meant"),
     errors.UnknownMemory: ((), _PERSON, "only a person knows which memory was meant"),
+    errors.UnknownServer: ((), _PERSON, "only a person knows which server was meant"),
     errors.OutsideRoots: ((), _PERSON, "only a person may open a folder"),
     errors.UnreadableDocument: ((), _PERSON, "no agent makes a damaged document readable"),
     errors.InvalidConfiguration: ((), _PERSON, "a file has to be mended by hand"),
+    errors.NotConfigured: ((), _PERSON, "a key, a program or a folder has to be named"),
     errors.MissingExtra: ((), _PERSON, "something has to be installed"),
     errors.IncompatibleStore: ((), _PERSON, "stored data are not changed without being asked"),
     errors.StoreFull: ((), _PERSON, "only a person makes room on a disk"),
@@ -121,6 +123,16 @@ _HOUSE: dict[type[AtlasError], _Row] = {
         (Way.OTHER_WORKER, Way.SMALLER_TASK),
         _LEVELS,
         "the agent saw the failure and did not get round it; another has other tools",
+    ),
+    errors.ToolRefused: (
+        (Way.OTHER_WORKER,),
+        _LEVELS,
+        "what may not be called may not be called by the same agent later; another has other tools",
+    ),
+    errors.DownstreamFailed: (
+        (Way.OTHER_WORKER, Way.SMALLER_TASK),
+        _LEVELS,
+        "its server rests before it is started again; another worker has other servers",
     ),
     errors.AgentRuntimeError: ((Way.OTHER_WORKER,), _LEVELS, "where another worker lives may be well"),
     errors.RuntimeUnavailable: (

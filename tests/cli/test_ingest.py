@@ -128,7 +128,7 @@ def test_of_many_that_are_skipped_the_first_are_named(atlas_mcp: Program, docume
     assert "1 added, 61 skipped" in told
 
 
-def test_an_address_is_refused_with_what_to_do(atlas_mcp: Program) -> None:
+def test_an_address_that_no_server_reads_is_refused_with_what_to_type(atlas_mcp: Program) -> None:
     told = atlas_mcp("ingest", "https://example.org/page")
     assert told.exit_code != Exit.DONE
-    assert "save it as a file and name the file" in told.stderr
+    assert "atlas-mcp servers enable fetch" in " ".join(told.stderr.split())

@@ -64,8 +64,9 @@ def test_the_clients_are_listed_with_how_they_stand(install: Program, person: Pa
         "file": str(person / ".codex" / "config.toml"), "state": "installed",
     }  # fmt: skip
     assert listed["cursor"]["scopes"]["user"]["state"] == "absent"
-    table = install().stdout
-    assert [line.split()[0] for line in table.splitlines()] == ["client", *sorted(CLIENTS)]
+    # A narrow terminal folds long paths, so that not every line begins with a name.
+    firsts = [line.split()[0] for line in install().stdout.splitlines() if not line.startswith(" ")]
+    assert [first for first in firsts if first in CLIENTS] == sorted(CLIENTS)
 
 
 def test_a_dry_run_shows_the_diff_without_secrets_and_writes_nothing(install: Program, person: Path) -> None:

@@ -53,6 +53,9 @@ def test_nothing_that_the_provider_layer_retried_is_retried_first(kind: type[Pro
         (errors.RateLimited, "other_member other_worker retry supervisor person"),
         (errors.TurnLost, "supervisor person"),
         (errors.ToolFailed, "other_worker smaller_task supervisor person"),
+        (errors.ToolRefused, "other_worker supervisor person"),
+        (errors.DownstreamFailed, "other_worker smaller_task supervisor person"),
+        (errors.NotConfigured, "person"),
     ],
 )
 def test_what_helps_differs_by_class(kind: type[AtlasError], ways: str) -> None:

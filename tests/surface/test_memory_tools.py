@@ -156,7 +156,7 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("forget", {"ids": ["m_none"]}, "There is no memory 'm_none'. Find memories and their ids with recall."),
     ("forget", {"ids": ["m_none"], "document": "file:///a"}, "at once"),
     ("forget", {"document": "file:///nowhere.md"}, "There is no document 'file:///nowhere.md' here."),
-    ("ingest", {"documents": ["https://example.org"]}, "no downstream server that fetches pages"),
+    ("ingest", {"documents": ["https://example.org"]}, "no server that reads pages is ready"),
 ]
 
 
