@@ -24,6 +24,7 @@ from mcp_types import (
     Implementation,
     ToolListChangedNotification,
 )
+from pydantic import ValidationError
 
 from atlas_mcp.downstream.bounded import BoundedTransport
 from atlas_mcp.downstream.launch import Launch
@@ -117,7 +118,7 @@ class Connection:
         """How it stands now."""
         live = self._live()
         name = "ready" if live else "failed" if self._failure else "idle"
-        odd = _odd(live.pipe) if live and live.pipe else ()
+        odd = live.pipe.odd if live and live.pipe else ()
         faults = dict.fromkeys([*self._faults, *odd])
         return State(name, self._failure, self._starts, *self._greeting, tuple(faults))
 
@@ -250,7 +251,7 @@ class Connection:
             if not ready.done():
                 ready.cancel()
             if pipe is not None:
-                self._faults.update(dict.fromkeys(_odd(pipe)))
+                self._faults.update(dict.fromkeys(pipe.odd))
 
     async def _opened(self, how: Launch | Address, pipe: Pipe | None, stack: AsyncExitStack) -> _Live:
         live: _Live | None = None
@@ -358,18 +359,6 @@ async def _over_http(how: Address, most_bytes: int) -> AsyncGenerator[Any]:
         yield streams
 
 
-def _odd(pipe: Pipe) -> list[str]:
-    """What was odd about what a server wrote, and was passed over."""
-    odd: list[str] = []
-    if pipe.noise:
-        odd.append(f"it writes what is no message, such as {str(redacted(pipe.first_noise))[:80]!r}")
-    if pipe.dropped:
-        odd.append("it sends more notifications than are heard")
-    if asked := ", ".join(sorted(pipe.asked)):
-        odd.append(f"it asked for {asked}, which no server is given")
-    return odd
-
-
 def _is_closed(error: BaseException) -> bool:
     """Whether an error says that the connection, or the server's memory of it, is gone."""
     said = error.message.lower() if isinstance(error, MCPError) else ""
@@ -386,6 +375,8 @@ def _why(error: BaseException, pipe: Pipe | None) -> str:
         error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
     if pipe is not None and pipe.fault:
         return f"{pipe.fault}."
+    if isinstance(error, ValidationError):
+        return f"what it sent is no {error.title} of the protocol."
     said = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
     told = str(redacted(said)).rstrip(".")
     return " ".join(each for each in (f"{told}.", _last(pipe)) if each)

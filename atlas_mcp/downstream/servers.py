@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import json
 import logging
-from collections import defaultdict, deque
+from collections import deque
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -21,10 +21,18 @@ from typing import TYPE_CHECKING, Any
 from atlas_mcp.database import open_database
 from atlas_mcp.downstream.entries import load_entries
 from atlas_mcp.downstream.launch import prepared
+from atlas_mcp.downstream.notices import Notices
 from atlas_mcp.downstream.paths import free_path, within
 from atlas_mcp.downstream.private import refuse_private
 from atlas_mcp.downstream.store import MIGRATIONS, Call, Standing, Store
-from atlas_mcp.errors import AtlasError, NotConfigured, ToolFailed, ToolRefused, UnknownServer
+from atlas_mcp.errors import (
+    AtlasError,
+    DownstreamFailed,
+    NotConfigured,
+    ToolFailed,
+    ToolRefused,
+    UnknownServer,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
@@ -35,24 +43,15 @@ if TYPE_CHECKING:
     from atlas_mcp.downstream.entry import Entry
     from atlas_mcp.downstream.launch import Places
     from atlas_mcp.downstream.leash import Leash
+    from atlas_mcp.downstream.notices import Notice
     from atlas_mcp.downstream.said import Offer, Said
     from atlas_mcp.downstream.store import Pin
 
-__all__ = ["Notice", "Offered", "Servers", "open_servers", "reads"]
+__all__ = ["Offered", "Servers", "open_servers", "reads"]
 
 log = logging.getLogger(__name__)
 
-MOST_NOTICES = 200
 MINUTE = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """Something about a server that a person should know: `kind` is `started`, `failed`, `changed`, `odd`."""
-
-    kind: str
-    server: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +102,7 @@ class Servers:
         self._places = places
         self._leash = leash
         self._known: dict[str, _Known] = {}
-        self._notices: defaultdict[str, deque[tuple[int, Notice]]] = defaultdict(
-            lambda: deque[tuple[int, Notice]](maxlen=MOST_NOTICES)
-        )
-        self._noticed = 0
+        self._notices = Notices()
 
     def entry(self, name: str) -> Entry:
         """The entry of a server.
@@ -225,8 +221,13 @@ class Servers:
             raise ToolRefused(
                 f"{entry.shown_title} does not offer {tool} any more.", remedy="Use another tool."
             )
-        said = await known.connection.call(tool, arguments)
-        self._take_faults(entry, known)
+        try:
+            said = await known.connection.call(tool, arguments)
+        except DownstreamFailed as error:
+            self._notices.add("failed", entry.name, str(error))
+            raise
+        finally:
+            self._take_faults(entry, known)
         if lasting and not said.error:
             await self.store.cache(key, said, lasting)
         return said, False
@@ -236,7 +237,7 @@ class Servers:
         try:
             offers = await known.connection.offers(anew=anew)
         except ToolFailed as error:
-            self._notice("failed", entry.name, str(error))
+            self._notices.add("failed", entry.name, str(error))
             raise
         self._tell_start(entry, known, before, len(offers))
         return offers
@@ -269,7 +270,7 @@ class Servers:
         allowed = [each for each in offers if _is_allowed(entry, each.name)]
         for pin in await self.store.pin(entry.name, entry.identity, allowed, _suspect):
             log.warning("%s/%s is off: %s", entry.name, pin.offer.name, pin.reason)
-            self._notice("changed", entry.name, f"{entry.name}/{pin.offer.name} is off: {pin.reason}")
+            self._notices.add("changed", entry.name, f"{entry.name}/{pin.offer.name} is off: {pin.reason}")
         known.checked = offers
 
     def _is_on(self, entry: Entry, pin: Pin) -> bool:
@@ -321,27 +322,20 @@ class Servers:
         state = known.connection.state
         if state.starts != before:
             text = f"{state.server or entry.name}, protocol {state.protocol}, {tools} tools"
-            self._notice("started", entry.name, text)
+            self._notices.add("started", entry.name, text)
 
     def _take_faults(self, entry: Entry, known: _Known) -> None:
-        told = {notice.text for _, notice in self._notices[entry.name] if notice.kind == "odd"}
         for fault in known.connection.state.faults:
-            if fault not in told:
-                self._notice("odd", entry.name, fault)
-
-    def _notice(self, kind: str, server: str, text: str) -> None:
-        self._noticed += 1
-        self._notices[server].append((self._noticed, Notice(kind, server, text)))
+            self._notices.add("odd", entry.name, fault)
 
     @property
     def noticed(self) -> int:
         """How many notices there were until now; `notices` takes it as `after`."""
-        return self._noticed
+        return self._notices.count
 
     def notices(self, servers: Iterable[str], *, after: int = 0) -> list[Notice]:
         """What is to be known of servers, after so many notices, in order."""
-        there = [each for name in servers for each in self._notices.get(name, ()) if each[0] > after]
-        return [notice for _, notice in sorted(there, key=lambda each: each[0])]
+        return self._notices.of(servers, after=after)
 
     def state(self, name: str) -> State | None:
         """How the connection to a server stands; None where there was none."""

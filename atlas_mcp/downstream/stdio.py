@@ -31,6 +31,7 @@ from mcp.os.win32.utilities import (
 from mcp.shared.message import SessionMessage
 
 from atlas_mcp.downstream.lines import Lines, Overlong
+from atlas_mcp.redaction import redacted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -79,6 +80,18 @@ class Pipe:
     """Why it was left, if it was."""
     exit_code: int | None = None
     ended: anyio.Event = field(default_factory=anyio.Event)
+
+    @property
+    def odd(self) -> tuple[str, ...]:
+        """What was odd about what it wrote, and was passed over."""
+        odd: list[str] = []
+        if self.noise:
+            odd.append(f"it writes what is no message, such as {str(redacted(self.first_noise))[:80]!r}")
+        if self.dropped:
+            odd.append("it sends more notifications than are heard")
+        if asked := ", ".join(sorted(self.asked)):
+            odd.append(f"it asked for {asked}, which no server is given")
+        return tuple(odd)
 
     @property
     def last_words(self) -> str:
