@@ -6,6 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
+from atlas_mcp.downstream.screening.invisible import cleaned
 from atlas_mcp.errors import ToolRefused
 from atlas_mcp.events import Kind
 from atlas_mcp.observe.sentences import shortened
@@ -84,7 +85,7 @@ def tool_question(path: str, actor: str, address: str, arguments: Mapping[str, A
     digest = hashlib.sha256(f"{address} {told}".encode()).hexdigest()[:12]
     server = address.partition("/")[0]
     return _question(
-        f"{path}/tool/{digest}", f"May {actor} use {address} with {shortened(told, _SHOWN)}?",
+        f"{path}/tool/{digest}", f"May {actor} use {address} with {shortened(cleaned(told), _SHOWN)}?",
         {"tool": address, "arguments": dict(arguments)},
         {"once": "this call", "server": f"every tool of {server} in this run", "no": "not"},
     )  # fmt: skip

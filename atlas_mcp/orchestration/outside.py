@@ -7,6 +7,7 @@ source like any document, its text kept as a snapshot in which quotes are verifi
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -48,7 +49,12 @@ def fetched_scope(user: str) -> str:
 
 def tool_name(address: str) -> str:
     """The name under which a model sees `server/tool`: models' interfaces know no stroke."""
-    return _NAME.sub("_", address.replace("/", "__"))[:_LONGEST_NAME]
+    name = _NAME.sub("_", address.replace("/", "__"))
+    if len(name) <= _LONGEST_NAME:
+        return name
+    # Two long names that begin alike stay two.
+    digest = hashlib.sha256(address.encode()).hexdigest()[:8]
+    return f"{name[: _LONGEST_NAME - 9]}_{digest}"
 
 
 def needs_servers(card: Card) -> bool:

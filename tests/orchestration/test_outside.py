@@ -12,6 +12,8 @@ import pytest
 from atlas_mcp.app import Atlas, open_atlas
 from atlas_mcp.catalogue import shipped
 from atlas_mcp.events import Kind
+from atlas_mcp.orchestration.doorkeeping import tool_question
+from atlas_mcp.orchestration.outside import tool_name
 from atlas_mcp.providers.extractive import ExtractiveProvider
 from atlas_mcp.settings import MemorySettings, ModelSettings, ServerSettings, Settings
 from tests.downstream import library
@@ -208,3 +210,15 @@ async def test_a_page_that_is_named_by_its_address_is_read_like_a_document(home:
         )
     assert SPRING in [finding["quote"] for finding in output["findings"]]
     assert output["sources"][0]["uri"] == "https://library.example/tides"
+
+
+def test_a_tool_has_a_name_that_models_take_and_no_other_tool_has() -> None:
+    long = [tool_name(f"library/{'a' * 60}{end}") for end in ("b", "c")]
+    assert tool_name("library/read.page") == "library__read_page"
+    assert len({*long}) == 2
+    assert all(len(each) == 64 for each in long)
+
+
+def test_what_a_person_is_asked_hides_nothing() -> None:
+    question = tool_question("work/a1", "clerk", "library/note", {"text": "yes\u202e\u200bon"})
+    assert "yeson" in question.text
