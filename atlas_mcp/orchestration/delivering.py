@@ -72,7 +72,9 @@ class Delivery:
         server, recipe = _writer(servers, ending, self._team.files)
         path = await self._context.once(f"{_PATH}/path", wished, lambda: servers.free_path(wished))
         title = str(output.get("title") or wished)
-        document = [*_body(output["document"], title), *_sources(output)]
+        # A file of sheets has no place for a title but its properties.
+        body = parts(output["document"]) if recipe.sheet else _body(output["document"], title)
+        document = [*body, *_sources(output)]
         calls = written(recipe, document, file=path, title=title)
         if outside.asks(servers.entries[server]):
             await admit(self._context, file_question(_PATH, self._team.name, server, path, len(calls)))
