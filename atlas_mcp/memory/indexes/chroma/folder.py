@@ -263,6 +263,8 @@ class _Guest:
         except (OSError, EOFError, BadDoor):
             pass
         finally:
+            # Whoever finds that the process is gone forgets this guest, and does not hang up.
+            self._writer.close()
             for answer in self._waiting.values():
                 if not answer.done():
                     answer.set_exception(ConnectionResetError())
