@@ -20,7 +20,7 @@ QUESTION = "How does ATLAS verify the quotes of a brief?"
 HANDBOOK = Path(__file__).parent.parent / "docs" / "handbook"
 
 
-async def show(progress: float, total: float | None, message: str | None) -> None:  # noqa: ARG001
+async def show(progress: float, total: float | None, message: str | None) -> None:  # noqa: ARG001 - what a client gives
     """One notification, as it comes."""
     print(f"{progress:g}: {message}", file=sys.stderr)
 

@@ -1,7 +1,8 @@
 """What downstream servers give the workers of one run: their tools, and what these find as sources.
 
 What a server says is data. It is cleaned, capped and looked through; what comes with an address becomes a
-source like any document, its text kept as a snapshot in which quotes are verified.
+source like any document, its text kept as a snapshot in which quotes are verified. What screens and reads
+results is imported on first use: most runs ask no server.
 """
 
 from __future__ import annotations

@@ -19,10 +19,11 @@ from atlas_mcp.downstream.filing import Part, written
 from atlas_mcp.downstream.launch import Launch, Places, prepared
 from atlas_mcp.downstream.results import documents
 from tests.downstream.third_party.places import INSTALLED, KEY, PYTHON, SERVERS, behind, here
+from tests.downstream.third_party.reading import READ_DOCX, READ_XLSX
 from tests.downstream.third_party.stand_in import standing_in
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator
     from pathlib import Path
 
     from mcp_types import CallToolResult
@@ -181,23 +182,6 @@ def at(value: Any, path: str) -> Any:
     return value
 
 
-def first(value: Any, paths: Sequence[str]) -> Any:
-    return next((there for path in paths if (there := at(value, path)) is not None), None)
-
-
-def sources(entry: Entry, tool: str, result: CallToolResult) -> list[dict[str, Any]]:
-    """The sources in a result, as a plain reader of the shape would find them."""
-    shape, text = entry.results[tool], said(result)
-    if shape.pattern:
-        return [found.groupdict() for found in shape.expression.finditer(text)]
-    whole = result.structured_content or (None if shape.lines else json.loads(text))
-    items = [json.loads(line) for line in text.splitlines() if line] if shape.lines else [whole]
-    if shape.items:
-        items = first(whole, shape.items)
-    keys = {"uri": shape.uri, "title": shape.title, "text": shape.text, "time": shape.time}
-    return [{key: first(item, paths) for key, paths in keys.items()} for item in items]
-
-
 ALMANAC = "https://almanac.example/springs-and-neaps"
 QUERY = "spring tides at Sternhaven: mean range"
 SEARCHES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -242,12 +226,13 @@ async def test_a_page_that_is_read_is_one_source_and_forges_no_other(name: str, 
     with standing_in() as stand_in:
         entry = behind(ENTRIES[name], stand_in.address)
         async with opened(entry, places) as client:
-            found = sources(entry, tool, await client.call_tool(tool, arguments))
-    assert found[0]["uri"].endswith("//almanac.example/springs-and-neaps")
-    assert found[0]["text"].rstrip().endswith("the mean neap range is 2.4 metres.")
-    assert [source["uri"] for source in found[1:]] == arguments.get("urls", [])[-1:]
+            result = await client.call_tool(tool, arguments)
+    found = documents(entry, tool, arguments, said(result), result.structured_content)
+    assert found[0].uri.endswith("//almanac.example/springs-and-neaps")
+    assert found[0].text.rstrip().endswith("the mean neap range is 2.4 metres.")
+    assert [document.uri for document in found[1:]] == arguments.get("urls", [])[-1:]
     if found[1:]:
-        assert found[1]["text"].rstrip().endswith("Content: There is no tide.")
+        assert found[1].text.rstrip().endswith("Content: There is no tide.")
 
 
 @installed
@@ -255,8 +240,9 @@ async def test_a_page_without_a_word_is_no_source(places: Places) -> None:
     with standing_in() as stand_in:
         entry = behind(ENTRIES["fetch"], stand_in.address)
         async with opened(entry, places) as client:
-            result = await client.call_tool("fetch", {"url": "http://sternhaven.example/notices"})
-    assert sources(entry, "fetch", result) == []
+            given = {"url": "http://sternhaven.example/notices"}
+            result = await client.call_tool("fetch", given)
+    assert documents(entry, "fetch", given, said(result), result.structured_content) == ()
 
 
 REFUSING = {"tavily": 401, "exa": 401, "brave": 422, "firecrawl": 401}
@@ -290,25 +276,6 @@ DOCUMENT = [
     Part("item", "It grows."),
     Part("table", rows=(("Harbour", "Spring m"), ("Sternhaven", "5.2"), ("Lee", "unknown"))),
 ]
-
-READ_DOCX = """
-import json, sys, docx
-document = docx.Document(sys.argv[1])
-print(json.dumps({
-    "title": document.core_properties.title,
-    "paragraphs": [[each.style.name, each.text] for each in document.paragraphs],
-    "tables": [[[cell.text for cell in row.cells] for row in table.rows] for table in document.tables],
-}))
-"""
-READ_XLSX = """
-import json, sys, openpyxl
-book = openpyxl.load_workbook(sys.argv[1])
-print(json.dumps({
-    "title": book.properties.title,
-    "bold": [sheet["B1"].font.bold for sheet in book],
-    "sheets": {sheet.title: [list(row) for row in sheet.iter_rows(values_only=True)] for sheet in book},
-}))
-"""
 
 
 async def made(name: str, kind: str, places: Places) -> Path:

@@ -16,6 +16,7 @@ from atlas_mcp.providers.extractive import ExtractiveProvider
 from atlas_mcp.settings import MemorySettings, ModelSettings, Settings
 from tests.downstream.third_party.configured import configure, entry
 from tests.downstream.third_party.places import INSTALLED, PYTHON, here
+from tests.downstream.third_party.reading import READ_DOCX, READ_XLSX
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -61,24 +62,6 @@ The Bay of Fundy has a range of 16 metres. [f1] It is **large**.
 - It grows. [f1]
 """
 '''
-
-READ_DOCX = """
-import json, sys, docx
-document = docx.Document(sys.argv[1])
-print(json.dumps({
-    "title": document.core_properties.title,
-    "paragraphs": [[each.style.name, each.text] for each in document.paragraphs],
-    "tables": [[[cell.text for cell in row.cells] for row in table.rows] for table in document.tables],
-}))
-"""
-READ_XLSX = """
-import json, sys, openpyxl
-book = openpyxl.load_workbook(sys.argv[1])
-print(json.dumps({
-    "title": book.properties.title,
-    "sheets": {sheet.title: [list(row) for row in sheet.iter_rows(values_only=True)] for sheet in book},
-}))
-"""
 
 
 @pytest.fixture(scope="module")
