@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from benchmarks import downstream, learning_gate, providers, simulated_week, storm, support, teams
+from benchmarks import downstream, learning_gate, providers, simulated_week, storm, support, teams, telling
 from benchmarks.start_up import start_up
 
 
@@ -13,7 +13,7 @@ def main() -> None:
     """Measure, then print what was measured and the ratios that are aimed at."""
     with_options = {
         "providers": providers.main, "teams": teams.main, "learning": learning_gate.main,
-        "downstream": downstream.main,
+        "downstream": downstream.main, "telling": telling.main,
     }  # fmt: skip
     if alone := with_options.get("".join(sys.argv[1:2])):
         alone(sys.argv[2:])

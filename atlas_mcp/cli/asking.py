@@ -12,26 +12,24 @@ import shlex
 import sys
 import tempfile
 import threading
-from collections.abc import Awaitable, Callable
 from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
+from atlas_mcp.cli.choices import ask_choice, choices
 from atlas_mcp.cli.terminal import stderr, tell
 from atlas_mcp.errors import InvalidInput
 from atlas_mcp.events import Kind
 from atlas_mcp.orchestration.asking import QuestionKind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from atlas_mcp.app import Atlas
+    from atlas_mcp.cli.choices import Ask
     from atlas_mcp.orchestration.asking import Question
 
-__all__ = ["Ask", "answer_from", "ask", "ask_at_terminal", "show", "ways_to_answer"]
-
-Ask: TypeAlias = Callable[[str], Awaitable["str | None"]]
-"""Shows a prompt and gives the line that was typed; None at the end of input."""
+__all__ = ["answer_from", "ask", "ask_at_terminal", "show"]
 
 Plan: TypeAlias = "list[dict[str, Any]]"
 
@@ -88,12 +86,22 @@ def _plan_in(text: str, place: str) -> Plan:
 
 def show(question: Question) -> None:
     """Show a question; a plan as a table."""
+    from atlas_mcp.cli.hidden import marked
+
     console = stderr()
-    console.print(question.text, style="bold", markup=False, soft_wrap=True)
-    if question.kind is QuestionKind.APPROVE_PLAN:
-        _show_plan(question.data["assignments"])
-    elif question.data:
-        console.print(json.dumps(question.data, ensure_ascii=False, indent=2), markup=False, soft_wrap=True)
+    console.print(marked(question.text, "bold"), soft_wrap=True)
+    match question.kind:
+        case QuestionKind.APPROVE_PLAN:
+            _show_plan(question.data["assignments"])
+        case QuestionKind.APPROVE_TOOL:
+            for name, value in question.data.get("arguments", {}).items():
+                told = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+                console.print(marked(f"  {name}: {told}"), soft_wrap=True)
+        case _ if question.data:
+            told = json.dumps(question.data, ensure_ascii=False, indent=2)
+            console.print(marked(told), soft_wrap=True)
+        case _:
+            pass
 
 
 def _show_plan(plan: Sequence[Mapping[str, Any]]) -> None:
@@ -107,16 +115,6 @@ def _show_plan(plan: Sequence[Mapping[str, Any]]) -> None:
         after = ", ".join(each["after"])
         table.add_row(*(Text(part) for part in (each["id"], each["worker"], each["goal"], after)))
     stderr().print(table)
-
-
-def ways_to_answer(run_id: str, question: Question) -> str:
-    """The commands that answer a question."""
-    which = f"{run_id} --question {shlex.quote(question.id)}"
-    if question.kind is QuestionKind.APPROVE_PLAN:
-        ways = "--approve (or --plan FILE, or --reject REASON)"
-        return f"It waits for you: atlas-mcp runs answer {which} {ways}"
-    shape = json.dumps(question.schema, ensure_ascii=False)
-    return f"It waits for you: atlas-mcp runs answer {which} --json ANSWER\n  of the shape {shape}"
 
 
 async def ask_at_terminal(atlas: Atlas, run_id: str, question_id: str | None = None) -> bool:
@@ -178,7 +176,7 @@ async def ask(question: Question, line: Ask, editor: str | None = None) -> dict[
     A plan is edited in `editor`, a command, else goal by goal.
     """
     if question.kind is not QuestionKind.APPROVE_PLAN:
-        return await _ask_fields(question, line)
+        return await (ask_choice if choices(question) else _ask_fields)(question, line)
     while (typed := await line("[a]pprove, [e]dit, [r]eject, or [l]ater? ")) is not None:
         match typed.strip().lower()[:1]:
             case "a" | "y":
@@ -256,15 +254,28 @@ async def _ask_fields(question: Question, line: Ask) -> dict[str, Any] | None:
     for name, field in fields.items():
         if field["type"] in {"object", "array"}:
             return await _ask_json(line)
-        choices = f" ({', '.join(map(str, field['enum']))})" if "enum" in field else ""
-        typed = await line(f"{name}{choices}: ")
+        typed = await _typed_field(name, field, line)
         if typed is None:
             return None
-        if typed.strip():
-            answer[name] = typed.strip()
+        if typed:
+            answer[name] = typed
             with suppress(ValueError):  # What is no number is told by the schema.
-                answer[name] = _READERS.get(field["type"], str)(typed.strip())
+                answer[name] = _READERS.get(field["type"], str)(typed)
     return answer or None
+
+
+async def _typed_field(name: str, field: Mapping[str, Any], line: Ask) -> str | None:
+    """What is typed for a field, asked again where it is a question back, or none of what may be chosen."""
+    says = field.get("description") or field.get("title") or ""
+    allowed = [str(each) for each in field.get("enum", ())]
+    one_of = f", one of {', '.join(allowed)}" if allowed else ""
+    prompt = f"{name}{f' ({says})' if says else ''}{one_of}: "
+    while (typed := await line(prompt)) is not None:
+        word = typed.strip()
+        if word != "?" and (not allowed or not word or word in allowed):
+            return word
+        stderr().print("Type what is asked for, or Enter to leave it out.", style="yellow", markup=False)
+    return None
 
 
 async def _ask_json(line: Ask) -> dict[str, Any] | None:

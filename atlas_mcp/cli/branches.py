@@ -10,6 +10,7 @@ from atlas_mcp.cli.live import STATE_STYLES
 from atlas_mcp.cli.words import spent
 from atlas_mcp.errors import UnknownRun
 from atlas_mcp.events import Kind
+from atlas_mcp.observe.older import completed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +35,9 @@ class Branch:
 
 async def branches_of(atlas: Atlas, events: Sequence[Event]) -> tuple[Branch, ...]:
     """The runs that worked for the run of these events, in their order; those that were forgotten are not."""
-    begun = {event.data["run"]: event.data for event in events if event.kind is Kind.CHILD_STARTED}
+    begun = {
+        event.data["run"]: event.data for event in map(completed, events) if event.kind is Kind.CHILD_STARTED
+    }
     branches: list[Branch] = []
     for run_id, data in begun.items():
         with suppress(UnknownRun):

@@ -9,7 +9,6 @@ import asyncio
 import platform
 import socket
 import sqlite3
-import sys
 import tempfile
 from contextlib import closing
 from importlib import import_module
@@ -35,6 +34,7 @@ async def examine(settings: Settings, *, start_servers: bool = False) -> list[Ch
     """Every check, in the order in which a person would mend things; servers are started on request."""
     from atlas_mcp.cli.agent_checks import agent_checks
     from atlas_mcp.cli.memory_checks import memory_checks
+    from atlas_mcp.cli.observe_checks import observe_checks
     from atlas_mcp.cli.provider_checks import budget_checks, provider_checks
     from atlas_mcp.cli.server_checks import project_checks, server_checks, started_checks
     from atlas_mcp.providers.keeping.accounts import models_of
@@ -46,6 +46,7 @@ async def examine(settings: Settings, *, start_servers: bool = False) -> list[Ch
     checks += await asyncio.to_thread(lambda: [*project_checks(settings), *server_checks(settings)])
     checks += await started_checks(settings) if start_servers else []
     checks += [*await agent_checks(settings), *await memory_checks(settings), await _http(settings)]
+    checks += await observe_checks(settings)
     return [*checks, *_roots(settings), _log(settings)]
 
 
@@ -80,7 +81,7 @@ def _parts() -> Check:
         try:
             import_module(module)
         except ImportError as error:
-            todo = f"Reinstall: {sys.executable} -m pip install --force-reinstall atlas-mcp"
+            todo = "Install it anew, in the checkout of ATLAS: uv tool install --reinstall ."
             return Check("Installation", "broken", f"the part for {name} cannot be loaded: {error}", todo)
     return Check("Installation", "ok", "every part can be loaded")
 

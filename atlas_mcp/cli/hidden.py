@@ -1,41 +1,24 @@
-"""Makes visible what a text holds that nobody sees, for whoever is to judge what somebody else wrote."""
+"""Shows on a terminal what a text holds that nobody sees."""
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import TYPE_CHECKING
+
+from atlas_mcp.text.visible import visible
 
 if TYPE_CHECKING:
     from rich.text import Text
 
 __all__ = ["marked", "visible"]
 
-_PLAIN = frozenset("\n\t ")
-_UNSEEN = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp", "Zs"})
-_BLANK = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
-)
-"""Letters and marks by name that are drawn as nothing."""
 _MARK = re.compile(r"⟨U\+[0-9A-F]{4,6}⟩")
 
 
-def visible(text: str) -> str:
-    """A text with every character that is drawn as nothing, or as another space, shown as `⟨U+200B⟩`."""
-    return "".join(_shown(each) for each in text)
-
-
 def marked(text: str, style: str = "") -> Text:
-    """The same for a terminal, where what was hidden stands out."""
+    """A text as `visible` has it, in which what was hidden stands out."""
     from rich.text import Text
 
     told = Text(visible(text), style=style)
     told.highlight_regex(_MARK, "bold reverse red")
     return told
-
-
-def _shown(character: str) -> str:
-    if character in _PLAIN or (character.isascii() and character.isprintable()):
-        return character
-    hidden = unicodedata.category(character) in _UNSEEN or _BLANK.match(character)
-    return f"⟨U+{ord(character):04X}⟩" if hidden else character

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from atlas_mcp.install.client import Client, ClientFile
     from atlas_mcp.install.entry import Wish
     from atlas_mcp.install.machine import Machine
+    from atlas_mcp.settings import HttpSettings
 
 __all__ = ["install"]
 
@@ -88,7 +89,7 @@ def install(  # noqa: PLR0917 - each is an option, and none is passed by positio
         if client is None and not show:
             errand.list_all()
         elif remove and client is not None:
-            errand.remove(client)
+            errand.remove(client, _address(url) if url else None)
         else:
             wish = _Wishes(read, env, copy_env, _address(url) if http or url else None)
             errand.show(client, wish) if show else errand.write(str(client), wish)
@@ -123,7 +124,7 @@ class _Errand:
         self._as_json = as_json
         self._settings = Settings.load()
         self._catalogue: Catalogue = Catalogue((self._settings.config,))
-        self._machine: Machine = Machine.here()
+        self._machine: Machine = replace(Machine.here(), serves=_own_address(self._settings.http))
 
     def list_all(self) -> None:
         """Say which clients there are, which are here, and where ATLAS is installed."""
@@ -146,11 +147,15 @@ class _Errand:
 
     def show(self, asked: str | None, wishes: _Wishes) -> None:
         """Print the entry as it would stand in a file of its own."""
+        from atlas_mcp.install.change import place_of
         from atlas_mcp.install.client import ANY, find_client
         from atlas_mcp.install.entry import made
         from atlas_mcp.install.text import Notation
 
-        says = find_client(self._catalogue, asked).says if asked else ANY
+        client = find_client(self._catalogue, asked) if asked else None
+        says = client.says if client else ANY
+        if client and self._scope == "project":
+            place_of(client, self._machine, self._scope)  # what cannot be written is not shown either
         wish = self._wish(wishes)
         # What is printed may be seen and copied elsewhere, so values are not.
         values = {each: f"the value of {each}" for each in wish.copied}
@@ -181,13 +186,14 @@ class _Errand:
             client, change, "has ATLAS already, as it should be", "has ATLAS now", remarks, then=then
         )
 
-    def remove(self, asked: str) -> None:
-        """Take ATLAS out of a client."""
+    def remove(self, asked: str, url: str | None) -> None:
+        """Take ATLAS out of a client; `url` is where it serves, if that is an address of one's own."""
         from atlas_mcp.install.change import uninstall
         from atlas_mcp.install.client import find_client
 
         client = find_client(self._catalogue, asked)
-        change = uninstall(client, self._machine, self._name, scope=self._scope, force=self._force)
+        machine = replace(self._machine, serves=url) if url else self._machine
+        change = uninstall(client, machine, self._name, scope=self._scope, force=self._force)
         self._perform(
             client, change, f"has no entry {self._name!r}", "has ATLAS no longer", [], then="start it again."
         )
@@ -296,6 +302,13 @@ def _address(url: str | None) -> str:
     if not sound:
         raise InvalidInput("That is no address of a server over HTTP.", remedy=f"Write one such as {LOCAL}.")
     return url if urlsplit(url).path.strip("/") else f"{url.rstrip('/')}/mcp"
+
+
+def _own_address(http: HttpSettings) -> str:
+    """Where a program on this machine finds ATLAS once it serves over HTTP."""
+    host = http.host.strip("0.:") and http.host  # nothing but zeros is every address of this machine
+    host = f"[{host}]" if ":" in host else host
+    return f"http://{host or 'localhost'}:{http.port}/mcp"
 
 
 def _folder(path: Path) -> Path:

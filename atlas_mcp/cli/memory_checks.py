@@ -125,7 +125,7 @@ async def _index(settings: Settings, name: str, where: str, kept: _Kept | None) 
     if not where:
         return Check(title, "ok", _ADDS[name])
     if find_spec(_MODULES[name]) is None:
-        todo = f"pip install 'atlas-mcp[{name}]', or take {name} out of [memory] in {settings.file}."
+        todo = f"In the checkout: uv tool install '.[{name}]', or take it out of [memory] in {settings.file}."
         return Check(title, "broken", f"configured ({where}), and not installed", todo)
     try:
         async with asyncio.timeout(REACH_SECONDS):

@@ -9,18 +9,23 @@ import typer
 from atlas_mcp.cli.bars import counting
 from atlas_mcp.cli.opening import opened
 from atlas_mcp.cli.terminal import Exit, give_json, perform, stderr, stdout
+from atlas_mcp.events import Kind
 from atlas_mcp.observe.sentences import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from rich.table import Table
+
     from atlas_mcp.app import Atlas
+    from atlas_mcp.events import Event
     from atlas_mcp.memory.indexes.consistency import Consistency
 
 __all__ = ["check_memory", "rebuild_index", "show_stats"]
 
 RUNS = 50
-"""Newest runs whose questions to memory `memory stats` counts."""
+"""Newest runs of which `memory stats` counts what they had memory do."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -118,6 +123,7 @@ async def _counted(atlas: Atlas) -> dict[str, Any]:
     memory = await atlas.memory()
     whole, counts, home = await memory.stats(), await memory.record.counts(), atlas.settings.home
     names = [index.name for index in memory.indexes]
+    events = await _of_the_newest_runs(atlas)
     return {
         "memories": counts["memories"], "superseded": counts["closed"], "kinds": counts["kinds"],
         "owners": counts["owners"], "names": counts["names"], "embedded": counts["vectors"],
@@ -128,20 +134,36 @@ async def _counted(atlas: Atlas) -> dict[str, Any]:
             "record": whole.size, "snapshots": _size(home / "sources"), "chroma": _size(home / "chroma"),
         },
         "behind": {name: counts["behind"].get(name, counts["memories"]) for name in names},
-        "recalls": await _recalls(atlas),
+        "recalls": _recalls(events), "operations": _operations(events),
     }  # fmt: skip
 
 
-async def _recalls(atlas: Atlas) -> dict[str, Any] | None:
-    """How the newest runs fared with what they asked memory; None where none asked."""
-    from atlas_mcp.events import Kind
+async def _of_the_newest_runs(atlas: Atlas) -> list[Event]:
+    """What the newest runs tell, whichever processes worked on them."""
+    told: list[Event] = []
+    for row in await atlas.list(limit=RUNS):
+        told += await atlas.events(row.run_id)
+    return told
 
-    told = [
-        event.data
-        for row in await atlas.list(limit=RUNS)
-        for event in await atlas.events(row.run_id)
-        if event.kind is Kind.MEMORY_RECALLED
-    ]
+
+def _operations(events: Sequence[Event]) -> list[dict[str, Any]]:
+    """What each store did for the newest runs: how often, on how much, and how long it took on average."""
+    from atlas_mcp.memory.metering import Tally, Took
+
+    tally = Tally()
+    for event in events:
+        if event.kind is Kind.MEMORY_MEASURED:
+            for each in event.data["operations"]:
+                took = {key: each[key] for key in ("count", "seconds", "items", "hits", "errors")}
+                tally.add(each["operation"], each["store"], Took(**took))
+    return [
+        {**each, "mean_ms": round(1000 * each["seconds"] / each["count"], 3)} for each in tally.take()
+    ]  # fmt: skip
+
+
+def _recalls(events: Sequence[Event]) -> dict[str, Any] | None:
+    """How the newest runs fared with what they asked memory; None where none asked."""
+    told = [event.data for event in events if event.kind is Kind.MEMORY_RECALLED]
     if not told:
         return None
     taken = sorted(1000 * each["seconds"] for each in told)
@@ -190,6 +212,22 @@ def _tabulate(told: dict[str, Any]) -> None:
     for name, says in rows.items():
         table.add_row(name, says)
     stdout().print(table)
+    if operations := told["operations"]:
+        stdout().print(_took(operations))
+
+
+def _took(operations: Sequence[Mapping[str, Any]]) -> Table:
+    """What each store did for the newest runs, in a line each."""
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0), title="\nfor the newest runs", title_justify="left")
+    titles = ("operation", "store", "times", "items", "at hand", "failed", "mean")
+    for place, title in enumerate(titles):
+        table.add_column(title, justify="left" if place < 2 else "right")  # noqa: PLR2004 - two names
+    for each in operations:
+        counts = (f"{each[key]:,}" for key in ("count", "items", "hits", "errors"))
+        table.add_row(each["operation"], each["store"], *counts, f"{each['mean_ms']:,.1f} ms")
+    return table
 
 
 def _bytes(count: int) -> str:

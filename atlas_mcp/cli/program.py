@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +11,7 @@ from atlas_mcp.cli.doctor import doctor
 from atlas_mcp.cli.ingest import ingest
 from atlas_mcp.cli.install import install
 from atlas_mcp.cli.memory import memory
+from atlas_mcp.cli.mlflow import mlflow
 from atlas_mcp.cli.providers import providers
 from atlas_mcp.cli.run import run
 from atlas_mcp.cli.runs import runs
@@ -20,7 +20,8 @@ from atlas_mcp.cli.servers import servers
 from atlas_mcp.cli.setup import setup
 from atlas_mcp.cli.teams import teams
 from atlas_mcp.cli.terminal import ask_utf8
-from atlas_mcp.cli.trusting import tell_untrusted, trust
+from atlas_mcp.cli.top import top
+from atlas_mcp.cli.trusting import name_project, tell_untrusted, trust
 
 __all__ = ["program", "run_program"]
 
@@ -34,9 +35,11 @@ program = typer.Typer(
 program.command("run")(run)
 program.command("serve")(serve)
 program.add_typer(runs, name="runs")
+program.command("top")(top)
 program.add_typer(teams, name="teams")
 program.add_typer(providers, name="providers")
 program.add_typer(servers, name="servers")
+program.command("mlflow")(mlflow)
 program.command("trust")(trust)
 program.command("ingest")(ingest)
 program.add_typer(memory, name="memory")
@@ -69,7 +72,7 @@ def _options(
     ] = None,
 ) -> None:
     if project is not None:
-        os.environ["ATLAS_PROJECT"] = str(Path(project))
+        name_project(Path(project))
     if context.invoked_subcommand in _OF_PROJECTS:
         tell_untrusted()
 

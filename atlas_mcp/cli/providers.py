@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, cast
 
 import typer
 
+from atlas_mcp.cli.provider_record import show_record
 from atlas_mcp.cli.serve_models import serve_models
 from atlas_mcp.cli.terminal import Exit, give_json, perform, stdout
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-__all__ = ["providers"]
+__all__ = ["BREAKER_STATES", "lately", "providers", "spent_today"]
 
 Facts: TypeAlias = "Mapping[str, Any]"
 
@@ -23,8 +24,9 @@ providers = typer.Typer(
 )
 
 providers.command("serve")(serve_models)
+providers.command("show")(show_record)
 
-_STATES = {"closed": ("free", "dim"), "half_open": ("on trial", "yellow"), "open": ("resting", "red")}
+BREAKER_STATES = {"closed": ("free", "dim"), "half_open": ("on trial", "yellow"), "open": ("resting", "red")}
 """What a breaker's state means to whoever asks next; whether a member answers is said by --ping alone."""
 
 
@@ -64,7 +66,7 @@ def _tell(told: Facts) -> None:
         console.print(f"  → {one['error']['remedy']}", markup=False)
     today = told["today"]
     if today["calls"]:
-        console.print(f"\nToday: {_spent_today(today)}", markup=False)
+        console.print(f"\nToday: {spent_today(today)}", markup=False)
     for problem in told["problems"]:
         console.print(f"\n! {problem['message']}\n  → {problem['remedy']}", style="yellow", markup=False)
     if told["could_be"]:
@@ -72,7 +74,7 @@ def _tell(told: Facts) -> None:
         console.print(f"\nMore can be configured by the environment: {could}", style="dim", markup=False)
 
 
-def _spent_today(today: Facts) -> str:
+def spent_today(today: Facts) -> str:
     """What was spent today, each figure with its limit behind it."""
     most_tokens, most_usd, cost = today["limit_tokens"], today["limit_usd"], today["cost_usd"]
     tokens = f"{today['tokens']:,}{f' of {most_tokens:,}' if most_tokens else ''} tokens"
@@ -96,7 +98,7 @@ def _table(told: Facts) -> Any:
         if one["address"]:
             name.append(f"\n{one['address']}", style="dim")
         window = f"{one['window']:,}" if one["window"] else "unknown"
-        table.add_row(name, window, _price(one), _lately(one["records"].get("all")), _health(one))
+        table.add_row(name, window, _price(one), lately(one["records"].get("all")), _health(one))
     return table
 
 
@@ -105,7 +107,7 @@ def _price(one: Facts) -> str:
     return "unknown" if price is None else f"${price['input']:g} / ${price['output']:g}"
 
 
-def _lately(record: Facts | None) -> str:
+def lately(record: Facts | None) -> str:
     """A member's record in a few words."""
     if not record:
         return "not used yet"
@@ -139,7 +141,7 @@ def _tell_group(console: Console, group: Facts, *, default: bool) -> None:
     head = Text.assemble("\n", (group["name"], "bold"), f"  {group['strategy']}")
     console.print(head.append("  default", style="green") if default else head)
     for member in group["members"]:
-        said, style = _STATES[member["breaker"]]
+        said, style = BREAKER_STATES[member["breaker"]]
         line = Text.assemble(f"  {member['name']}  ", (said, style))
         if member["weight"] != 1.0:
             line.append(f"  weight {member['weight']:g}", style="dim")
@@ -165,7 +167,7 @@ def _tell_records(console: Console, one: Facts) -> None:
         return
     console.print(Text(f"\n{one['name']}", style="bold"))
     for task, record in tasks.items():
-        console.print(Text(f"  {task}: {_lately(record)}"))
+        console.print(Text(f"  {task}: {lately(record)}"))
     if failures:
         told = ", ".join(f"{code} {count:.0f}" for code, count in failures.items())
         console.print(Text(f"  failed: {told}", style="yellow"))

@@ -95,11 +95,13 @@ async def _ask(
     team: str, text: str | None, inputs: Sequence[str], documents: Sequence[str], *, provider: str | None,
     budget: Mapping[str, Any], fresh: bool, memory: bool, manner: Manner, as_json: bool,
 ) -> Exit:  # fmt: skip
+    from atlas_mcp.cli.hints import of_file, of_handbook
     from atlas_mcp.orchestration.team import pick_team
 
     roots = (Path.cwd(), *(Path(document) for document in documents))
     async with opened(roots=roots, provider=provider) as atlas:
-        given = _read_inputs(pick_team(atlas.teams, team), text, inputs)
+        asked = pick_team(atlas.teams, team)
+        given = _read_inputs(asked, text, inputs)
         begun = await atlas.start(
             team, documents=documents, budget=budget, fresh=fresh, memory=memory, **given
         )
@@ -107,7 +109,17 @@ async def _ask(
             stderr().print(
                 "The same is asked already; this is the run that is at work on it.", soft_wrap=True
             )
-        return await follow(atlas, begun.id, manner=manner, as_json=as_json, ours=True)
+        elif not documents and manner != "quiet":
+            _hint(await of_handbook(atlas, asked))
+        code = await follow(atlas, begun.id, manner=manner, as_json=as_json, ours=True)
+        if code in {Exit.DONE, Exit.PARTIAL} and manner != "quiet":
+            _hint(of_file(asked, given))
+        return code
+
+
+def _hint(said: str) -> None:
+    if said:
+        stderr().print(said, style="dim", markup=False, soft_wrap=True)
 
 
 def _read_inputs(team: Team, text: str | None, pairs: Sequence[str]) -> dict[str, Any]:
@@ -160,7 +172,8 @@ async def follow(atlas: Atlas, run_id: str, *, manner: Manner, as_json: bool, ou
 
 async def leave_waiting(atlas: Atlas, run_id: str, *, as_json: bool = False) -> Exit:
     """Say what a run asks and which command answers it."""
-    from atlas_mcp.cli.asking import show, ways_to_answer
+    from atlas_mcp.cli.asking import show
+    from atlas_mcp.cli.choices import ways_to_answer
 
     for question in await atlas.questions(run_id):
         show(question)

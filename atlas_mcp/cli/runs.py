@@ -34,10 +34,19 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Plain = Annotated[bool, typer.Option("--plain", help="Show progress as plain lines.")]
 
 
+WAITING = "waiting"
+"""In place of an id: the newest run that waits for a person."""
+
+
 async def _find(atlas: Atlas, run_id: str) -> RunRow:
-    if run_id != "last":
+    from atlas_mcp.orchestration.store import RunState
+
+    if run_id not in {"last", WAITING}:
         return await atlas.get(run_id)
-    newest = await atlas.list(limit=1)
+    states = frozenset({RunState.WAITING}) if run_id == WAITING else None
+    newest = await atlas.list(limit=1, states=states)
+    if not newest and states:
+        raise InvalidInput("No run waits for you.", remedy="atlas-mcp runs list shows how each stands.")
     if not newest:
         raise InvalidInput("There are no runs yet.", remedy='Start one: atlas-mcp run research "…"')
     return newest[0]
@@ -106,20 +115,32 @@ def _tabulate(rows: list[RunRow]) -> None:
 
 
 @runs.command("show")
-def show_run(run_id: RunId = "last", as_json: AsJson = False) -> None:
+def show_run(
+    run_id: RunId = "last",
+    as_json: AsJson = False,
+    tree: Annotated[
+        bool, typer.Option("--tree", help="Steps, work, model and tool calls as a tree, with what each took.")
+    ] = False,
+) -> None:
     """Tell what happened in a run: plan, work, tools, usage, failures and their cause, its teams' runs."""
-    perform(_show(run_id, as_json=as_json))
+    perform(_show(run_id, as_json=as_json, tree=tree))
 
 
-async def _show(run_id: str, *, as_json: bool) -> Exit:
+async def _show(run_id: str, *, as_json: bool, tree: bool) -> Exit:
     from atlas_mcp.cli.branches import branches_of
     from atlas_mcp.cli.learned import in_words
+    from atlas_mcp.cli.run_tree import tell_tree
     from atlas_mcp.cli.story import tell_story
 
+    if as_json and tree:
+        raise InvalidInput("A run is shown in one way.", remedy="Give one of --json and --tree.")
     async with opened() as atlas:
         row = await _find(atlas, run_id)
         events = await atlas.events(row.run_id)
         branches = await branches_of(atlas, events)
+        if tree:
+            await tell_tree(stdout(), atlas, row, branches)
+            return Exit.DONE
         told = events if as_json else await in_words(atlas, events)
     if as_json:
         every = [asdict(event) for event in events]
@@ -159,6 +180,7 @@ class Format(StrEnum):
     JSON = "json"
     MARKDOWN = "markdown"
     MERMAID = "mermaid"
+    SVG = "svg"
 
 
 @runs.command("export")
@@ -169,7 +191,7 @@ def export_run(
         str | None, typer.Option("--output", "-o", metavar="FILE", help="Where to; stdout if left out.")
     ] = None,
 ) -> None:
-    """Export a run: everything as JSON, its brief as Markdown, who did what as a Mermaid picture."""
+    """Export a run: everything as JSON, its brief as Markdown, who did what as a Mermaid or SVG picture."""
     perform(_export(run_id, form, output))
 
 
@@ -209,9 +231,13 @@ async def _exported(atlas: Atlas, row: RunRow, form: Format) -> str:
                 )
             return str(row.output.get("report", json.dumps(row.output, ensure_ascii=False, indent=2)))
         case Format.MERMAID:
-            from atlas_mcp.observe.picture import picture
+            from atlas_mcp.observe.pictures.mermaid import picture
 
             return picture(await atlas.events(row.run_id))
+        case Format.SVG:
+            from atlas_mcp.observe.pictures.svg import picture_svg
+
+            return picture_svg(await atlas.events(row.run_id))
 
 
 @runs.command("pause")
@@ -272,10 +298,17 @@ async def _resume(
 
 @runs.command("answer")
 def answer_run(  # noqa: PLR0917 - each is an option that a person names
-    run_id: RunId = "last",
-    approve: Annotated[bool, typer.Option("--approve", help="Let the plan be carried out.")] = False,
+    run_id: Annotated[
+        str, typer.Argument(metavar="ID", help="A run's id; the newest that waits if left out.")
+    ] = WAITING,
+    approve: Annotated[
+        bool, typer.Option("--approve", help="Say yes: to the plan, to this one call, to another try.")
+    ] = False,
     reject: Annotated[
-        str | None, typer.Option("--reject", metavar="REASON", help="End the run, with this reason.")
+        str | None,
+        typer.Option(
+            "--reject", metavar="REASON", help="Say no, with this reason; no to a plan ends the run."
+        ),
     ] = None,
     plan: Annotated[
         str | None,
@@ -306,6 +339,8 @@ async def _answer(
     answer = answer_from(approve=approve, reject=reject, plan=plan, given=given)
     async with opened() as atlas:
         row = await _find(atlas, run_id)
+        if answer is not None and (approve or reject is not None):
+            answer = await _as_asked(atlas, row, question, answer)
         if answer is not None:
             await atlas.answer(row.run_id, answer, question_id=question)
         elif not await ask_at_terminal(atlas, row.run_id, question):
@@ -314,3 +349,14 @@ async def _answer(
             return await follow(atlas, row.run_id, manner=manner, as_json=False, ours=True)
         stderr().print(f"Run {row.run_id} has its answer and goes on.", soft_wrap=True)
     return Exit.DONE
+
+
+async def _as_asked(
+    atlas: Atlas, row: RunRow, question: str | None, answer: dict[str, Any]
+) -> dict[str, Any]:
+    """A yes or no in the words of the question that it is for; as it is where that is not known yet."""
+    from atlas_mcp.cli.choices import as_offered
+
+    still = await atlas.questions(row.run_id)
+    named = [each for each in still if question in {None, each.id}]
+    return as_offered(named[0], answer) if len(named) == 1 else answer

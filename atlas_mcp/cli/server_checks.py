@@ -6,13 +6,15 @@ None is started but on request, and then all of them at once, each within its ow
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 from contextlib import closing
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 from atlas_mcp.cli.check import Check
-from atlas_mcp.errors import AtlasError, NotConfigured
+from atlas_mcp.cli.servers_opening import lacks, opened_servers
+from atlas_mcp.errors import AtlasError
 from atlas_mcp.observe.sentences import counted, shortened
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from atlas_mcp.downstream.entry import Entry
     from atlas_mcp.downstream.servers import Servers
+    from atlas_mcp.errors import NotConfigured
     from atlas_mcp.settings import Settings
 
 __all__ = ["project_checks", "server_checks", "started_checks"]
@@ -36,7 +39,10 @@ def project_checks(settings: Settings) -> Iterator[Check]:
         return
     if project is None:
         return
-    if project.why_off:
+    if not project.path.is_dir():
+        todo = "Name its folder: --project PATH, or ATLAS_PROJECT."
+        yield Check("Project", "broken", f"{project.path} is no folder", todo)
+    elif project.why_off:
         yield Check("Project", "hint", project.why_off, f"Look at them: atlas-mcp trust {project.path}")
     elif project.known:
         yield Check("Project", "ok", f"{project.folder} is trusted as it is")
@@ -52,39 +58,39 @@ def server_checks(settings: Settings) -> Iterator[Check]:
     entries, wrong = load_entries(catalogue_of(settings))
     for error in wrong.values():
         yield Check("Server file", "broken", error.message, error.remedy)
-    ready: list[str] = []
-    lacking: list[str] = []
-    for name, entry in entries.items():
-        if not entry.enabled:
-            continue
-        if (error := _lacks(settings, entry)) is None:
-            ready.append(name)
-        else:
-            lacking.append(f"{name}: {error.remedy}")
+    on = {name: lacks(settings, entry) for name, entry in entries.items() if entry.enabled}
+    lacking = {name: error for name, error in on.items() if error is not None}
+    ready = [name for name in on if name not in lacking]
     off = [name for name, entry in entries.items() if not entry.enabled]
     said = [f"ready: {', '.join(ready) or 'none'}"]
     if off:
         said.append(f"off: {', '.join(off)} (atlas-mcp servers enable NAME)")
     if lacking:
-        said.append(f"not configured: {', '.join(each.partition(':')[0] for each in lacking)}")
-    yield Check("Servers", "hint" if lacking else "ok", "; ".join(said), "\n→ ".join(lacking))
+        said.append(f"not configured: {', '.join(lacking)}")
+    todo = "\n→ ".join(_todo(entries, lacking))
+    yield Check("Servers", "hint" if lacking else "ok", "; ".join(said), todo)
     yield from _waiting(settings, entries)
 
 
-def _lacks(settings: Settings, entry: Entry) -> NotConfigured | None:
-    from atlas_mcp.downstream.launch import Places, prepared
+def _todo(entries: Mapping[str, Entry], lacking: Mapping[str, NotConfigured]) -> Iterator[str]:
+    """What configures each server; in one line those of the web, of which any one will do."""
+    keys = {
+        name: " and ".join(unset)
+        for name in lacking
+        if entries[name].search and (unset := _unset(entries[name]))
+    }
+    if keys:
+        named = ", ".join(f"{unset} ({name})" for name, unset in keys.items())
+        yield f"To search the web, set one of these in the environment that ATLAS is started in: {named}"
+    for name, error in lacking.items():
+        if name not in keys:
+            # Which variable is meant is said by what to do about it; which program is not.
+            why = "" if _unset(entries[name]) else f"{error.message} "
+            yield f"{name}: {why}{error.remedy}"
 
-    # Where its folders would be is not looked at, so that none is made.
-    plain = entry.model_copy(update={"cwd": "", "values": {}, "args": _without_folders(entry.args)})
-    try:
-        prepared(plain, Places(settings.roots.read, settings.home, settings.home))
-    except NotConfigured as error:
-        return error
-    return None
 
-
-def _without_folders(args: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(each for each in args if "{output}" not in each and "{data}" not in each)
+def _unset(entry: Entry) -> list[str]:
+    return [name for name in entry.needs if not os.environ.get(name)]
 
 
 def _waiting(settings: Settings, entries: Mapping[str, Entry]) -> Iterator[Check]:
@@ -106,8 +112,6 @@ def _waiting(settings: Settings, entries: Mapping[str, Entry]) -> Iterator[Check
 
 async def started_checks(settings: Settings) -> list[Check]:
     """Every server that is enabled and configured, started now and listed."""
-    from atlas_mcp.cli.servers_opening import opened_servers
-
     async with opened_servers(settings) as servers:
         names = [name for name in servers.entries if servers.why_not(name) is None]
         return list(await asyncio.gather(*(_started(servers, name) for name in names)))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from atlas_mcp.cli.servers_add import add_server
+from atlas_mcp.cli.servers_add import Adding, add_server
 from atlas_mcp.cli.servers_approve import approve_tools
 from atlas_mcp.cli.servers_opening import opened_servers, origin, server_file, server_names
 from atlas_mcp.cli.servers_own import disable_server, enable_server, remove_server
@@ -54,9 +54,9 @@ async def _list(*, as_json: bool) -> Exit:
     if as_json:
         give_json(told)
     else:
-        from atlas_mcp.cli.servers_view import server_table
+        from atlas_mcp.cli.servers_view import tell_servers
 
-        stdout().print(server_table(told))
+        tell_servers(stdout(), told)
     return Exit.FAILED if any(one["state"] == "wrong" for one in told) else Exit.DONE
 
 
@@ -145,6 +145,6 @@ def _tell(console: Console, told: Facts, facts: Facts) -> None:
 servers.command("test")(try_server)
 servers.command("enable")(enable_server)
 servers.command("disable")(disable_server)
-servers.command("add")(add_server)
+servers.command("add", cls=Adding)(add_server)
 servers.command("remove")(remove_server)
 servers.command("approve")(approve_tools)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from atlas_mcp.cli.servers_opening import origin, server_file
 from atlas_mcp.cli.terminal import give_json, leaving, stderr, stdout
@@ -19,12 +20,32 @@ if TYPE_CHECKING:
     from atlas_mcp.downstream.pasted import Pasted
     from atlas_mcp.settings import Settings
 
-__all__ = ["add_server"]
+__all__ = ["Adding", "add_server"]
 
 _WAYS = """\
 Three ways: atlas-mcp servers add NAME -- npx -y package@1.2.3
             atlas-mcp servers add NAME --url https://…
             atlas-mcp servers add --file mcp.json, or its text on stdin or in quotation marks."""
+
+
+class Adding(TyperCommand):
+    """`add` as it is typed: where a program's own options stand without a `--`, it says where that goes."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Take the words apart."""
+        own = {option for each in self.params for option in (*each.opts, *each.secondary_opts)}
+        own.update(ctx.help_option_names)
+        options = [each.partition("=")[0] for each in args if each.startswith("-")]
+        spoken = [each for each in args[:2] if not each.startswith(("-", "{"))]
+        if len(spoken) > 1 and "--" not in args and not own.issuperset(options):
+            name, program = spoken
+            with leaving():
+                # What follows may hold a secret, so it is not repeated.
+                raise InvalidInput(
+                    f"An option that is {program}'s, or none at all.",
+                    remedy=f"Put -- before the command: atlas-mcp servers add {name} -- {program} …",
+                )
+        return super().parse_args(ctx, args)
 
 
 def add_server(  # noqa: PLR0917 - each is an option that a person names
@@ -54,7 +75,7 @@ def add_server(  # noqa: PLR0917 - each is an option that a person names
     description: Annotated[str, typer.Option(help="What it is for, in a sentence.")] = "",
     file: Annotated[
         str | None,
-        typer.Option(metavar="PATH", help="A file of Claude Desktop, Cursor, VS Code or Codex."),
+        typer.Option(metavar="PATH", help="A file of Claude Desktop, Cursor, VS Code, Codex, or of ATLAS."),
     ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Write it though there is one of that name.")
@@ -90,7 +111,7 @@ def _taken(words: Sequence[str], given: Mapping[str, Any], file: str | None) -> 
         return [take_over(name, {key: value for key, value in started.items() if value})]
     if given["headers"] or given["env"]:
         raise InvalidInput("--header and --env are for a server by command or address.", remedy=_WAYS)
-    return read_pasted(_block(file, blocks), name)
+    return read_pasted(_block(file, blocks), name, file=Path(file).stem if file else "")
 
 
 def _is_block(word: str) -> bool:
@@ -134,7 +155,9 @@ def _add(taken: Sequence[Pasted], *, force: bool, as_json: bool) -> None:
     settings = Settings.load()
     _must_be_free(settings, [each.entry.name for each in taken], force=force)
     files = {each.entry.name: own_file(settings.config, each.entry.name) for each in taken}
-    keep({files[each.entry.name]: as_toml(each.entry) for each in taken})
+    texts = {files[each.entry.name]: as_toml(each.entry) for each in taken}
+    copies = {name: _kept(file, texts[file]) for name, file in files.items()}
+    keep(texts)
     unset = {
         each.entry.name: [name for name in each.entry.needs if not os.environ.get(name)] for each in taken
     }
@@ -144,13 +167,22 @@ def _add(taken: Sequence[Pasted], *, force: bool, as_json: bool) -> None:
                 {
                     "name": each.entry.name, "file": str(files[each.entry.name]),
                     "needs": list(each.entry.needs), "unset": unset[each.entry.name], "told": list(each.told),
+                    "copy": str(copies[each.entry.name] or "") or None,
                 }
                 for each in taken
             ]
         )  # fmt: skip
         return
     for each in taken:
-        _tell(each, files[each.entry.name], unset[each.entry.name])
+        _tell(each, files[each.entry.name], unset[each.entry.name], copies[each.entry.name])
+
+
+def _kept(file: Path, text: str) -> Path | None:
+    """A copy of what stands in a file and is not what shall stand there; None where none was made."""
+    from atlas_mcp.install.file import keep_copy, read
+
+    there = read(file)
+    return None if there.text in {None, text} else keep_copy(there)
 
 
 def _must_be_free(settings: Settings, names: Sequence[str], *, force: bool) -> None:
@@ -178,13 +210,16 @@ def _must_be_free(settings: Settings, names: Sequence[str], *, force: bool) -> N
             )
 
 
-def _tell(each: Pasted, file: Path, unset: Sequence[str]) -> None:
+def _tell(each: Pasted, file: Path, unset: Sequence[str], copy: Path | None) -> None:
     from rich.text import Text
 
     from atlas_mcp.cli.hidden import marked
 
     name = each.entry.name
     stdout().print(Text.assemble(("✓ ", "green"), (name, "bold"), f"  {file}"), soft_wrap=True)
+    if copy:
+        said = f"  What was there is kept in {copy}"
+        stdout().print(said, style="dim", markup=False, soft_wrap=True)
     for said in each.told:
         stderr().print(marked(f"  {said}"), soft_wrap=True)
     # Those that were pasted by name and not by value, and are not set.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from atlas_mcp.downstream.said import Offer
     from atlas_mcp.downstream.store import Pin
 
-__all__ = ["approve_tools", "tell_pin"]
+__all__ = ["approve_tools", "by_words", "tell_pin"]
 
 MOST_SHOWN = 20_000
 """Characters of a description or a schema that are shown."""
@@ -69,10 +69,7 @@ async def _approve(name: str, tools: Sequence[str], *, yes: bool, as_json: bool)
             return Exit.WAITING
         if not yes and not agreed(f"Let {'it' if len(waiting) == 1 else 'them'} be used as shown?"):
             return Exit.FAILED
-        now = {pin.offer.name: _now(pin).hash for pin in await opened.pins(name)}
-        if any(now.get(pin.offer.name) != _now(pin).hash for pin in waiting):
-            raise InvalidInput("It changed again meanwhile; nothing was let in.", remedy="Look at it again.")
-        done = await opened.approve(name, [pin.offer.name for pin in waiting])
+        done = await opened.approve(name, {pin.offer.name: pin.latest.hash for pin in waiting})
     if as_json:
         give_json({"approved": done, "waiting": []})
     else:
@@ -96,11 +93,6 @@ def _chosen(name: str, pins: Sequence[Pin], tools: Sequence[str]) -> list[Pin]:
     return [pin for pin in waiting if not tools or pin.offer.name in tools]
 
 
-def _now(pin: Pin) -> Offer:
-    """What a tool would be once it is let in."""
-    return pin.pending or pin.offer
-
-
 def _facts(pin: Pin) -> dict[str, Any]:
     from atlas_mcp.downstream.store import Standing
 
@@ -110,7 +102,7 @@ def _facts(pin: Pin) -> dict[str, Any]:
         "standing": pin.standing.value,
         "why": visible(pin.reason),
         "was": _offer_facts(was) if was else None,
-        "is": _offer_facts(_now(pin)),
+        "is": _offer_facts(pin.latest),
     }
 
 
@@ -134,7 +126,7 @@ def tell_pin(console: Console, pin: Pin) -> None:
     console.print(
         Text.assemble("\n", (name, "bold"), ("  off: ", "yellow"), marked(pin.reason)), soft_wrap=True
     )
-    is_now = _now(pin)
+    is_now = pin.latest
     was = pin.offer if pin.pending is not None and pin.standing is Standing.CHANGED else None
     for label, before, after in (
         ("title", was.title if was else "", is_now.title),
@@ -144,7 +136,7 @@ def tell_pin(console: Console, pin: Pin) -> None:
         if was is None and after:
             console.print(Text.assemble((f"  {label}: ", "dim"), marked(_cut(after))), soft_wrap=True)
         elif before != after:
-            console.print(Text.assemble((f"  {label}: ", "dim"), _by_words(before, after)), soft_wrap=True)
+            console.print(Text.assemble((f"  {label}: ", "dim"), by_words(before, after)), soft_wrap=True)
     for line in _schema(was, is_now):
         console.print(Text.assemble("  ", line), soft_wrap=True)
     for each in hidden(is_now.description):
@@ -161,7 +153,7 @@ def _cut(text: str) -> str:
     return text if left <= 0 else f"{text[:MOST_SHOWN]} … and {counted(left, 'character')} more"
 
 
-def _by_words(before: str, after: str) -> Text:
+def by_words(before: str, after: str) -> Text:
     """Two texts as one, with what went and what came."""
     from rich.text import Text
 

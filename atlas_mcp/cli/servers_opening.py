@@ -5,37 +5,55 @@ from __future__ import annotations
 import logging
 import sys
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from atlas_mcp.errors import AtlasError, InvalidInput
+from atlas_mcp.errors import AtlasError, InvalidInput, NotConfigured
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
-    from pathlib import Path
 
+    from atlas_mcp.downstream.entry import Entry
+    from atlas_mcp.downstream.launch import Places
     from atlas_mcp.downstream.servers import Servers
     from atlas_mcp.settings import Settings
 
-__all__ = ["agreed", "opened_servers", "origin", "server_file", "server_names"]
+__all__ = ["agreed", "lacks", "opened_servers", "origin", "places_of", "server_file", "server_names"]
 
 
 @asynccontextmanager
 async def opened_servers(settings: Settings) -> AsyncGenerator[Servers]:
-    """The servers as MCP clients get them: what may be read is `[roots] read`.
+    """The servers as `atlas-mcp run` has them here.
 
     Raises:
         IncompatibleStore: the data folder was written by a newer version.
     """
-    from atlas_mcp.downstream.launch import Places
     from atlas_mcp.downstream.servers import open_servers
     from atlas_mcp.observe.log import write_logs
     from atlas_mcp.trust import catalogue_of
 
     write_logs(settings.home, console=logging.CRITICAL)
-    output = settings.servers.output or settings.home / "files"
-    places = Places(settings.roots.read, output, settings.home / "servers")
-    async with open_servers(settings.home, catalogue_of(settings), places) as servers:
+    async with open_servers(settings.home, catalogue_of(settings), places_of(settings)) as servers:
         yield servers
+
+
+def places_of(settings: Settings) -> Places:
+    """The folders of servers at the command line: what may be read is the working directory, as in a run."""
+    from atlas_mcp.downstream.launch import Places
+
+    output = settings.servers.output or settings.home / "files"
+    return Places((Path.cwd(),), output, settings.home / "servers")
+
+
+def lacks(settings: Settings, entry: Entry) -> NotConfigured | None:
+    """What an entry lacks on this machine to be used; None where it lacks nothing. Nothing is made for it."""
+    from atlas_mcp.downstream.launch import prepared
+
+    try:
+        prepared(entry, places_of(settings))
+    except NotConfigured as error:
+        return error
+    return None
 
 
 def server_names(incomplete: str) -> list[str]:

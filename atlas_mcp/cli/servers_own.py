@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from atlas_mcp.cli.servers_opening import origin, server_file, server_names
+from atlas_mcp.cli.servers_opening import lacks, origin, server_file, server_names
 from atlas_mcp.cli.terminal import leaving, stderr, stdout
 from atlas_mcp.errors import InvalidInput, UnknownServer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from atlas_mcp.downstream.entry import Entry
     from atlas_mcp.settings import Settings
 
 __all__ = ["disable_server", "enable_server", "remove_server"]
@@ -56,10 +58,22 @@ def _switch(name: str, *, enabled: bool) -> None:
     said = f"{entry.shown_title} is {'on' if enabled else 'off'}{'' if changed != text else ' already'}"
     stdout().print(f"{said}, in {file}", soft_wrap=True, markup=False)
     if enabled:
-        stderr().print(f"Try it: atlas-mcp servers test {name}", soft_wrap=True, markup=False)
-        if not settings.roots.read and "{roots}" in entry.args:
-            remark = "It needs folders that may be read, named in atlas.toml: [roots] read = ['/a/folder']"
-            stderr().print(remark, soft_wrap=True, markup=False)
+        for line in _next(settings, entry):
+            stderr().print(line, soft_wrap=True, markup=False)
+
+
+def _next(settings: Settings, entry: Entry) -> Iterator[str]:
+    """How a server stands that was turned on, and what to type next."""
+    if error := lacks(settings, entry):
+        yield f"! It cannot be used yet: {error.message}"
+        yield f"  {error.remedy}"
+    else:
+        yield f"It is ready. Try it: atlas-mcp servers test {entry.name}"
+    if not settings.roots.read and "{roots}" in entry.args:
+        yield (
+            "With atlas-mcp run it reads the working directory. For MCP clients, name its folders in"
+            f" {settings.file}: [roots] read = ['/a/folder']"
+        )
 
 
 def remove_server(name: Name) -> None:

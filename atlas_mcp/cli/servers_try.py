@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -10,7 +11,7 @@ import typer
 
 from atlas_mcp.cli.servers_opening import opened_servers, server_names
 from atlas_mcp.cli.terminal import Exit, give_json, perform, stderr, stdout
-from atlas_mcp.errors import InvalidInput
+from atlas_mcp.errors import DownstreamFailed, InvalidInput
 from atlas_mcp.observe.sentences import counted
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["try_server"]
 
+MOST_SUSPECTED = 5
+"""Passages that read like orders, of which a person is told."""
 AGENT = "person"
 """Under whom the calls of this command are counted."""
 
@@ -51,19 +54,27 @@ async def _try(name: str, call: str | None, arguments: str, *, effects: bool, as
     from atlas_mcp.redaction import redacted
     from atlas_mcp.settings import Settings
 
-    given = _read(arguments)
-    async with opened_servers(Settings.load()) as opened:
+    given, settings = _read(arguments), Settings.load()
+    async with opened_servers(settings) as opened:
         entry = opened.entry(name)
         since = perf_counter()
         with stderr().status(f"starting {entry.shown_title}"):
-            pins = await opened.pins(name, ask=True)
+            try:
+                pins = await opened.pins(name, ask=True)
+            except DownstreamFailed as error:
+                if not error.remedy.startswith("See what it says"):
+                    raise
+                # That is what this command does.
+                remedy = f"Look at how it is started or reached: atlas-mcp servers show {name}"
+                raise DownstreamFailed(error.message, remedy=remedy) from None
         seconds = perf_counter() - since
         state = opened.state(name)
         result = None
         if call is not None:
             _may_be_called(opened, name, pins, call, given, effects=effects)
             with stderr().status(f"calling {call}"):
-                result = await _called(opened, name, call, given)
+                keep = settings.servers.suspected == "keep"
+                result = await _called(opened, name, call, given, keep=keep)
         notices = opened.notices([name])
         faults = redacted([each.text for each in notices if each.kind == "odd"])
     told: Facts = {
@@ -119,26 +130,27 @@ def _may_be_called(
         raise InvalidInput(f"--arguments: {problems[0]}.", remedy=f"{tool} takes {names}.")
 
 
-async def _called(opened: Servers, name: str, tool: str, given: dict[str, Any]) -> Facts:
-    """What a tool says, as agents would see it, and the sources in it."""
-    from atlas_mcp.downstream.results import documents
-    from atlas_mcp.downstream.screening.suspecting import capped, cleaned, suspicions
+async def _called(opened: Servers, name: str, tool: str, given: dict[str, Any], *, keep: bool) -> Facts:
+    """What a tool says, as agents see it, what is left out for them, and the sources in it."""
+    from atlas_mcp.cli.servers_said import as_agents_see
 
-    entry = opened.entry(name)
     since = perf_counter()
     said = await opened.call(f"{name}/{tool}", given, agent=AGENT)
     seconds = round(perf_counter() - since, 3)
-    found = () if said.error else documents(entry, tool, given, said.text, said.structured)
-    text, _ = capped(cleaned(said.text), entry.limits.characters)
-    suspected = suspicions(said.text)
+    seen = await asyncio.to_thread(as_agents_see, opened.entry(name), tool, given, said, keep=keep)
+    sources = [{"uri": each.uri, "title": each.title, "characters": len(each.text)} for each in seen.sources]
     return {
         "tool": tool,
         "seconds": seconds,
         "error": said.error,
         "characters": said.size,
-        "text": text,
-        "sources": [{"uri": each.uri, "title": each.title, "characters": len(each.text)} for each in found],
-        "suspected": [{"name": each.name, "quote": each.quote[:200]} for each in suspected[:5]],
+        "text": seen.text,
+        "sources": sources,
+        "suspected": [
+            {"name": each.name, "quote": each.quote[:200], "left_out": left_out}
+            for suspected, left_out in ((seen.left_out, True), (seen.kept, False))
+            for each in suspected[:MOST_SUSPECTED]
+        ],
     }
 
 
@@ -152,7 +164,8 @@ def _tell(console: Console, told: Facts) -> None:
     tools = counted(len(told["tools"]), "tool")
     said = f"  {tools} in {told['seconds']:.1f} s{by}"
     console.print(Text.assemble(("✓ ", "green"), (told["title"], "bold"), said), soft_wrap=True)
-    console.print(tool_table(told["tools"]))
+    if "call" not in told:
+        console.print(tool_table(told["tools"]))
     for fault in told["faults"]:
         console.print(Text.assemble(("! ", "yellow"), marked(fault)), soft_wrap=True)
     if off := [one["name"] for one in told["tools"] if one["standing"] != "on"]:
@@ -168,16 +181,18 @@ def _tell_call(console: Console, call: Facts) -> None:
     from atlas_mcp.cli.hidden import marked
 
     mark, style = ("✗", "red") if call["error"] else ("✓", "green")
-    took = f"  {counted(call['characters'], 'character')} in {call['seconds']:.2f} s"
-    console.print(Text.assemble(f"\n{mark} ", (call["tool"], "bold"), took, style=style), soft_wrap=True)
-    console.print(marked(call["text"]), soft_wrap=True)
+    took = f"  {counted(call['characters'], 'character')} in {call['seconds']:.2f} s. An agent reads:"
+    console.print(Text.assemble(f"{mark} ", (call["tool"], "bold"), took, style=style), soft_wrap=True)
+    console.print(marked(call["text"] or "(nothing)"), soft_wrap=True)
     for one in call["suspected"]:
-        said = f"it {one['name']}: {one['quote']!r}"
+        became = "left out" if one["left_out"] else "an agent reads it, and it looks like an order"
+        said = f"{became}: {one['quote']!r}, which {one['name']}"
         console.print(Text.assemble(("! ", "yellow"), marked(said)), soft_wrap=True)
     if call["error"]:
         return
     if not call["sources"]:
-        console.print(Text("No source in it that could be quoted.", style="dim"))
+        said = "A brief cannot cite this: no page or document stands in it with its address."
+        console.print(Text(said, style="dim"), soft_wrap=True)
     for one in call["sources"]:
         line = f"source: {one['title']} {one['uri']}, {counted(one['characters'], 'character')}"
         console.print(marked(line, "cyan"), soft_wrap=True)

@@ -12,40 +12,76 @@ from atlas_mcp.observe.sentences import counted
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     from atlas_mcp.downstream.entry import Entry
     from atlas_mcp.downstream.overview import Facts
 
-__all__ = ["command_line", "head", "server_table", "tool_table", "used", "used_by"]
+__all__ = ["command_line", "head", "tell_servers", "tool_table", "used", "used_by"]
 
 _STATES = {"ready": "green", "off": "dim", "not_configured": "yellow", "failed": "red", "wrong": "red"}
 _STANDINGS = {"on": "green", "changed": "red", "new": "yellow", "suspect": "red"}
 _AS_IS = re.compile(r"[^\s\"'\\|&;<>()*?!`]+")
 """An argument that no shell would take apart; the ${NAME} and {place} of an entry are shown as they are."""
+_USAGE = ("calls", "time", "cost")
+_INDENT = "    "
+ROOM = 120
+"""Columns from which on a table of servers can be read."""
 SHOWN = 100
 """Characters of a tool's description in a table."""
 
 
-def server_table(servers: Sequence[Facts]) -> Table:
-    """Every server on a line or two."""
+def tell_servers(console: Console, servers: Sequence[Facts]) -> None:
+    """Print every server: in a table, or where that has no room, by name, state and tools alone."""
+    if console.width >= ROOM:
+        console.print(_table(servers))
+        return
+    from rich.text import Text
+
+    widest = max((len(one["name"]) for one in servers), default=0)
+    for one in servers:
+        state = Text(one["state"].replace("_", " "), style=_STATES[one["state"]])
+        tools = f"  {_tools(one)}" if _tools(one) else ""
+        style = "bold" if one["state"] == "ready" else ""
+        console.print(Text.assemble((one["name"].ljust(widest + 2), style), state, (tools, "dim")))
+        for said in _todo(one):
+            for line in Text(said).wrap(console, console.width - len(_INDENT)):
+                console.print(Text(_INDENT) + line)
+
+
+def _table(servers: Sequence[Facts]) -> Table:
+    """Every server on a line or two; what none of them has is no column."""
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for title in ("server", "state", "where", "tools", "calls", "time", "cost"):
+    usage = [used(one) for one in servers]
+    shown = [place for place in range(len(_USAGE)) if any(each[place] for each in usage)]
+    for title in ("server", "state", "where", "tools", *(_USAGE[place] for place in shown)):
         table.add_column(title, overflow="fold")
-    for one in servers:
+    for one, took in zip(servers, usage, strict=True):
         name = Text(one["name"], style="bold" if one["state"] == "ready" else "")
         if one["title"].lower() != one["name"]:
             name.append(f"  {visible(one['title'])}", style="dim")
         where = "" if one["local"] is None else "local" if one["local"] else "remote"
-        calls, time, cost = used(one)
-        table.add_row(
-            name, _state(one), f"{where}{', web' if one['web'] else ''}", _tools(one), calls, time, cost
-        )
+        where += ", web" if one["web"] else ""
+        table.add_row(name, _state(one), where, _tools(one), *(took[place] for place in shown))
     return table
+
+
+def _todo(one: Facts) -> list[str]:
+    """What is to be said of a server's state, each on a line of its own."""
+    match one["state"]:
+        case "ready":
+            return []
+        case "off":
+            return [f"→ atlas-mcp servers enable {one['name']}"]
+        case "not_configured":
+            return [f"→ {one['remedy']}"]
+        case _:
+            return [visible(one["why"]), *([f"→ {one['remedy']}"] if one["remedy"] else [])]
 
 
 def _state(one: Facts) -> Text:

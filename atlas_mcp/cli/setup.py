@@ -23,8 +23,8 @@ def _group() -> None:
 def setup_embeddings() -> None:
     """Fetch the weights of the local embedding model (80 MB): search then knows meaning, not words alone.
 
-    What was taken in before is embedded too; interrupted, it goes on where it was the next time. Where
-    [memory] embeddings names a provider's model, nothing is fetched, and that model embeds.
+    What was taken in before is embedded too; interrupted, it goes on where it was the next time. Where the
+    setting memory.embeddings names a provider's model, nothing is fetched, and that model embeds.
     """
     perform(_embeddings())
 

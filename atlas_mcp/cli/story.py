@@ -1,157 +1,328 @@
-"""`runs show`: a run told as a story: what was asked, planned, done by whom with what, and how it ended."""
+"""`runs show`: a run told as a story: how it ended and why, what was planned, done by whom with what."""
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from atlas_mcp.cli.branches import tell_branches
 from atlas_mcp.cli.live import STATE_STYLES
-from atlas_mcp.cli.words import ago, seconds_between, spent, tallied
+from atlas_mcp.cli.story_details import Line, detail
+from atlas_mcp.cli.story_lines import folded, lines_of, work_lines
+from atlas_mcp.cli.story_members import members_table
+from atlas_mcp.cli.story_printing import Printing
+from atlas_mcp.cli.story_verdict import judged, took
+from atlas_mcp.cli.words import ago, clock, lasting, seconds_between, spent
 from atlas_mcp.events import Kind
-from atlas_mcp.observe.sentences import (
-    answered,
-    counted,
-    escalated,
-    learned,
-    outcome,
-    rated,
-    recovery,
-    remembered,
-    review,
-    revision,
-    scored,
-    server_noted,
-    shortened,
-    suspected,
-    tool_words,
-    version,
-)
+from atlas_mcp.observe.older import completed
+from atlas_mcp.observe.sentences import escalated, revision, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from rich.console import Console
-    from rich.text import Text
 
     from atlas_mcp.cli.branches import Branch
+    from atlas_mcp.cli.story_details import Part
+    from atlas_mcp.cli.story_verdict import Verdict
     from atlas_mcp.events import Event
     from atlas_mcp.orchestration.store import RunRow
 
 __all__ = ["tell_story"]
 
 Data: TypeAlias = "Mapping[str, Any]"
-Part: TypeAlias = tuple[str, str]
-"""A piece of a line and its style."""
+
+LONGEST_INPUT = 600
+"""Characters of what a run was given; the whole is in its JSON."""
+
+_LONG = 999
+"""Seconds from which on a moment is told in hours, minutes and seconds."""
 
 
 def tell_story(
     console: Console, row: RunRow, events: Sequence[Event], branches: Sequence[Branch] = ()
 ) -> None:
     """Print the story of a run, and as a tree the runs that worked for it."""
-    teller = _Teller(console, events)
-    teller.head(row)
-    for event in events:
-        teller.tell(event)
+    events = [completed(event) for event in events]
+    verdict = judged(row, events)
+    _Head(console).tell(row, events, verdict)
+    _Teller(console, events, verdict).tell()
     if branches:
         console.print()
         tell_branches(console, branches)
-    teller.end(row)
+    _End(console).tell(row, events, branches, verdict)
 
 
-class _Teller:
+class _Head(Printing):
+    """Who was asked what, how it ended and why."""
+
+    def tell(self, row: RunRow, events: Sequence[Event], verdict: Verdict) -> None:
+        """Print it."""
+        lasted = f", took {took(events)}" if row.final and events else ""
+        self.line(
+            (f"{row.run_id}  ", "bold"), (row.state, STATE_STYLES.get(row.state, "")),
+            (", partial" if row.partial else "", "yellow"),
+            (f"  {row.team}, {ago(row.created_at)}{lasted}", "dim"),
+        )  # fmt: skip
+        if verdict.said:
+            self.line(
+                (verdict.said, verdict.style), indent=2, before=(f"{verdict.sign} ", verdict.style), deeper=0
+            )
+        if verdict.next:
+            self.line((verdict.next, ""), indent=2, before=("→ ", "bold"), deeper=0)
+        if verdict.marked:
+            self.line(("What led there is marked ✗ below.", "dim"), indent=2)
+        if row.parent_run_id:
+            self.line(("part of run ", "dim"), (row.parent_run_id, ""))
+        for name, value in row.input.items():
+            self.line((f"{name}: ", "dim"), (_given(str(value)), ""))
+        for document in row.options.get("documents", ()):
+            self.line(("document: ", "dim"), (shortened(document), ""))
+
+
+def _given(value: str) -> str:
+    """What was given, its lines kept where it is not long."""
+    return value.strip() if len(value) <= LONGEST_INPUT else shortened(value, LONGEST_INPUT)
+
+
+class _End(Printing):
+    """Who took what, what it took in all, and where to go on from here."""
+
+    def tell(
+        self, row: RunRow, events: Sequence[Event], branches: Sequence[Branch], verdict: Verdict
+    ) -> None:
+        """Print it."""
+        self.gap()
+        if table := members_table(events, branches, self.console.width):
+            for line in table:
+                self.console.print(line, soft_wrap=True)
+            self.gap()
+        if row.usage:
+            self.line(("used: ", "dim"), (spent(row.usage), ""))
+        if row.error:
+            code, message = row.error.get("code", "failed"), row.error.get("message", "")
+            self.line((f"{code}: ", "red"), (message, ""))
+            if verdict.next:
+                self.line((verdict.next, ""), indent=2, before=("→ ", "bold"), deeper=0)
+        if row.state == "waiting":
+            self.line((f"Answer it: atlas-mcp runs answer {row.run_id}", "magenta"))
+        if row.output is not None:
+            sure = row.output.get("confidence")
+            if isinstance(sure, int | float):
+                self.line(("confidence: ", "dim"), (f"{sure:g} of 1, by the team's own judgement", ""))
+            self.line((f"The brief: atlas-mcp runs export {row.run_id} --format markdown", "dim"))
+
+
+class _Teller(Printing):
     """Tells events in order, except that what a worker did stands together, under its assignment."""
 
-    def __init__(self, console: Console, events: Sequence[Event]) -> None:
-        self._console = console
+    def __init__(self, console: Console, events: Sequence[Event], verdict: Verdict) -> None:
+        super().__init__(console)
+        self._events = events
+        self._marked = verdict.marked
         self._began = events[0].at if events else ""
+        self._stretch: list[Event] = []
         self._work: dict[str, list[Event]] = {}
+        self._plans: dict[str, Data] = {}
+        self._owed: list[Data] = []
+        self._failed: dict[tuple[str, str], str] = {}
+        self._asked: dict[str, str] = {}
+        self._choices: set[str] = set()
+        self._left = False
         for event in events:
-            if event.span_id.startswith("work/"):
-                self._work.setdefault(event.span_id, []).append(event)
+            if name := _of_work(event):
+                self._work.setdefault(name, []).append(event)
 
-    def head(self, row: RunRow) -> None:
-        """Who was asked what, and where it stands."""
-        self._line(
-            0, (f"{row.run_id}  ", "bold"), (row.state, STATE_STYLES.get(row.state, "")),
-            (", partial" if row.partial else "", "yellow"), (f"  {row.team}, {ago(row.created_at)}", "dim"),
-        )  # fmt: skip
-        if row.parent_run_id:
-            self._line(0, ("part of run ", "dim"), (row.parent_run_id, ""))
-        for name, value in row.input.items():
-            self._line(0, (f"{name}: ", "dim"), (str(value), ""))
-        for document in row.options.get("documents", ()):
-            self._line(0, ("document: ", "dim"), (shortened(document), ""))
+    def tell(self) -> None:
+        """Print everything."""
+        last = ""
+        for event in self._events:
+            if name := _of_work(event):
+                self._tell_owed(name)
+            elif event.kind in _HEADINGS:
+                self._flush()
+                self._heading(self._waited(event), last)
+            elif event.kind is Kind.PLAN_MADE:
+                self._flush()
+                self._plan(event.data)
+            elif event.kind is not Kind.STEP_FINISHED or event.data["step"] != "plan":
+                self._stretch.append(self._waited(event))
+            last = event.at
+        self._tell_owed("")
+        self._flush()
 
-    def end(self, row: RunRow) -> None:
-        """What it took and, where it failed, why."""
-        self._console.print()
-        if row.usage:
-            self._line(0, ("used: ", "dim"), (spent(row.usage), ""))
-        if row.error:
-            self._line(0, (f"{row.error['code']}: ", "red"), (row.error["message"], ""))
-            if row.error.get("remedy"):
-                self._line(1, (row.error["remedy"], ""))
-        if row.state == "waiting":
-            self._line(0, (f"Answer it: atlas-mcp runs answer {row.run_id}", "magenta"))
-        if row.output is not None:
-            self._line(0, (f"The brief: atlas-mcp runs export {row.run_id} --format markdown", "dim"))
+    def _waited(self, event: Event) -> Event:
+        """An answer with how long it was waited for."""
+        data = event.data
+        if event.kind is Kind.QUESTION_ASKED:
+            self._asked[data["id"]] = event.at
+        elif event.kind is Kind.QUESTION_ANSWERED and (asked := self._asked.get(data["id"])):
+            return replace(event, data={**data, "waited": lasting(seconds_between(asked, event.at))})
+        return event
 
-    def tell(self, event: Event) -> None:
-        """One event, unless it belongs to a worker."""
-        if event.span_id.startswith("work/"):
-            return
+    def _flush(self) -> None:
+        """Print what was gathered since the last heading."""
+        stretch, self._stretch = self._stretch, []
+        self._lines(lines_of(stretch, self._marked, self._choices), 10)
+
+    def _lines(self, lines: Sequence[Line], indent: int) -> None:
+        for line in folded(lines):
+            if not line.said and not line.took:
+                continue
+            gap = "  " if line.said and line.took else ""
+            self.line(
+                *line.parts, (f"{gap}{line.took}", "dim"), indent=indent + 3 * line.depth,
+                before=("✗ ", "bold red") if line.marked else ("", ""),
+            )  # fmt: skip
+
+    def _heading(self, event: Event, last: str) -> None:
         data = event.data
         match event.kind:
-            case Kind.RUN_STARTED | Kind.RUN_RESUMED:
-                verb = "started" if event.kind is Kind.RUN_STARTED else "taken up again"
-                model = "" if data["language_model"] else ", no language model"
-                self._timed(event, (f"{verb} with {data['provider']}{model}", "bold"))
-            case Kind.RUN_PAUSED | Kind.RUN_CONTINUED | Kind.RUN_INTERRUPTED | Kind.RUN_FINISHED:
-                said = data.get("state") or event.kind.value.removeprefix("run.")
-                self._timed(event, (said, "bold"), (_why(data), ""))
-            case Kind.CONTROL_RECEIVED:
-                self._timed(event, (f"told to {data['verb']}", "yellow"), (_why(data), ""))
+            case Kind.RUN_RESUMED:
+                silent = lasting(seconds_between(last, event.at)) if last else ""
+                died = (
+                    "" if self._left else f"; the process before had died, nothing was written for {silent}"
+                )
+                parts: list[Part] = [(f"taken up again with {_by(data)}", "bold"), (died, "yellow")]
             case Kind.STEP_STARTED:
-                self._timed(event, (data["label"], "bold"))
-            case Kind.REVISION_STARTED:
-                self._timed(event, (revision(data), "bold"))
-                for reason in data["reasons"]:
-                    self._line(1, (shortened(reason, 300), ""))
-            case Kind.PLAN_MADE:
-                self._plan(data)
-            case Kind.STEP_FINISHED if data["step"] == "plan":
-                pass
+                parts = [(data["label"], "bold"), (self._lasted(event), "dim")]
+            case Kind.QUESTION_ASKED | Kind.QUESTION_ANSWERED:
+                parts = list(detail(event)[0].parts)
             case _:
-                self._detail(1, event)
+                parts = _HEADINGS[event.kind](data)
+        self._left = event.kind is Kind.RUN_INTERRUPTED
+        self._timed(event, *parts)
+        for reason in data["reasons"] if event.kind is Kind.REVISION_STARTED else ():
+            self.line((shortened(reason, 300), ""), indent=10)
 
-    def _plan(self, data: Data) -> None:
-        if data.get("reason"):
-            self._line(1, (f"because {data['reason']}", "italic"))
-        for given in data["assignments"]:
-            after = f", after {', '.join(given['after'])}" if given["after"] else ""
-            self._line(
-                1, (f"{given['id']} ", "bold"), (f"{given['worker']}{after}: ", "cyan"), (given["goal"], "")
-            )
-            for event in self._work.pop(f"work/{given['id']}", ()):
-                self._detail(2, event)
-
-    def _detail(self, depth: int, event: Event) -> None:
-        if say := _DETAILS.get(event.kind):
-            further = event.kind is Kind.TOOL_FINISHED
-            self._line(depth + further, *say(event.data))
+    def _lasted(self, begun: Event) -> str:
+        """How long a step took that begins here, if it ended."""
+        step = begun.data["step"]
+        for event in self._events:
+            same = event.seq > begun.seq and event.data.get("step") == step
+            if same and event.kind is Kind.STEP_FINISHED:
+                return f"  {lasting(event.data['seconds'])}"
+            if same and event.kind is Kind.STEP_STARTED:
+                break
+        return ""
 
     def _timed(self, event: Event, *parts: Part) -> None:
-        self._console.print()
-        self._line(0, (f"{seconds_between(self._began, event.at):6.1f} s  ", "dim"), *parts)
+        self.gap()
+        seconds = seconds_between(self._began, event.at)
+        time = f" {seconds:5.1f} s  " if seconds < _LONG else f" {clock(seconds):>7}  "
+        mark = "✗" if event.seq in self._marked else " "
+        self.line(
+            *parts, indent=len(time), before=(f"{mark}{time[1:]}", "bold red" if mark == "✗" else "dim"),
+            deeper=0,
+        )  # fmt: skip
 
-    def _line(self, depth: int, *parts: Part) -> None:
-        from rich.padding import Padding
-        from rich.text import Text
+    # What was planned, and what came of it
 
-        text: Text = Text.assemble(*parts)
-        indent = 10 + 3 * (depth - 1) if depth else 0
-        self._console.print(Padding(text, (0, 0, 0, indent), expand=False))
+    def _plan(self, data: Data) -> None:
+        """A plan, with the work below each assignment; a person who is asked first is told of before it."""
+        self._tell_owed("")
+        new = [each for each in data["assignments"] if self._plans.get(each["id"]) != each]
+        if data["assignments"] and not new:
+            self.line(("the same plan again", "dim"), indent=10)
+            return
+        for each in new:
+            self._plans[each["id"]] = each
+        if data.get("reason"):
+            self.line((f"because {data['reason']}", "italic"), indent=10)
+        if data["round"] > 1 and not data.get("revision"):
+            self.line((f"round {data['round']} of the plan:", "dim"), indent=10)
+        self._owed = list(new)
+        if self._asks_first():
+            for each in new:
+                self._assignment(each)
+
+    def _asks_first(self) -> bool:
+        """Whether something else than work comes after the plan, such as a question to a person."""
+        names = {each["id"] for each in self._owed}
+        begun = min((each.seq for name in names for each in self._work.get(name, ())), default=0)
+        plan = max(
+            (event.seq for event in self._events if event.kind is Kind.PLAN_MADE
+             and names & {each["id"] for each in event.data["assignments"]}
+             and (not begun or event.seq < begun)), default=0,
+        )  # fmt: skip
+        return not begun or any(
+            event.kind is Kind.QUESTION_ASKED for event in self._events if plan < event.seq < begun
+        )
+
+    def _assignment(self, given: Data) -> None:
+        after = f", after {', '.join(given['after'])}" if given["after"] else ""
+        who = f"{given['worker']}{after}: "
+        self.line((f"{given['id']} ", "bold"), (who, "cyan"), (shortened(given["goal"], 300), ""), indent=10)
+
+    def _tell_owed(self, begun: str) -> None:
+        """Print the assignments that were planned, with their work, once the first of them is begun."""
+        if not begun:
+            # Nobody began them; they were told where they were planned.
+            owed = [each for each in self._owed if self._work.get(each["id"])]
+        elif begun in self._work and not any(each["id"] == begun for each in self._owed):
+            owed = [_unplanned(begun, self._work[begun])]
+        else:
+            owed = self._owed
+        if not begun or owed is self._owed:
+            self._owed = []
+        if owed and self._stretch:
+            self._flush()
+        for given in owed:
+            work = self._work.pop(given["id"], [])
+            if work or given in self._plans.values():
+                self._assignment(given)
+                self._lines(self._done(given["id"], [self._waited(each) for each in work]), 13)
+
+    def _done(self, name: str, work: Sequence[Event]) -> list[Line]:
+        """What was done for an assignment; what failed like another in one line."""
+        lines = work_lines(work, self._began, self._marked, self._choices)
+        if not work:
+            return [Line(Kind.WORK_STARTED, (("not begun", "dim"),))]
+        end = next((event for event in reversed(work) if event.kind in _ENDS), work[-1])
+        if end.kind is not Kind.WORK_FAILED:
+            return lines
+        error: Data = end.data["error"]
+        key = (str(error["code"]), str(error["message"]))
+        first = self._failed.setdefault(key, name)
+        lasted = lasting(seconds_between(work[0].at, end.at))
+        if first == name or _is_special(work):
+            return [*lines[:-1], _with_time(lines[-1], lasted)]
+        attempts = 1 + sum(event.kind is Kind.RECOVERY_TRIED for event in work)
+        tried = f", at each of {attempts} attempts" if attempts > 1 else ""
+        said = f"failed like {first}: "
+        parts: tuple[Part, ...] = ((said, "red"), (f"{error['code']}{tried}", ""))
+        return [Line(Kind.WORK_FAILED, parts, lasted, marked=end.seq in self._marked)]
+
+
+_ENDS = {Kind.WORK_FINISHED, Kind.WORK_FAILED}
+
+
+def _is_special(work: Sequence[Event]) -> bool:
+    """Whether something happened in work that a reader has to know beside how it failed."""
+    special = {Kind.RESULT_SUSPECTED, Kind.TOOL_REFUSED, Kind.SERVER_NOTED, Kind.QUESTION_ASKED,
+               Kind.CHILD_STARTED, Kind.MODEL_SWITCHED}  # fmt: skip
+    return any(event.kind in special for event in work)
+
+
+def _with_time(line: Line, lasted: str) -> Line:
+    return Line(line.kind, line.parts, lasted, line.depth, line.marked)
+
+
+def _unplanned(name: str, work: Sequence[Event]) -> Data:
+    """Work of which no plan is in the journal, as an assignment."""
+    begun = [event.data for event in work if event.kind is Kind.WORK_STARTED]
+    worker = begun[0]["worker"] if begun else work[0].actor.partition("#")[0]
+    return {"id": name, "worker": worker, "goal": begun[0]["goal"] if begun else "", "after": []}
+
+
+def _of_work(event: Event) -> str:
+    """The assignment in whose work it happened."""
+    first, _, rest = event.span_id.partition("/")
+    return rest.partition("/")[0].partition("~")[0] if first == "work" else ""
+
+
+def _by(data: Data) -> str:
+    return f"{data['provider']}{'' if data['language_model'] else ', no language model'}"
 
 
 def _why(data: Data) -> str:
@@ -160,175 +331,25 @@ def _why(data: Data) -> str:
     return f": {reason}" if reason else ""
 
 
-def _took(data: Data) -> Part:
-    return f"  {data['seconds']:.1f} s", "dim"
+def _finished(data: Data) -> list[Part]:
+    partial = ", partial" if data["partial"] else ""
+    limit = f": the {data['limit'].removeprefix('the ')} was reached" if data.get("limit") else ""
+    error: Data = data["error"] or {}
+    return [(f"{data['state']}{partial}", "bold"), (limit or (f": {error['code']}" if error else ""), "")]
 
 
-def _skipped(data: Data) -> list[Part]:
-    return [("skipped ", "yellow"), (f"{data['uri']}: {data['reason']}", "")]
-
-
-def _step(data: Data) -> list[Part]:
-    told = [tallied(value, name) for name, value in data.items() if name not in {"step", "seconds"} and value]
-    return [(", ".join([*told, f"{data['seconds']:.1f} s"]), "dim")]
-
-
-def _tool(data: Data) -> list[Part]:
-    given = ", ".join(
-        f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in data["arguments"].items()
-    )
-    tool = tool_words(data["tool"]) if "__" in data["tool"] else data["tool"]
-    return [(f"{tool} ", "cyan"), (shortened(given, 200), "dim")]
-
-
-def _tool_result(data: Data) -> list[Part]:
-    if data["error"]:
-        return [(data["error"], "red"), _took(data)]
-    return [(counted(data["passages"], "passage"), ""), _took(data)]
-
-
-def _refused(data: Data) -> list[Part]:
-    return [(f"refused {tool_words(data['tool'])}: ", "yellow"), (data["reason"], "")]
-
-
-def _noted(data: Data) -> list[Part]:
-    style = {"started": "dim", "failed": "red"}.get(data["what"], "yellow")
-    return [(server_noted(data), style)]
-
-
-def _suspected(data: Data) -> list[Part]:
-    quotes = [(f"\n   {each['name']}: {shortened(each['quote'])}", "dim") for each in data["found"]]
-    return [(suspected(data), "yellow"), *quotes]
-
-
-def _answered(data: Data) -> list[Part]:
-    used = spent({**data["usage"], "calls": 1}).removeprefix("1 call")
-    return [(f"{data['model']} answered", "cyan"), (used, ""), _took(data)]
-
-
-def _detected(data: Data) -> list[Part]:
-    return [(f"takes it as {data['complexity']} {data['task']} ", "cyan"), (f"({data['reason']})", "dim")]
-
-
-def _fitted(data: Data) -> list[Part]:
-    lost = f", left out: {shortened(', '.join(data['left_out']), 200)}" if data["left_out"] else ""
-    shorter = f", {counted(len(data['condensed']), 'result')} condensed" if data["condensed"] else ""
-    return [(f"fits {data['before']:,} tokens into {data['after']:,}", "yellow"), (shorter + lost, "dim")]
-
-
-def _chosen(data: Data) -> list[Part]:
-    return [(f"asks {data['member']} ", "cyan"), (f"({data['reason']})", "dim")]
-
-
-def _switched(data: Data) -> list[Part]:
-    again = data["left"] == data["joined"]
-    said = f"{data['joined']} tries again" if again else f"{data['joined']} goes on for {data['left']}"
-    return [(f"{said}, by {data['way']}: ", "yellow"), (data["reason"], "dim")]
-
-
-def _model_failed(data: Data) -> list[Part]:
-    return [(f"{data['provider']} failed: ", "red"), (data["error"]["message"], "")]
-
-
-def _sent_back(data: Data) -> list[Part]:
-    return [("sent back: ", "yellow"), (shortened("; ".join(data["problems"]), 300), "")]
-
-
-def _asked(data: Data) -> list[Part]:
-    return [("asks a person: ", "magenta"), (data["text"], "")]
-
-
-def _said(data: Data) -> list[Part]:
-    return [(f"{data['by']} answered: ", "magenta"), (answered(data["answer"]), "")]
-
-
-def _worked(data: Data) -> list[Part]:
-    lost = f", {data['dropped']} dropped as not verbatim" if data["dropped"] else ""
-    return [(f"{outcome(data)}{lost}", "green"), _took(data)]
-
-
-def _child(data: Data) -> list[Part]:
-    return [(f"the {data['team']} team, run ", "cyan"), (data["run"], "")]
-
-
-def _recovered(data: Data) -> list[Part]:
-    return [
-        (f"{recovery(data)}: ", "yellow"),
-        (data["error"]["message"], ""),
-        (f" ({data['reason']})", "dim"),
-    ]
-
-
-def _reviewed(data: Data) -> list[Part]:
-    return [("review: ", "cyan"), (review(data), "")]
-
-
-def _escalated(data: Data) -> list[Part]:
-    return [(escalated(data), "yellow")]
-
-
-def _version(data: Data) -> list[Part]:
-    return [(version(data), "green" if data["gate"] == "pass" else "yellow")]
-
-
-def _work_failed(data: Data) -> list[Part]:
-    return [("failed: ", "red"), (data["error"]["message"], "")]
-
-
-def _checked(data: Data) -> list[Part]:
-    if "gate" in data:
-        return [(f"rated {rated(data)}", "green"), (f" ({data['why']})" if data.get("why") else "", "dim")]
-    quotes = counted(data["quotes"], "verified quote")
-    aside = f", {data['unsupported']} not supported" if data["unsupported"] else ""
-    return [(f"{counted(data['claims'], 'claim')}, {quotes}{aside}{scored(data)}", "green")]
-
-
-def _remembered(data: Data) -> list[Part]:
-    told = [(f"\n   {each['id']}  {shortened(each.get('text', ''))}", "dim") for each in data["items"]]
-    return [(remembered(data), "cyan"), *told]
-
-
-def _memory_failed(data: Data) -> list[Part]:
-    return [(f"memory could not {data['step']}: ", "yellow"), (data["error"]["message"], "")]
-
-
-def _kept(data: Data) -> list[Part]:
-    return [(learned(data), "green"), (f"  {data['id']}, score {data['score']:g}", "dim")]
-
-
-def _dropped(data: Data) -> list[Part]:
-    said = shortened(data["text"]) if "text" in data else data["kind"]
-    return [("not kept: ", "dim"), (said, "dim"), (f" ({data['reason']})", "dim")]
-
-
-_DETAILS: dict[Kind, Callable[[Data], list[Part]]] = {
-    Kind.DOCUMENT_SKIPPED: _skipped,
-    Kind.STEP_FINISHED: _step,
-    Kind.TOOL_STARTED: _tool,
-    Kind.TOOL_FINISHED: _tool_result,
-    Kind.TOOL_REFUSED: _refused,
-    Kind.SERVER_NOTED: _noted,
-    Kind.RESULT_SUSPECTED: _suspected,
-    Kind.TASK_DETECTED: _detected,
-    Kind.CONTEXT_FITTED: _fitted,
-    Kind.MODEL_CHOSEN: _chosen,
-    Kind.MODEL_SWITCHED: _switched,
-    Kind.MODEL_FINISHED: _answered,
-    Kind.MODEL_FAILED: _model_failed,
-    Kind.OUTPUT_REPAIRED: _sent_back,
-    Kind.QUESTION_ASKED: _asked,
-    Kind.QUESTION_ANSWERED: _said,
-    Kind.CHILD_STARTED: _child,
-    Kind.RECOVERY_TRIED: _recovered,
-    Kind.ESCALATED: _escalated,
-    Kind.REVIEW_MADE: _reviewed,
-    Kind.VERSION_KEPT: _version,
-    Kind.WORK_FINISHED: _worked,
-    Kind.WORK_FAILED: _work_failed,
-    Kind.CHECK_FINISHED: _checked,
-    Kind.MEMORY_RECALLED: _remembered,
-    Kind.MEMORY_FAILED: _memory_failed,
-    Kind.LEARNING_KEPT: _kept,
-    Kind.LEARNING_DROPPED: _dropped,
-}
-"""What a story tells of what happened within a step."""
+_HEADINGS: dict[Kind, Callable[[Data], list[Part]]] = {
+    Kind.RUN_STARTED: lambda data: [(f"started with {_by(data)}", "bold")],
+    Kind.RUN_FINISHED: _finished,
+    Kind.RUN_INTERRUPTED: lambda data: [("the process that worked on it left", "bold"), (_why(data), "")],
+    Kind.RUN_PAUSED: lambda data: [("paused", "bold"), (_why(data), "")],
+    Kind.RUN_CONTINUED: lambda data: [("goes on", "bold"), (_why(data), "")],
+    Kind.CONTROL_RECEIVED: lambda data: [(f"told to {data['verb']}", "yellow"), (_why(data), "")],
+    Kind.ESCALATED: lambda data: [(escalated(data), "bold yellow")],
+    Kind.ALERT_RAISED: lambda data: [("warning: ", "bold yellow"), (data["text"], "")],
+    Kind.REVISION_STARTED: lambda data: [(revision(data), "bold")],
+    **dict.fromkeys(
+        (Kind.RUN_RESUMED, Kind.STEP_STARTED, Kind.QUESTION_ASKED, Kind.QUESTION_ANSWERED), lambda _: []
+    ),
+}  # fmt: skip
+"""What begins a paragraph, with its time; empty here where the story itself says it."""

@@ -13,6 +13,8 @@ from atlas_mcp.cli.terminal import Exit, give_json, give_markdown, perform, stde
 from atlas_mcp.errors import AtlasError, InvalidInput, UnknownTeam
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from atlas_mcp.catalogue import Catalogue
     from atlas_mcp.evaluation.trial import Verdict
     from atlas_mcp.orchestration.team import Team
@@ -73,6 +75,9 @@ def _facts(team: Team) -> dict[str, object]:
         "version": team.version,
         "supervisor": team.supervisor,
         "workers": list(team.workers),
+        "tools": {name: list(card.tools) for name, card in team.cards.items() if card.tools},
+        "writes": {name: list(card.writes) for name, card in team.cards.items() if card.writes},
+        "files": list(team.files),
         "input": {name: field.model_dump(exclude_defaults=True) for name, field in team.input.items()},
         "budget": team.budget.model_dump(exclude_none=True),
     }
@@ -95,7 +100,8 @@ async def _show(name: str, *, as_json: bool) -> Exit:
 def _portrait(team: Team) -> str:
     members = [
         f"- **{name}**{' (supervisor)' if name == team.supervisor else ''}: {card.description}"
-        + (f" Tools: {', '.join(card.tools)}." if card.tools else "")
+        + (f" Tools: {_code(card.tools)}." if card.tools else "")
+        + (f" May change things by: {_code(card.writes)}." if card.writes else "")
         for name, card in team.cards.items()
     ]
     inputs = [
@@ -107,10 +113,16 @@ def _portrait(team: Team) -> str:
         f"# {team.title}\n\n{team.description}",
         "## Members\n\n" + "\n".join(members),
         "## Input\n\n" + "\n".join(inputs),
+        *([f"Its document may be written to a file by: {_code(team.files)}."] if team.files else []),
         "## Budget of a run\n\n" + ("\n".join(limits) or "- no limit"),
         f"Version `{team.version[:VERSION_SHOWN]}`, from `{team.folder}`.",
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def _code(names: Sequence[str]) -> str:
+    """Names as Markdown shows them, in which a star is no mark."""
+    return ", ".join(f"`{name}`" for name in names)
 
 
 @teams.command("check")
@@ -132,14 +144,17 @@ def _folders(which: str | None) -> list[Path]:
 async def _check(which: str | None) -> Exit:
     from rich.text import Text
 
-    from atlas_mcp.downstream.entries import load_entries
+    from atlas_mcp.cli.servers_opening import opened_servers
     from atlas_mcp.evaluation.check import check
+    from atlas_mcp.settings import Settings
 
     code = Exit.DONE
     known = _catalogue().entries("teams", "team.toml").keys()
-    servers, _ = load_entries(_catalogue())
+    async with opened_servers(Settings.load()) as opened:
+        servers = dict(opened.entries)
+        listed = {name: [pin.offer.name for pin in await opened.pins(name)] for name in servers}
     for folder in _folders(which):
-        checked = check(folder, known, servers)
+        checked = check(folder, known, servers, listed)
         lines = [
             *(Text.assemble(("✗ ", "red"), (folder.name, "bold"), f"  {each}") for each in checked.mistakes),
             *(

@@ -12,34 +12,33 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from atlas_mcp.cli.hidden import marked, visible
+from atlas_mcp.cli.hidden import visible
 from atlas_mcp.cli.servers_opening import agreed
-from atlas_mcp.cli.servers_view import command_line
 from atlas_mcp.cli.terminal import Exit, leaving, stderr, stdout
 from atlas_mcp.errors import AtlasError, InvalidInput
-from atlas_mcp.observe.sentences import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from rich.console import Console
-    from rich.text import Text
-
-    from atlas_mcp.downstream.entry import Entry
     from atlas_mcp.settings import Settings
     from atlas_mcp.trust import Project
 
-__all__ = ["IN_PROJECT", "tell_untrusted", "trust"]
-
-SHOWN = 20
-"""Files that are named of a folder."""
+__all__ = ["IN_PROJECT", "name_project", "tell_untrusted", "trust"]
 
 
 def _in_project(context: typer.Context, path: str | None) -> str | None:
     """What `--project` does: the command works in that project."""
     if path is not None and not context.resilient_parsing:
-        os.environ["ATLAS_PROJECT"] = path
+        name_project(Path(path))
     return path
+
+
+def name_project(path: Path) -> None:
+    """Let this command work in a project; leaves with an error where there is no such folder."""
+    with leaving():
+        if not path.expanduser().is_dir():
+            raise InvalidInput(
+                f"--project: {path} is no folder.", remedy="Name the folder of the project that holds .atlas."
+            )
+    os.environ["ATLAS_PROJECT"] = str(path)
 
 
 IN_PROJECT: Any = typer.Option(
@@ -50,7 +49,7 @@ IN_PROJECT: Any = typer.Option(
 
 
 def tell_untrusted() -> None:
-    """Say on stderr that a named project's teams and servers are off, where they are."""
+    """Say on stderr that a named project's teams and servers are off, where they are, or that it has none."""
     from atlas_mcp.settings import Settings
     from atlas_mcp.trust import project_of
 
@@ -58,11 +57,17 @@ def tell_untrusted() -> None:
         project = project_of(Settings.load())
     except AtlasError:
         return  # the command itself tells
-    if project is not None and project.why_off:
-        stderr().print(
-            f"! {visible(project.why_off)} Look at them: atlas-mcp trust {project.path}",
-            soft_wrap=True, markup=False, style="yellow",
-        )  # fmt: skip
+    if project is not None and (said := _odd(project)):
+        stderr().print(f"! {said}", soft_wrap=True, markup=False, style="yellow")
+
+
+def _odd(project: Project) -> str:
+    """What a person should know of the project that they named; empty where it counts."""
+    if project.why_off:
+        return f"{visible(project.why_off)} Look at them: atlas-mcp trust {project.path}"
+    if not project.path.is_dir():
+        return f"ATLAS_PROJECT names {project.path}, which is no folder."
+    return "" if project.known else f"{project.path} has no teams or servers of its own in .atlas."
 
 
 def trust(
@@ -93,15 +98,16 @@ def trust(
 
 
 def _trust(settings: Settings, path: Path, *, yes: bool) -> Exit:
+    from atlas_mcp.cli.trust_view import tell_project
     from atlas_mcp.trust import distrust, trust
 
     project = _looked_at(settings, path)
-    if not project.known:
-        trust(settings, path)  # says that there is nothing
+    if project.odd or not project.known:
+        trust(settings, path)  # says why it cannot be
     if project.trusted:
         stdout().print(f"{project.folder} is trusted as it is.", soft_wrap=True, markup=False)
         return Exit.DONE
-    _show(stdout(), settings, project)
+    tell_project(stdout(), settings, project)
     if not yes and not agreed(f"Trust {project.folder} as it is now?"):
         return Exit.FAILED
     if trust(settings, path).hash != project.hash:
@@ -137,7 +143,9 @@ def _list(settings: Settings) -> None:
     for path in trusted(settings):
         project = _looked_at(settings, path)
         said, style = ("trusted as it is", "green") if project.trusted else ("changed since: off", "yellow")
-        if not project.known:
+        if project.odd:
+            said = f"cannot be trusted: {project.odd}"
+        elif not project.known:
             said, style = "there is nothing in it now", "dim"
         table.add_row(Text(visible(str(path))), Text(said, style=style))
     if table.row_count:
@@ -152,87 +160,3 @@ def _remove(settings: Settings, path: Path) -> None:
     if not distrust(settings, path):
         raise InvalidInput(f"{path.resolve()} was not trusted.", remedy="atlas-mcp trust --list lists them.")
     stdout().print(f"Trusted no more: {path.resolve()}", soft_wrap=True, markup=False)
-
-
-def _show(console: Console, settings: Settings, project: Project) -> None:
-    """What a project's folder holds: what each server would run, whole, and what takes another's place."""
-    from rich.text import Text
-
-    changed = " (changed since it was trusted)" if project.changed else ""
-    console.print(Text.assemble((visible(str(project.folder)), "bold"), (changed, "yellow")), soft_wrap=True)
-    for line in (*_servers(settings, project), *_teams(settings, project)):
-        console.print(line, soft_wrap=True)
-    clients = [each for each in project.files if each.startswith("clients/")]
-    if clients:
-        console.print(Text(f"clients: {visible(', '.join(clients))}"), soft_wrap=True)
-    names = visible(", ".join(project.files[:SHOWN]))
-    more = f" and {len(project.files) - SHOWN} more" if len(project.files) > SHOWN else ""
-    said = f"{counted(len(project.files), 'file')}: {names}{more}"
-    console.print(Text(said, style="dim"), soft_wrap=True)
-
-
-def _servers(settings: Settings, project: Project) -> Iterator[Text]:
-    from rich.text import Text
-
-    from atlas_mcp.catalogue import Catalogue
-    from atlas_mcp.downstream.entry import load_entry
-
-    shipped = Catalogue().entries("servers", "*.toml")
-    before = Catalogue((settings.config,)).entries("servers", "*.toml")
-    for file in sorted((project.folder / "servers").glob("*.toml")):
-        name = file.stem
-        yield Text.assemble(("server ", "bold"), (visible(name), "bold"), _instead(before, name))
-        try:
-            entry = load_entry(file, shipped.get(name))
-        except AtlasError as error:
-            yield Text.assemble(("  wrong: ", "red"), marked(str(error)))
-            continue
-        yield from (Text.assemble((f"  {label}: ", "dim"), marked(said)) for label, said in _does(entry))
-
-
-def _does(entry: Entry) -> Iterator[tuple[str, str]]:
-    """What an entry does on this machine: what is started or asked, with whose variables."""
-    if not entry.enabled:
-        yield "off", "it is not enabled"
-    if entry.local:
-        yield "runs", command_line(entry)
-    else:
-        yield "asks", entry.url
-    if entry.cwd:
-        yield "in", entry.cwd
-    for name, value in entry.headers.items():
-        yield "sends", f"{name}: {value}"
-    for name in (*entry.needs, *entry.env):
-        yield "is given", f"your variable {name}{'' if os.environ.get(name) else ', which is not set now'}"
-    for name, value in entry.values.items():
-        yield "sets", f"{name}={value}"
-    if entry.read_only is not None:
-        yield "says that these only read", ", ".join(entry.read_only) or "none"
-    if not entry.ask:
-        yield "asks nobody", "its tools with effects are used without a person's yes"
-
-
-def _teams(settings: Settings, project: Project) -> Iterator[Text]:
-    from rich.text import Text
-
-    from atlas_mcp.catalogue import Catalogue
-    from atlas_mcp.orchestration.team import load_team
-
-    before = Catalogue((settings.config,)).entries("teams", "team.toml")
-    for file in sorted((project.folder / "teams").glob("*/team.toml")):
-        name = file.parent.name
-        yield Text.assemble(("team ", "bold"), (visible(name), "bold"), _instead(before, name))
-        try:
-            team = load_team(file.parent)
-        except AtlasError as error:
-            yield Text.assemble(("  wrong: ", "red"), marked(str(error)))
-            continue
-        yield Text.assemble(("  does: ", "dim"), marked(team.description))
-        for card in team.cards.values():
-            for label, granted in (("uses", card.tools), ("has effects by", card.writes)):
-                if outside := [each for each in granted if "/" in each or each.startswith("mcp__")]:
-                    yield Text.assemble((f"  {card.name} {label}: ", "dim"), marked(", ".join(outside)))
-
-
-def _instead(before: dict[str, Path], name: str) -> tuple[str, str]:
-    return ("  takes the place of yours or the shipped one", "yellow") if name in before else ("", "")

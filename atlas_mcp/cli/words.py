@@ -10,7 +10,11 @@ from atlas_mcp.observe.sentences import counted
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["ago", "seconds_between", "spent", "tallied"]
+__all__ = ["ago", "clock", "lasting", "seconds_between", "spent", "tallied"]
+
+_SHORT = 0.1
+"""Seconds below which milliseconds are told."""
+_MINUTE, _HOUR = 60, 3600
 
 
 def spent(usage: Mapping[str, Any]) -> str:
@@ -40,6 +44,22 @@ def ago(at: str) -> str:
     return f"{seconds:.0f} s ago"
 
 
+def clock(seconds: float) -> str:
+    """A time as a stop-watch shows it: `0:07`, `12:30`, `2:05:00`."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
 def seconds_between(earlier: str, later: str) -> float:
     """Seconds from one moment (ISO 8601) to another."""
     return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()
+
+
+def lasting(seconds: float | None) -> str:
+    """How long something took: `12 ms`, `3.4 s`, `12:30 min`, `2:05:00 h`; nothing where nobody knows."""
+    if seconds is None:
+        return ""
+    if seconds >= _MINUTE:
+        return f"{clock(seconds)} {'h' if seconds >= _HOUR else 'min'}"
+    return f"{1000 * seconds:.0f} ms" if 0 < seconds < _SHORT else f"{seconds:.1f} s"

@@ -30,7 +30,7 @@ from atlas_mcp.orchestration.team_file import TEAM_WORKER
 from atlas_mcp.orchestration.trades.known import trade_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from atlas_mcp.agents.card import Card
@@ -63,18 +63,21 @@ class Checked:
             return None
 
 
-def check(folder: Path, known: Collection[str] = (), servers: Mapping[str, Entry] | None = None) -> Checked:
+def check(
+    folder: Path, known: Collection[str] = (), servers: Mapping[str, Entry] | None = None,
+    listed: Mapping[str, Collection[str]] | None = None,
+) -> Checked:  # fmt: skip
     """Look at everything in a team's folder.
 
     `known` are the teams that may work for it, if known; `servers` the downstream servers there are, by
-    default those that shipped.
+    default those that shipped; `listed` the tools of each of these that was listed once.
     """
     checked = Checked()
     servers = load_entries(Catalogue())[0] if servers is None else servers
     wiring = checked.tried(lambda: read_wiring(folder / "team.toml"))
     if wiring is not None:
         checked.tried(partial(check_wiring, folder, wiring))
-        _check_cards(checked, folder, wiring, servers)
+        _check_cards(checked, folder, wiring, servers, listed or {})
         for worker in wiring.workers if known else ():
             name = worker.removeprefix(TEAM_WORKER)
             if name != worker and name not in known:
@@ -94,12 +97,17 @@ def check(folder: Path, known: Collection[str] = (), servers: Mapping[str, Entry
     return checked
 
 
-def _check_cards(checked: Checked, folder: Path, wiring: TeamFile, servers: Mapping[str, Entry]) -> None:
+def _check_cards(
+    checked: Checked, folder: Path, wiring: TeamFile, servers: Mapping[str, Entry],
+    listed: Mapping[str, Collection[str]],
+) -> None:  # fmt: skip
     for name in (wiring.supervisor, *wiring.workers):
         file = folder / f"{name}.md"
         if file.exists() and (card := checked.tried(partial(load_card, file))) is not None:
             _check_tools(checked, file, card, finds=name in wiring.workers and _finds(card))
             _check_servers(checked, file, card, servers)
+            for key, granted in (("tools", card.tools), ("writes", card.writes)):
+                checked.mistakes += _unlisted(file, key, granted, servers, listed)
             checked.tried(partial(check_limits, file, card, wiring.budget))
             if card.skills and not (folder / SKILLS).is_dir():
                 checked.remarks.append(
@@ -157,3 +165,23 @@ def _check_servers(checked: Checked, file: Path, card: Card, servers: Mapping[st
             f"{file}: writes: who reads the open web ({web[0]}) gets no tool with effects, whatever its card"
             " says. Give them to another agent."
         )
+
+
+def _unlisted(
+    file: Path, key: str, granted: Sequence[str], servers: Mapping[str, Entry],
+    listed: Mapping[str, Collection[str]],
+) -> Iterator[InvalidConfiguration]:  # fmt: skip
+    """Grants of tools that no server has which they are of, as far as the tools of all of these are known."""
+    for each in grants(granted):
+        server, _, tool = each.partition("/")
+        of = [name for name in servers if fnmatchcase(name, server)]
+        there = [f"{name}/{known}" for name in of for known in listed.get(name, ())]
+        if not (tool and of) or not all(listed.get(name) for name in of):
+            continue
+        if not any(fnmatchcase(known, each) for known in there):
+            near = get_close_matches(each, there, n=1)
+            hint = f"Did you mean {near[0]!r}? " if near else ""
+            yield InvalidConfiguration(
+                f"{file}: {key}: there is no tool {each!r}.",
+                remedy=f"{hint}Its tools: atlas-mcp servers show {of[0]}",
+            )

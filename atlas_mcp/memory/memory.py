@@ -19,8 +19,9 @@ from atlas_mcp.memory.indexes.current import CurrentGraph, CurrentVectors
 from atlas_mcp.memory.indexes.feeding import Feeder
 from atlas_mcp.memory.indexes.opening import Indexes, clear_damaged, open_indexes
 from atlas_mcp.memory.meaning import vectors_of
-from atlas_mcp.memory.metrics import Meter
+from atlas_mcp.memory.metering import DOCUMENTS, RECORD, Meter
 from atlas_mcp.memory.moments import now
+from atlas_mcp.memory.queries import MeteredEmbedder
 from atlas_mcp.memory.quoting import unquote
 from atlas_mcp.memory.recall import Recall
 from atlas_mcp.memory.record.record import Filters, NewEntry
@@ -76,26 +77,27 @@ class Memory:
     ) -> None:  # fmt: skip
         self.database = database
         self._snapshots = snapshots
-        self.embedder = embedder
+        self.meter = meter = Meter()
+        embedder = MeteredEmbedder(embedder, meter) if embedder is not None else None
+        self.embedder: Embedder | None = embedder
         self._owes_vectors = True  # an earlier process may have left some without
         beside = indexes or Indexes()
         self.indexes = beside.all
-        self.meter = Meter()
         self.record: Record = SqliteRecord(database, embedder)
-        self.graph = CurrentGraph(self.record, beside.graph) if beside.graph else None
-        self.feeder = Feeder(self.record, self.indexes)
+        self.graph = CurrentGraph(self.record, beside.graph, meter) if beside.graph else None
+        self.feeder = Feeder(self.record, self.indexes, meter=meter)
         self._recall = Recall(
-            self.record, embedder, vectors_from=beside.vectors_from,
-            vectors=CurrentVectors(self.record, beside.vectors) if beside.vectors else None,
+            self.record, embedder, vectors_from=beside.vectors_from, meter=meter,
+            vectors=CurrentVectors(self.record, beside.vectors, meter) if beside.vectors else None,
         )  # fmt: skip
         self._knowledge = Knowledge(database, snapshots, embedder)
-        self._search = Search(database, embedder)
+        self._search = Search(database, embedder, meter=meter)
 
     async def ingest(
         self, sources: Sequence[Path | Inline], *, scope: str, on_progress: OnProgress | None = None
     ) -> Ingested:
         """Take in files, folders and texts, as `Knowledge.ingest` says."""
-        with self.meter.timed("ingest") as operation:
+        with self.meter.measured("ingest", DOCUMENTS) as operation:
             done = await self._knowledge.ingest(sources, scope=scope, on_progress=on_progress)
             operation.items = len(done.document_ids)
             return done
@@ -105,12 +107,9 @@ class Memory:
         until: str | None = None, k: int = 12,
     ) -> list[Passage]:  # fmt: skip
         """The `k` best passages, as `Search.search` says."""
-        with self.meter.timed("search") as operation:
-            found = await self._search.search(
-                query, scope=scope, documents=documents, since=since, until=until, k=k
-            )
-            operation.items = len(found)
-            return found
+        return await self._search.search(
+            query, scope=scope, documents=documents, since=since, until=until, k=k
+        )
 
     async def documents(self, scope: str) -> list[KnownDocument]:
         """The documents of a scope, by uri."""
@@ -118,11 +117,15 @@ class Memory:
 
     async def snapshot(self, sha256: str, *, scope: str | None = None) -> str:
         """The text of a snapshot, as `Knowledge.snapshot` says."""
-        return await self._knowledge.snapshot(sha256, scope=scope)
+        with self.meter.measured("read", DOCUMENTS) as operation:
+            operation.items = 1
+            return await self._knowledge.snapshot(sha256, scope=scope)
 
     async def keep_computed(self, text: str, *, scope: str, uri: str) -> str:
         """Store what was computed, as `Knowledge.keep_computed` says; gives its sha256."""
-        return await self._knowledge.keep_computed(text, scope=scope, uri=uri)
+        with self.meter.measured("keep", DOCUMENTS) as operation:
+            operation.items = 1
+            return await self._knowledge.keep_computed(text, scope=scope, uri=uri)
 
     async def original(self, uri: str, *, scope: str) -> bytes | None:
         """The bytes a document was read from, as `Knowledge.original` says."""
@@ -134,7 +137,9 @@ class Memory:
 
     async def forget(self, uri: str, *, scope: str) -> bool:
         """Forget a document and its versions; False if there was none."""
-        return await self._knowledge.forget(uri, scope=scope)
+        with self.meter.measured("forget", DOCUMENTS) as operation:
+            operation.items = int(gone := await self._knowledge.forget(uri, scope=scope))
+            return gone
 
     async def embed_again(self, *, on_progress: OnProgress | None = None) -> int:
         """Embed everything with the model in use; gives how many passages and memories that took."""
@@ -145,7 +150,7 @@ class Memory:
         self, query: str, *, scope: Scope, k: int = 8, filters: Filters | None = None
     ) -> list[Recalled]:
         """The `k` best memories for a query, as `Recall.recall` says; by default of those that hold now."""
-        with self.meter.timed("recall") as operation:
+        with self.meter.measured("recall", RECORD) as operation:
             found = await self._recall.recall(query, scope=scope, k=k, filters=filters)
             operation.items = len(found)
             return found
@@ -170,9 +175,7 @@ class Memory:
                     "A memory holds characters that no text has, such as bytes that are no UTF-8 become.",
                     remedy="Write it in UTF-8.",
                 )
-        with self.meter.timed("remember") as operation:
-            operation.items = len(learnings)
-            return await self._remember(learnings, scope, closes or {})
+        return await self._remember(learnings, scope, closes or {})
 
     async def _remember(
         self, learnings: Sequence[Learning], scope: Scope, closes: Mapping[int, Sequence[str]]
@@ -184,7 +187,9 @@ class Memory:
             NewEntry(learning, vector, model, tuple(entities(learning.text)), tuple(closes.get(at, ())))
             for at, (learning, vector) in enumerate(zip(learnings, vectors, strict=True))
         ]
-        added = await self.record.add(entries, scope)
+        with self.meter.measured("keep", RECORD) as operation:
+            operation.items = len(entries)
+            added = await self.record.add(entries, scope)
         if made is not None:
             await self._make_up()
         elif learnings:
@@ -226,7 +231,7 @@ class Memory:
         return await self._forget((), uri, scope, derived=derived)
 
     async def _forget(self, ids: Sequence[str], uri: str, scope: Scope, *, derived: bool) -> Receipt:
-        with self.meter.timed("forget") as operation:
+        with self.meter.measured("forget", RECORD) as operation:
             receipt = await self._forgotten(ids, uri, scope, derived=derived)
             operation.items = len(receipt.memories)
             return receipt
@@ -314,13 +319,13 @@ class Memory:
 
     async def check(self, *, mend: bool = False, on_progress: OnStep | None = None) -> Consistency:
         """Whether record and indexes agree, as `consistency.check` says; with `mend` they do afterwards."""
-        with self.meter.timed("check"):
-            return await consistency.check(self.record, self.indexes, mend=mend, on_progress=on_progress)
+        return await consistency.check(
+            self.record, self.indexes, mend=mend, on_progress=on_progress, meter=self.meter
+        )
 
     async def rebuild(self, index: str, *, on_progress: OnItems | None = None) -> int:
         """Empty an index and fill it from the record, as `Feeder.rebuild` says."""
-        with self.meter.timed("rebuild"):
-            return await self.feeder.rebuild(index, on_progress)
+        return await self.feeder.rebuild(index, on_progress)
 
     async def embed_memories(self) -> int:
         """Embed memories that have no vector of the model in use; interrupted, the next call goes on."""

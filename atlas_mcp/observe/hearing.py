@@ -88,12 +88,7 @@ class Hearing:
 
     async def listen(self, run_id: str, after: int) -> None:
         """Hear a run to its end, and give whatever goes wrong to the reader."""
-        last: Exception | None = None
-        try:
-            await self._hear(run_id, "", after)
-        except Exception as error:  # noqa: BLE001 - it is raised where the events are read
-            last = error
-        await self._queue.put(last)
+        await self._queue.put(await self._failure(run_id, "", after))
 
     async def close(self) -> None:
         """Hear no more."""
@@ -152,12 +147,17 @@ class Hearing:
         self.teams.setdefault(event.data["run"], name)
 
     async def _hear_child(self, run_id: str) -> None:
-        try:
-            await self._hear(run_id, self.teams[run_id], self._seen.get(run_id, 0))
-        except UnknownRun:
-            return
-        except Exception as error:  # noqa: BLE001 - it is raised where the events are read
+        error = await self._failure(run_id, self.teams[run_id], self._seen.get(run_id, 0))
+        if error is not None and not isinstance(error, UnknownRun):
             await self._queue.put(error)
+
+    async def _failure(self, run_id: str, team: str, after: int) -> Exception | None:
+        """Hear a run to its end; gives what went wrong, which is raised where the events are read."""
+        try:
+            await self._hear(run_id, team, after)
+        except Exception as error:  # noqa: BLE001 - it is raised where the events are read
+            return error
+        return None
 
     async def _hear_out(self, run_ids: Iterable[str]) -> None:
         if listening := {self._listening[run_id] for run_id in run_ids if run_id in self._listening}:

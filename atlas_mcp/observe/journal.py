@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from atlas_mcp.database import Database
 
-__all__ = ["SCHEMA", "Journal", "now"]
+__all__ = ["SCHEMA", "Journal", "insert_event", "now", "read_events"]
 
 SCHEMA = """
 CREATE TABLE event (
@@ -108,12 +108,7 @@ class Journal:
         Raises:
             IncompatibleStore: a newer version of ATLAS wrote them.
         """
-        rows = await self._database.read(
-            lambda connection: connection.execute(
-                "SELECT * FROM event WHERE run_id = ? AND seq > ? ORDER BY seq LIMIT ?",
-                (run_id, after, -1 if limit is None else limit),
-            ).fetchall()
-        )
+        rows = await self._database.read(lambda connection: _rows(connection, run_id, after, limit))
         return [_event(row) for row in rows]
 
     async def last_at(self, run_id: str) -> str | None:
@@ -195,6 +190,24 @@ def insert_event(
         ),
     )  # fmt: skip
     return event
+
+
+def read_events(
+    connection: sqlite3.Connection, run_id: str, *, after: int = 0, limit: int | None = None
+) -> list[Event]:
+    """The events of a run with a `seq` above `after`, within a transaction; all, or the first `limit`.
+
+    Raises:
+        IncompatibleStore: a newer version of ATLAS wrote them.
+    """
+    return [_event(row) for row in _rows(connection, run_id, after, limit)]
+
+
+def _rows(connection: sqlite3.Connection, run_id: str, after: int, limit: int | None) -> list[sqlite3.Row]:
+    return connection.execute(
+        "SELECT * FROM event WHERE run_id = ? AND seq > ? ORDER BY seq LIMIT ?",
+        (run_id, after, -1 if limit is None else limit),
+    ).fetchall()
 
 
 def _event(row: sqlite3.Row) -> Event:

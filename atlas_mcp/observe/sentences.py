@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.events import Kind
+from atlas_mcp.observe.older import completed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -13,9 +14,9 @@ if TYPE_CHECKING:
     from atlas_mcp.events import Event
 
 __all__ = [
-    "PASSING", "SILENT", "answered", "counted", "escalated", "learned", "outcome", "rated", "recovery",
-    "remembered", "review", "revision", "scored", "sentence", "server_noted", "shortened", "suspected",
-    "tool_words", "version", "within",
+    "PASSING", "SILENT", "answered", "counted", "escalated", "fitted", "learned", "outcome", "rated",
+    "recovery", "remembered", "review", "revision", "scored", "sentence", "server_noted", "shortened",
+    "suspected", "tool_words", "unmade", "version", "within",
 ]  # fmt: skip
 
 MOST_FOUND = 3
@@ -34,7 +35,7 @@ def sentence(event: Event, team: str = "") -> str | None:
     say = _SENTENCES.get(event.kind)
     if say is None or (team and _told_by_the_parent(event)):
         return None
-    return within(team, say(event))
+    return within(team, say(completed(event)))
 
 
 def within(team: str, said: str) -> str:
@@ -45,21 +46,32 @@ def within(team: str, said: str) -> str:
 def _told_by_the_parent(event: Event) -> bool:
     """Whether a child run's event says nothing that its parent's own events do not say."""
     return event.kind in _OF_A_WHOLE_RUN or (
-        event.kind is Kind.STEP_STARTED and event.data["step"] == "recall"
+        event.kind is Kind.STEP_STARTED and event.data.get("step") == "recall"
     )
 
 
-def counted(number: int, noun: str) -> str:
-    """A number with its noun: `1 finding`, `4 findings`."""
+def counted(number: int | None, noun: str) -> str:
+    """A number with its noun: `1 finding`, `4 findings`; `findings` where nobody knows how many."""
+    if number is None:
+        return f"{noun}s"
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def shortened(text: str, most: int = LONGEST, *, from_end: bool = False) -> str:
-    """A text on one line, at most `most` characters of its beginning or its end."""
+    """A text on one line, at most `most` characters of its beginning or its end; whole words of it."""
     line = " ".join(text.split())
     if len(line) <= most:
         return line
-    return f"…{line[1 - most :]}" if from_end else f"{line[: most - 1]}…"
+    if from_end:
+        return f"…{line[1 - most :]}"
+    # A word that is longer than half of the room is cut all the same.
+    space = line.rfind(" ", most // 2, most)
+    return f"{(line[: most - 1] if space < 0 else line[:space]).rstrip(' ,;:')}…"
+
+
+def unmade(data: Mapping[str, Any]) -> str:
+    """Which file was not made, and why; of a step that made one, nothing."""
+    return shortened(f"{data['lost']} was not made: {data['problem']}", 300) if data.get("lost") else ""
 
 
 def scored(data: Mapping[str, Any]) -> str:
@@ -80,7 +92,8 @@ def outcome(data: Mapping[str, Any]) -> str:
         said = _of_five(rating["score"]) if data.get("partial") else rated(rating)
         told.append(said if rating["score"] is None else f"rated {said}")
     if not told:
-        told.append("no verdicts" if "verdicts" in data else counted(0, "finding"))
+        found = "done" if data["findings"] is None else counted(0, "finding")
+        told.append("no verdicts" if "verdicts" in data else found)
     return ", ".join([*told, "partial"] if data.get("partial") else told)
 
 
@@ -93,14 +106,16 @@ def recovery(data: Mapping[str, Any]) -> str:
 def escalated(data: Mapping[str, Any]) -> str:
     """Who hears of failures that could not be mended."""
     failures = counted(data["failures"], "failure")
-    return f"the {data['level']} is told of {failures}: {data['reason'].replace('_', ' ')}"
+    who = "a person" if data["level"] == "person" else f"the {data['level']}"
+    return f"{who} is told of {failures}: {data['reason'].replace('_', ' ')}"
 
 
 def review(data: Mapping[str, Any]) -> str:
     """Whether what came back is enough, and why."""
     reason = f": {shortened(data['reason'])}" if data.get("reason") else ""
     gaps = f", {counted(data['gaps'], 'gap')} named" if data.get("gaps") else ""
-    return f"{'enough' if data['enough'] else 'not enough'}{gaps}{reason}"
+    said = "done" if data["enough"] is None else "enough" if data["enough"] else "not enough"
+    return f"{said}{gaps}{reason}"
 
 
 def revision(data: Mapping[str, Any]) -> str:
@@ -114,6 +129,8 @@ def version(data: Mapping[str, Any]) -> str:
     """What a version was rated, and which is kept."""
     number = data["revision"] + 1
     said = f"version {number}: {rated(data)}"
+    if data["better"] is None:
+        return said
     if not data["better"]:
         return f"{said}; an earlier one is kept"
     return f"{said}; kept" if data["gate"] == "pass" or number > 1 else said
@@ -121,7 +138,8 @@ def version(data: Mapping[str, Any]) -> str:
 
 def rated(data: Mapping[str, Any]) -> str:
     """A score and what it means for the work: `3.1 of 5, to be revised`."""
-    return f"{_of_five(data['score'])}, {_GATES.get(data['gate'], data['gate'])}"
+    gate = _GATES.get(data["gate"], data["gate"])
+    return f"{_of_five(data['score'])}{f', {gate}' if gate else ''}"
 
 
 def _of_five(score: float | None) -> str:
@@ -172,7 +190,7 @@ def server_noted(data: Mapping[str, Any]) -> str:
 def suspected(data: Mapping[str, Any]) -> str:
     """A result that reads like an instruction to a model: what it does, and what became of it."""
     does = " and ".join(dict.fromkeys(each["name"] for each in data["found"][:MOST_FOUND]))
-    became = "left out" if data["left_out"] else "kept"
+    became = "noticed" if data["left_out"] is None else "left out" if data["left_out"] else "kept"
     of = f" of {shortened(data['uri'], 80)}" if data.get("uri") else ""
     what = f"a passage{of} from {tool_words(data['tool'])}"
     return f"{what} {does or 'reads like an instruction to a model'}: {became}"
@@ -199,15 +217,23 @@ def _switched(event: Event) -> str:
     return f"{event.actor}: {how} ({event.data['failure'].replace('_', ' ') or 'paused'})"
 
 
+def fitted(data: Mapping[str, Any]) -> str:
+    """That a prompt was made smaller, and by how much."""
+    if data["before"] is None or data["after"] is None:
+        return "makes its prompt smaller"
+    return f"fits {data['before']:,} tokens into {data['after']:,}"
+
+
 def _fitted(event: Event) -> str:
-    data = event.data
-    without = f", {counted(len(data['left_out']), 'piece')} left out" if data["left_out"] else ""
-    return f"{event.actor}: fits {data['before']:,} tokens into {data['after']:,}{without}"
+    left_out = event.data["left_out"]
+    without = f", {counted(len(left_out), 'piece')} left out" if left_out else ""
+    return f"{event.actor}: {fitted(event.data)}{without}"
 
 
 _SENTENCES: dict[Kind, Callable[[Event], str]] = {
     Kind.RUN_QUEUED: lambda _: "run: queued",
     Kind.RUN_RESUMED: lambda _: "run: taken up where it was",
+    Kind.ALERT_RAISED: lambda event: f"warning: {event.data['text']}",
     Kind.RUN_PAUSED: lambda _: "run: paused",
     Kind.RUN_CONTINUED: lambda _: "run: goes on",
     Kind.RUN_INTERRUPTED: lambda _: "run: interrupted",

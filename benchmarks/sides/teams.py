@@ -48,6 +48,12 @@ async def _atlas(work: Teamwork, *, embeddings: bool) -> AsyncGenerator[Callable
                 assert envelope["state"] == "done", envelope.get("error")
                 return str(envelope["output"]["report"])
 
+            async def told() -> None:
+                for courier in opened.observing.couriers.values():
+                    await courier.drained()
+
+            telling: Any = run  # whoever counts what is done in the background waits for it
+            telling.told = told
             yield run
     await provider.aclose()
 

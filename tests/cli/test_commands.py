@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
 
 from atlas_mcp.catalogue import shipped
+from atlas_mcp.cli.program import program
 from atlas_mcp.cli.terminal import Exit
 from tests.memory.word_embedder import WordEmbedder
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from conftest import Program
 
 
@@ -174,7 +180,9 @@ def test_setting_up_embeddings_embeds_what_was_taken_in_before(
     assert (again.exit_code, "embedded 1" in again.stdout) == (Exit.DONE, False)
 
 
-@pytest.mark.parametrize("command", ["run", "runs", "teams", "ingest", "memory", "serve", "setup", "doctor"])
+@pytest.mark.parametrize(
+    "command", ["run", "runs", "top", "teams", "ingest", "memory", "serve", "setup", "doctor"]
+)
 def test_every_command_explains_itself(atlas_mcp: Program, command: str) -> None:
     done = atlas_mcp(command, "--help")
     assert done.exit_code == Exit.DONE
@@ -186,3 +194,19 @@ def test_wrong_settings_are_told_in_one_block(atlas_mcp: Program, monkeypatch: p
     done = atlas_mcp("runs", "list")
     assert done.exit_code == Exit.USAGE
     assert "http.port" in done.stderr
+
+
+def every_command(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    yield path, command
+    for name, each in getattr(command, "commands", {}).items():
+        yield from every_command(each, (*path, name))
+
+
+def test_help_shows_every_word_that_was_written_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    for path, command in every_command(get_command(program)):
+        shown = CliRunner().invoke(program, [*path, "--help"]).stdout
+        written = [command.help or "", *(getattr(each, "help", None) or "" for each in command.params)]
+        # What stands in brackets is taken for a colour where help is drawn in colours, and left out.
+        words = [word for text in written for word in re.findall(r"\[[^\]\s]+\]", text)]
+        assert [word for word in words if word not in shown] == [], path

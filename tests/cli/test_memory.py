@@ -250,3 +250,17 @@ def test_stats_say_how_runs_fared_with_what_they_asked(
     assert told["times"] >= told["with_hits"] >= 1
     assert 0 < told["p50_ms"] <= told["p95_ms"]
     assert "by the newest runs found something" in atlas_mcp("memory", "stats").stdout
+
+
+def test_stats_say_what_each_store_did_for_the_newest_runs(atlas_mcp: Program, documents: Path) -> None:
+    assert json.loads(atlas_mcp("memory", "stats", "--json").stdout)["operations"] == []
+    atlas_mcp("run", "research", "How many tides a day?", "--documents", documents, "--json")
+    told = json.loads(atlas_mcp("memory", "stats", "--json").stdout)["operations"]
+    done = {(each["operation"], each["store"]): each for each in told}
+    assert {("ingest", "documents"), ("search", "documents"), ("keep", "record")} <= done.keys()
+    search = done["search", "documents"]
+    assert search["count"] >= 1
+    assert search["mean_ms"] == pytest.approx(1000 * search["seconds"] / search["count"], abs=1e-3)
+    shown = atlas_mcp("memory", "stats").stdout
+    assert "for the newest runs" in shown
+    assert any(line.split()[:2] == ["search", "documents"] for line in shown.splitlines())

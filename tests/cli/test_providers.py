@@ -14,6 +14,8 @@ import pytest
 from atlas_mcp.app import open_atlas
 from atlas_mcp.chunks import Usage
 from atlas_mcp.cli.terminal import Exit
+from atlas_mcp.messages import TaskType
+from atlas_mcp.providers.known.reliability import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -87,6 +89,37 @@ def test_names_are_shown_as_they_are_written(atlas_mcp: Program) -> None:
     done = atlas_mcp("providers")
     assert "group:loop" in done.stdout
     assert "  dead:m  free" in done.stdout
+
+
+@pytest.mark.usefixtures("settings")
+async def test_all_that_is_kept_of_a_provider_can_be_read_task_by_task(atlas_mcp: Program) -> None:
+    async with open_atlas() as atlas:
+        reliability, name = atlas.accounts.circumstances.reliability, "lab:fake-model"
+        reliability.heard(name, TaskType.WRITING, 0.4)
+        for _ in range(3):
+            reliability.observe(name, TaskType.WRITING, Outcome("", 3.0, 50.0, 0.001, 300))
+        reliability.paced(name, TaskType.WRITING, 50.0)
+        reliability.rate(name, TaskType.WRITING, 4.5)
+        reliability.observe(name, TaskType.ANALYSIS, Outcome("overloaded", 2.0))
+    shown = (await asyncio.to_thread(atlas_mcp, "providers", "show", name)).stdout
+    writing = shown.partition("\nwriting")[2].partition("\nanalysis")[0]
+    for says in (
+        "answered of 3.0 tries", "whole answer after", "one in twenty after", "first token after",
+        "300 tokens, $0.0010", "tokens/s", "quality 4.5 of 5, from 1.0 ratings",
+    ):  # fmt: skip
+        assert says in writing
+    assert "failed: overloaded 1.0; after 2.0 s each" in shown.partition("\nanalysis")[2]
+    assert "counts half after a day" in shown
+    told = json.loads((await asyncio.to_thread(atlas_mcp, "providers", "show", name, "--json")).stdout)
+    assert told["records"]["analysis"]["failures"] == {"overloaded": pytest.approx(1, abs=0.01)}
+    assert "not used yet" in (await asyncio.to_thread(atlas_mcp, "providers", "show", "dead:m")).stdout
+
+
+@pytest.mark.usefixtures("settings")
+def test_a_provider_that_nobody_configured_is_told_with_those_that_are(atlas_mcp: Program) -> None:
+    done = atlas_mcp("providers", "show", "lab:other")
+    assert done.exit_code == Exit.USAGE
+    assert "lab:fake-model" in done.stderr
 
 
 async def test_each_figure_of_today_has_its_limit_behind_it(

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from atlas_mcp.catalogue import Catalogue
+from atlas_mcp.cli.hints import of_file
 from atlas_mcp.cli.terminal import Exit
+from atlas_mcp.orchestration.team import load_teams
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -129,3 +132,43 @@ def test_the_same_question_is_asked_anew_once_its_run_has_ended(atlas_mcp: Progr
         for _ in "ab"
     }
     assert len(ids) == 2
+
+
+def test_a_run_that_names_no_documents_says_once_that_the_handbook_is_read(
+    atlas_mcp: Program, documents: Path
+) -> None:
+    said = "No documents named: the handbook of ATLAS is read; for your own add --documents ."
+    ask = ("run", "research", QUESTION, "--provider", "extractive")
+    assert atlas_mcp(*ask).stderr.count(said) == 1
+    assert said not in atlas_mcp(*ask, "-d", documents).stderr
+    assert atlas_mcp(*ask, "--quiet", "--fresh").stderr == ""
+    atlas_mcp("ingest", documents)
+    assert said not in atlas_mcp(*ask, "--fresh").stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (("writing", "A memo on tides as a Word file."), "servers enable word, then --input file=memo.docx"),
+        (("writing", "tides.xlsx with the range"), "servers enable excel, then --input file=figures.xlsx"),
+        (("writing", "A memo on tides.", "-i", "draft=Two tides."), ""),
+        (("research", "What does tides.docx say?"), ""),
+    ],
+)
+def test_who_asks_for_a_file_in_words_alone_is_told_how_to_have_one(
+    atlas_mcp: Program, documents: Path, words: tuple[str, ...], hint: str
+) -> None:
+    done = atlas_mcp("run", *words, "-d", documents, "--provider", "extractive")
+    assert done.exit_code in {Exit.DONE, Exit.PARTIAL}, done.stderr
+    last = done.stderr.strip().splitlines()[-1]
+    assert hint in last
+    assert ("atlas-mcp servers enable" in last) == bool(hint)
+
+
+def test_the_teams_that_write_files_say_how_to_have_one(home: Path) -> None:
+    teams = load_teams(Catalogue())
+    for team in ("atlas", "writing"):
+        said = of_file(teams[team], {"task": "Compare them in a .docx."})
+        assert said.endswith("servers enable word, then --input file=memo.docx")
+        assert of_file(teams[team], {"task": "A .docx", "file": "a.docx"}) == ""
+    assert of_file(teams["research"], {"question": "Compare them in a .docx."}) == ""

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from atlas_mcp.catalogue import shipped
 from atlas_mcp.cli.program import program
+from atlas_mcp.cli.server_checks import server_checks
 from atlas_mcp.cli.servers_opening import server_names
+from atlas_mcp.cli.servers_view import tell_servers
 from atlas_mcp.cli.terminal import Exit
+from atlas_mcp.settings import Settings
 
 if TYPE_CHECKING:
     from conftest import Program
@@ -176,6 +181,39 @@ def test_a_server_that_is_there_is_overwritten_by_force_alone(atlas_mcp: Program
     assert tomllib.loads(file.read_text("utf-8"))["command"] == "two"
 
 
+def test_what_a_person_wrote_is_kept_in_a_copy_that_is_no_server_before_force_overwrites_it(
+    atlas_mcp: Program, home: Path
+) -> None:
+    file = home / "config" / "servers" / "lab.toml"
+    atlas_mcp("servers", "add", "lab", "--", "one")
+    edited = file.read_text("utf-8") + "# an afternoon of work\n"
+    file.write_text(edited, "utf-8")
+    done = atlas_mcp("servers", "add", "lab", "--force", "--", "two")
+    (copy,) = (each for each in file.parent.iterdir() if each != file)
+    assert copy.read_text("utf-8") == edited
+    assert f"What was there is kept in {copy}" in done.stdout
+    assert listed(atlas_mcp)["lab"]["state"] != "wrong"
+    assert not [name for name in listed(atlas_mcp) if name.startswith("lab.")]
+    (told,) = json.loads(atlas_mcp("servers", "add", "lab", "--force", "--json", "--", "two").stdout)
+    assert told["copy"] is None, "it is what it would be"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links as POSIX has them")
+def test_a_file_that_is_a_link_stays_one_and_what_it_leads_to_is_written(
+    atlas_mcp: Program, home: Path, tmp_path: Path
+) -> None:
+    file, kept = home / "config" / "servers" / "lab.toml", tmp_path / "dotfiles" / "lab.toml"
+    atlas_mcp("servers", "add", "lab", "--", "one")
+    kept.parent.mkdir()
+    file.rename(kept)
+    file.symlink_to(kept)
+    assert atlas_mcp("servers", "disable", "lab").exit_code == Exit.DONE
+    assert atlas_mcp("servers", "add", "lab", "--force", "--", "two").exit_code == Exit.DONE
+    assert file.is_symlink()
+    assert tomllib.loads(kept.read_text("utf-8"))["command"] == "two"
+    assert [each.name for each in kept.parent.iterdir()] == ["lab.toml"]
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -193,6 +231,79 @@ def test_what_says_too_little_or_too_much_is_answered_with_how_to_say_it(
     assert "hush" not in done.stderr
 
 
+def test_a_command_with_options_of_its_own_is_told_where_the_two_dashes_go(
+    atlas_mcp: Program, home: Path
+) -> None:
+    done = atlas_mcp("servers", "add", "lab6", "npx", "-y", "foo", f"--key={KEY}")
+    assert done.exit_code == Exit.USAGE
+    assert "Put -- before the command: atlas-mcp servers add lab6 -- npx …" in done.stderr
+    assert KEY not in done.output
+    assert "No such option: --titel" in atlas_mcp("servers", "add", "lab6", "--titel", "x").stderr
+    assert not (home / "config" / "servers").exists()
+    assert atlas_mcp("servers", "add", "lab6", "npx", "foo@1", "--title", "Lab").exit_code == Exit.DONE
+
+
+def test_a_file_of_atlas_itself_is_added_under_its_own_name(
+    atlas_mcp: Program, home: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "tides.toml"
+    file.write_text('description = "Tides."\ncommand = "x"\nneeds = ["A_KEY"]\nweb = true\n', "utf-8")
+    done = atlas_mcp("servers", "add", "--file", file)
+    assert done.exit_code == Exit.DONE, done.output
+    assert "Set A_KEY in the environment" in done.stderr
+    text = (home / "config" / "servers" / "tides.toml").read_text("utf-8")
+    assert tomllib.loads(text) == tomllib.loads(file.read_text("utf-8"))
+    assert atlas_mcp("servers", "add", "mine", "--file", file).exit_code == Exit.DONE
+
+
 def test_names_are_completed(own: Path) -> None:
     assert server_names("rea") == ["ready"]
     assert {"word", "keyed"} < set(server_names(""))
+
+
+def test_a_server_that_is_turned_on_says_how_it_stands_and_what_it_lacks(
+    atlas_mcp: Program, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = 'description = "x"\ncommand = "no-such-program"\nenabled = false\n'
+    (own / "lab.toml").write_text(lab, "utf-8")
+    lacking = atlas_mcp("servers", "enable", "lab").stderr
+    assert "It cannot be used yet: lab is started by no-such-program, which is not installed" in lacking
+    assert "the PATH that it was started with" in lacking
+    assert "servers test" not in lacking
+    (check,) = [each for each in server_checks(Settings.load()) if each.name == "Servers"]
+    assert "lab: lab is started by no-such-program" in check.todo
+    assert (
+        "It is ready. Try it: atlas-mcp servers test ready" in atlas_mcp("servers", "enable", "ready").stderr
+    )
+    (own / "npx").touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(own))
+    files = atlas_mcp("servers", "enable", "filesystem").stderr
+    assert "With atlas-mcp run it reads the working directory." in files
+    assert listed(atlas_mcp)["filesystem"]["state"] == "ready", "here it may read what a run may read"
+
+
+def test_a_narrow_terminal_shows_name_state_and_tools_and_what_to_type_below(
+    atlas_mcp: Program, own: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = list(listed(atlas_mcp).values())
+    tell_servers(Console(width=80), told)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    plain = [" ".join(line.split()) for line in lines]
+    assert "ready ready not listed yet" in plain
+    assert plain[plain.index("word off") + 1] == "→ atlas-mcp servers enable word"
+    assert plain[plain.index("keyed not configured not listed yet") + 1].startswith("→ Set KEYED_KEY in the")
+    wide = atlas_mcp("servers").stdout.splitlines()[0].split()
+    assert wide == ["server", "state", "where", "tools"], "what none has is no column"
+
+
+def test_the_doctor_names_all_servers_of_the_web_that_lack_a_key_in_one_line(
+    atlas_mcp: Program, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TAVILY_API_KEY", raising=False)
+    (check,) = [each for each in server_checks(Settings.load()) if each.name == "Servers"]
+    web = [line for line in check.todo.splitlines() if "TAVILY_API_KEY (tavily)" in line]
+    assert len(web) == 1
+    assert "EXA_API_KEY (exa)" in web[0]
+    assert "search the web" in web[0]
+    assert "keyed: Set KEYED_KEY" in check.todo

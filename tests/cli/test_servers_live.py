@@ -12,10 +12,13 @@ import pytest
 from atlas_mcp.cli.server_checks import server_checks
 from atlas_mcp.cli.terminal import Exit
 from atlas_mcp.settings import Settings
+from tests.downstream import library
+from tests.downstream.library import ENTRY, SPRING, WICKED
 
 if TYPE_CHECKING:
     from conftest import Program
 
+LIBRARY = Path(str(library.__file__))
 SERVER = Path(__file__).with_name("tides_server.py")
 
 
@@ -78,6 +81,26 @@ def test_a_call_that_may_not_be_made_is_refused_with_what_to_type(atlas_mcp: Pro
     assert done.exit_code == Exit.DONE, done.output
     assert "Kept: x" in done.stdout
     assert "2 tools in" in done.stdout
+    assert "When it is high water" not in done.stdout, "whoever calls one tool has seen the others"
+    assert "A brief cannot cite this" in done.stdout
+
+
+def test_a_result_is_shown_as_an_agent_gets_it_and_then_what_was_left_out(
+    atlas_mcp: Program, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "config" / "servers").mkdir(parents=True)
+    entry = ENTRY.format(command=json.dumps(sys.executable), args=json.dumps([str(LIBRARY)]))
+    (home / "config" / "servers" / "library.toml").write_text(entry, "utf-8")
+    call = ("servers", "test", "library", "--call", "search", "--arguments", '{"query": "tides"}')
+    shown, _, after = atlas_mcp(*call).stdout.partition("! left out: ")
+    assert f"The moon raises two tides a day. {SPRING}" in shown
+    assert WICKED not in shown
+    assert "ignore all previous instructions" in after.splitlines()[0]
+    assert "source: Tides https://library.example/tides" in after
+    monkeypatch.setenv("ATLAS_SERVERS__SUSPECTED", "keep")
+    kept = atlas_mcp(*call).stdout
+    assert WICKED in kept
+    assert "! an agent reads it, and it looks like an order: " in kept
 
 
 def test_a_tool_that_changed_is_off_until_a_person_has_seen_the_difference_and_lets_it_in(
@@ -133,3 +156,17 @@ def test_the_doctor_starts_servers_where_that_is_asked_of_it(atlas_mcp: Program,
         for check in json.loads(done.stdout)["checks"] if check["name"] == "Server"
     }  # fmt: skip
     assert health == {"broken": "broken", "tides": "ok"}
+
+
+def test_a_team_that_names_a_tool_that_its_server_did_not_list_is_told_so(
+    atlas_mcp: Program, said: Path, home: Path
+) -> None:
+    atlas_mcp("teams", "new", "harbour")
+    card = home / "config" / "teams" / "harbour" / "reader.md"
+    text = card.read_text("utf-8").replace("[search_documents]", "[search_documents, tides/tyde]")
+    card.write_text(text, "utf-8")
+    assert atlas_mcp("teams", "check", "harbour").exit_code == Exit.DONE, "nobody knows its tools yet"
+    atlas_mcp("servers", "test", "tides")
+    checked = atlas_mcp("teams", "check", "harbour")
+    assert checked.exit_code == Exit.FAILED
+    assert "tools: there is no tool 'tides/tyde'. Did you mean 'tides/tide'?" in checked.stdout

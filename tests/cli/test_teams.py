@@ -78,6 +78,18 @@ def test_remarks_do_not_fail_a_check(atlas_mcp: Program, home: Path) -> None:
     assert "'Read' is a tool of Claude Code" in checked.stdout
 
 
+def test_what_an_agent_may_change_is_shown(atlas_mcp: Program, home: Path) -> None:
+    atlas_mcp("teams", "new", "tides")
+    card = home / "config" / "teams" / "tides" / "reader.md"
+    text = card.read_text("utf-8").replace("[search_documents]", "[search_documents]\nwrites: [word/*]")
+    card.write_text(text, "utf-8")
+    assert "May change things by: `word/*`." in atlas_mcp("teams", "show", "tides").stdout
+    assert json.loads(atlas_mcp("teams", "show", "tides", "--json").stdout)["writes"] == {
+        "reader": ["word/*"]
+    }
+    assert "to a file by: `word/*`, `excel/*`." in atlas_mcp("teams", "show", "writing").stdout
+
+
 def test_the_version_of_a_team_is_listed_and_shown(atlas_mcp: Program) -> None:
     teams = json.loads(atlas_mcp("teams", "list", "--json").stdout)
     team = next(each for each in teams if each["name"] == "research")

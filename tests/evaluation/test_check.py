@@ -57,6 +57,26 @@ def test_a_tool_of_a_downstream_server_is_granted_as_server_and_tool(granted: st
     assert (checked.mistakes, checked.remarks) == ([], [])
 
 
+@pytest.mark.parametrize(
+    ("granted", "wrong"),
+    [
+        ("[github/serch_code]", "tools: there is no tool 'github/serch_code'"),
+        ("[search_documents]\nwrites: [github/delete]", "writes: there is no tool 'github/delete'"),
+        ("[github/search_*, tavily/anything]", ""),
+        ("[mcp__github__search_code]\nwrites: ['github/*']", ""),
+    ],
+)
+def test_a_tool_that_a_server_did_not_list_is_a_mistake_where_its_tools_are_known(
+    granted: str, wrong: str, tmp_path: Path
+) -> None:
+    folder = with_tools(sound(tmp_path), granted)
+    listed = {"github": ["search_code", "create_issue"]}
+    mistakes = check(folder, listed=listed).mistakes
+    assert [wrong in each.message for each in mistakes] == ([True] if wrong else [])
+    assert all("atlas-mcp servers show github" in each.remedy for each in mistakes)
+    assert check(folder).mistakes == []
+
+
 def test_a_grant_for_a_server_that_is_not_there_is_worth_a_remark(tmp_path: Path) -> None:
     checked = check(with_tools(sound(tmp_path), "[search_documents, tavilly/*]"))
     assert checked.mistakes == []

@@ -262,7 +262,7 @@ class TestSettingUp:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setitem(sys.modules, "chromadb", None)
-        with pytest.raises(MissingExtra, match=r"Install atlas-mcp\[chroma\]"):
+        with pytest.raises(MissingExtra, match=r"uv tool install '\.\[chroma\]'"):
             async with open_chroma("embedded", tmp_path, model=MODEL):
                 pass
 

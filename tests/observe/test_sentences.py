@@ -140,7 +140,8 @@ def test_what_servers_do_and_what_is_refused_or_suspected_is_told() -> None:
 def test_only_these_events_say_nothing_to_a_person() -> None:
     assert {
         Kind.RUN_STARTED, Kind.CONTROL_RECEIVED, Kind.STEP_FINISHED, Kind.MODEL_STARTED, Kind.MODEL_CHOSEN,
-        Kind.MODEL_FINISHED, Kind.MODEL_FAILED, Kind.TOOL_FINISHED, Kind.LEARNING_DROPPED,
+        Kind.MODEL_FINISHED, Kind.MODEL_FAILED, Kind.TOOL_FINISHED, Kind.TOOL_CHARGED,
+        Kind.LEARNING_DROPPED, Kind.MEMORY_MEASURED,
     } == SILENT  # fmt: skip
     assert PASSING.isdisjoint(SILENT)
     assert all(told(kind) is None for kind in SILENT)
@@ -151,4 +152,6 @@ def test_a_long_text_is_shown_by_its_beginning_or_its_end() -> None:
     assert shortened("a\n b") == "a b"
     assert shortened(text).startswith("begin long")
     assert shortened(text, from_end=True).endswith("long end")
-    assert len(shortened(text)) == len(shortened(text, from_end=True)) == 120
+    assert shortened(text).endswith(" long…")
+    assert len(shortened(text)) <= len(shortened(text, from_end=True)) == 120
+    assert shortened("x" * 200) == f"{'x' * 119}…"

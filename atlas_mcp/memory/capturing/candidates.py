@@ -81,8 +81,9 @@ class Cited:
 class Candidate:
     """Something that might be remembered; `said` is a person's own sentence, `asked` how often they asked it.
 
-    `slot` names what only one memory can say at a time: the way a question is gone about, how it last went, a
-    wish. `by` is who put it into words.
+    `slot` names what only one memory can say at a time: the way a question is gone about, how it last went,
+    how it last failed, a wish. `over` is a further slot, whose memory holds no longer once this one is kept.
+    `by` is who put it into words.
     """
 
     kind: LearningKind
@@ -94,6 +95,7 @@ class Candidate:
     standing: bool = False
     asked: int = 0
     slot: str = ""
+    over: str = ""
     valid_from: str = ""
     disputed: bool = False
     notes: tuple[str, ...] = field(default=())
@@ -306,9 +308,11 @@ def outcome(told: RunTold, course: Course) -> Candidate:
         for name in WISHES
         if isinstance(told.input.get(name), str) and told.by_person and told.input[name].strip()
     )
+    # That it failed once is no reason to forget how it went well; once it goes well, the failure is past.
+    last, past = ("failed", "") if told.failure else ("last", _asked(told, "failed"))
     return Candidate(
-        LearningKind.OUTCOME, " ".join(lines)[:MOST_TEXT], (*_went(told, course, "last"), *wishes),
-        slot=_asked(told, "last"), notes=tuple(opened),
+        LearningKind.OUTCOME, " ".join(lines)[:MOST_TEXT], (*_went(told, course, last), *wishes),
+        slot=_asked(told, last), over=past, notes=tuple(opened),
     )  # fmt: skip
 
 

@@ -73,7 +73,8 @@ class Neighbours:
         if candidate.slot or candidate.kind is LearningKind.PREFERENCE:
             # What takes the same place need not share many words.
             listed = await record.listing(self._scope, filters, most=500)
-            numbers += [each.number for each in listed if _slot(each) == candidate.slot or not candidate.slot]
+            slots = {candidate.slot, candidate.over} - {""}
+            numbers += [each.number for each in listed if not slots or _slot(each) in slots]
         rows = await record.rows(list(dict.fromkeys(numbers)), self._scope)
         if vector is not None:
             cosines |= await record.cosines(
@@ -115,7 +116,7 @@ class Neighbours:
 
     def replaces(self, candidate: Candidate, stored: Stored) -> bool:
         """Whether a candidate takes the place of a memory: the same question's later outcome, a new wish."""
-        return bool(candidate.slot) and _slot(stored) == candidate.slot
+        return _slot(stored) in {candidate.slot, candidate.over} - {""}
 
     def conflict(self, candidate: Candidate, stored: Stored) -> Conflict | None:
         """What a candidate and a memory disagree in."""
@@ -155,7 +156,7 @@ def _likeness(words: frozenset[str], text: str, cosine: float | None) -> float:
 def _slot(stored: Stored) -> str:
     """What a memory takes the place of, as its evidence tells."""
     for each in stored.evidence:
-        if each.kind == "run" and each.text.startswith(("way ", "last ")):
+        if each.kind == "run" and each.text.startswith(("way ", "last ", "failed ")):
             return each.text
         name, colon, _ = each.text.partition(": ")
         if stored.kind is LearningKind.PREFERENCE and each.kind == "person" and colon and name in WISHES:

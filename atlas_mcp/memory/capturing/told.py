@@ -198,6 +198,8 @@ def _taken(course: Course, event: Event) -> None:
             usage: Mapping[str, Any] = data.get("usage") or {}
             course.calls += 1
             course.cost_usd += usage.get("cost_usd") or 0.0
+        case Kind.TOOL_CHARGED:
+            course.cost_usd += data.get("cost_usd") or 0.0
         case Kind.RUN_FINISHED:
             course.seconds = data.get("seconds") or 0.0
         case _:

@@ -17,6 +17,7 @@ from atlas_mcp.memory.documents.arms import Arms, Cues, Weighed, closer, read_cu
 from atlas_mcp.memory.documents.collection import Collection, day_of
 from atlas_mcp.memory.documents.wording import WORD, by_words
 from atlas_mcp.memory.meaning import vector_of
+from atlas_mcp.memory.metering import DOCUMENTS, Meter
 from atlas_mcp.memory.moments import moment, now
 from atlas_mcp.messages import Passage, Source
 from atlas_mcp.text.ranking import diversify
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from atlas_mcp.database import Database
+    from atlas_mcp.memory.metering import Measured
     from atlas_mcp.text.embedding import Embedder
     from atlas_mcp.text.ranking import FloatArray
 
@@ -64,7 +66,11 @@ class _Request:
 class Search:
     """Search over a record's passages; what it keeps at hand is never older than the database."""
 
-    def __init__(self, database: Database, embedder: Embedder | None, *, arms: Arms | None = None) -> None:
+    def __init__(
+        self, database: Database, embedder: Embedder | None, *, arms: Arms | None = None,
+        meter: Meter | None = None,
+    ) -> None:  # fmt: skip
+        self._meter = meter or Meter()
         self._database = database
         self._embedder = embedder
         self._arms = arms or Arms()
@@ -86,13 +92,18 @@ class Search:
         """
         if k < 1 or not WORD.search(query):
             return []
-        vector = await vector_of(self._embedder, query)
-        since, until = since and moment(since, "since"), until and moment(until, "until")
-        request = _Request(query, vector, scope, documents, since, until, k)
-        return await self._database.read(lambda connection: self._search(connection, request))
+        with self._meter.measured("search", DOCUMENTS) as operation:
+            vector = await vector_of(self._embedder, query)
+            since, until = since and moment(since, "since"), until and moment(until, "until")
+            request = _Request(query, vector, scope, documents, since, until, k)
+            found = await self._database.read(lambda connection: self._search(connection, request, operation))
+            operation.items = len(found)
+            return found
 
-    def _search(self, connection: sqlite3.Connection, request: _Request) -> list[Passage]:
-        known = self._current(connection, request.scope)
+    def _search(
+        self, connection: sqlite3.Connection, request: _Request, operation: Measured
+    ) -> list[Passage]:
+        known = self._current(connection, request.scope, operation)
         allowed = _allowed(known, request)
         if not allowed.any():
             return []
@@ -109,15 +120,17 @@ class Search:
         scores, texts = [passage.score for passage in found], [passage.text for passage in found]
         return [found[at] for at in diversify(scores, vectors, texts, request.k, DIVERSITY)]
 
-    def _current(self, connection: sqlite3.Connection, scope: str) -> Collection:
-        """The scope's passages and vectors, as they are now."""
+    def _current(self, connection: sqlite3.Connection, scope: str, operation: Measured) -> Collection:
+        """The scope's passages and vectors, as they are now; it is a hit if what is at hand is that."""
         known = self._scopes.pop(scope, None)
         embedder = self._embedder
         if known is None:
             known = Collection(embedder.dimensions if embedder else 0, self._arms.nearby)
         if embedder is not None:
             tables.check_model(connection, embedder.name)
+        before = known.change
         known.refresh(connection, scope, embedder.name if embedder else None)
+        operation.hits = int(known.change == before)
         self._scopes[scope] = known
         if len(self._scopes) > MOST_SCOPES:
             del self._scopes[next(iter(self._scopes))]

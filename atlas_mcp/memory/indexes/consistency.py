@@ -8,11 +8,12 @@ not heard yet is no difference. An index is mended by telling it the record's st
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from atlas_mcp.errors import IndexUnavailable
 from atlas_mcp.memory.indexes.feeding import Feeder, fed_alone
 from atlas_mcp.memory.indexes.index import digest
+from atlas_mcp.memory.metering import RECORD, Meter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from atlas_mcp.memory.record.record import Indexed, Record
 
 __all__ = ["RECORD", "Consistency", "Difference", "OnStep", "StoreCheck", "check"]
-
-RECORD: Final = "record"
-"""What the record is called among the stores."""
 
 PORTION = 500
 MOST_WAITING = 100_000
@@ -90,25 +88,30 @@ class Consistency:
 
 
 async def check(
-    record: Record, indexes: Sequence[Index], *, mend: bool = False, on_progress: OnStep | None = None
-) -> Consistency:
+    record: Record, indexes: Sequence[Index], *, mend: bool = False, on_progress: OnStep | None = None,
+    meter: Meter | None = None,
+) -> Consistency:  # fmt: skip
     """Look at the record and every index, and mend what differs if asked; gives what is so afterwards.
 
     An index that cannot be reached has score 0 and says why. What cannot be mended stays among the
     differences.
     """
-    told = on_progress or _nobody
+    told, meter, does = on_progress or _nobody, meter or Meter(), "mend" if mend else "check"
     of = int((await record.counts())["memories"])
     stores: dict[str, StoreCheck] = {}
     mended = 0
-    if mend:
-        mended += await record.mend()
-    wrong = await record.check()
+    with meter.measured(does, RECORD) as operation:
+        if mend:
+            mended += await record.mend()
+        wrong = await record.check()
+        operation.items = of
     stores[RECORD] = _scored([Difference("", "wrong", line) for line in wrong], of)
     told(RECORD, of, of)
     for index in indexes:
         try:
-            stores[index.name], count = await _Check(record, index, of, told).run(mend=mend)
+            with meter.measured(does, index.name) as operation:
+                stores[index.name], count = await _Check(record, index, of, told).run(mend=mend)
+                operation.items = stores[index.name].items
             mended += count
         except IndexUnavailable as error:
             stores[index.name] = StoreCheck(0.0, (Difference("", "unavailable", str(error)),))

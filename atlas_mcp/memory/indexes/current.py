@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from atlas_mcp.errors import IndexUnavailable
+from atlas_mcp.memory.metering import Meter
 from atlas_mcp.memory.moments import now
 
 if TYPE_CHECKING:
@@ -29,9 +30,10 @@ MOST_CHANGES = 20_000
 class CurrentVectors:
     """A vector index with what it has not heard yet."""
 
-    def __init__(self, record: Record, index: VectorIndex) -> None:
+    def __init__(self, record: Record, index: VectorIndex, meter: Meter | None = None) -> None:
         self._record = record
         self._index = index
+        self._meter = meter or Meter()
 
     async def nearest(self, vector: FloatArray, scope: Scope, *, most: int) -> dict[str, float]:
         """Id and cosine of the nearest memories that hold and that the scope may read, the best first.
@@ -40,7 +42,9 @@ class CurrentVectors:
         """
         # What is written in between is in neither, or in both; what was written before the call is found.
         changes = await _behind(self._record, self._index.name, scope)
-        found = await self._index.nearest(vector, scope, most=most)
+        with self._meter.measured("recall", self._index.name) as operation:
+            found = await self._index.nearest(vector, scope, most=most)
+            operation.items = len(found)
         changed = {change.item for change in changes}
         found = {item: cosine for item, cosine in found.items() if item not in changed}
         at = now()
@@ -54,9 +58,10 @@ class CurrentVectors:
 class CurrentGraph:
     """A graph index that is asked where it has heard everything of a scope; otherwise the record answers."""
 
-    def __init__(self, record: Record, index: GraphIndex) -> None:
+    def __init__(self, record: Record, index: GraphIndex, meter: Meter | None = None) -> None:
         self._record = record
         self._index = index
+        self._meter = meter or Meter()
 
     async def mentioning(
         self, entities: Sequence[Entity], scope: Scope, *, depth: int, most: int
@@ -66,7 +71,10 @@ class CurrentGraph:
         :raises IndexUnavailable: the index cannot be used, or is behind.
         """
         await self._check(scope)
-        return await self._index.mentioning(entities, scope, depth=depth, most=most)
+        with self._meter.measured("recall", self._index.name) as operation:
+            found = await self._index.mentioning(entities, scope, depth=depth, most=most)
+            operation.items = len(found)
+            return found
 
     async def path(self, start: Entity, end: Entity, scope: Scope, *, longest: int) -> NamePath | None:
         """The shortest way between two names, as `GraphIndex.path` says.
@@ -74,7 +82,10 @@ class CurrentGraph:
         :raises IndexUnavailable: the index cannot be used, or is behind.
         """
         await self._check(scope)
-        return await self._index.path(start, end, scope, longest=longest)
+        with self._meter.measured("recall", self._index.name) as operation:
+            found = await self._index.path(start, end, scope, longest=longest)
+            operation.items = len(found.memories) if found else 0
+            return found
 
     async def _check(self, scope: Scope) -> None:
         if await _behind(self._record, self._index.name, scope):

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 from atlas_mcp.errors import IndexUnavailable, InvalidInput
+from atlas_mcp.memory.metering import Meter, counted_by
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
@@ -66,8 +67,12 @@ class Feeder:
     `waiting` says of each index that could not be fed why, until it is.
     """
 
-    def __init__(self, record: Record, indexes: Sequence[Index], *, look: float = LOOK_SECONDS) -> None:
+    def __init__(
+        self, record: Record, indexes: Sequence[Index], *, look: float = LOOK_SECONDS,
+        meter: Meter | None = None,
+    ) -> None:  # fmt: skip
         self._record = record
+        self._meter = meter or Meter()
         self._indexes = {index.name: index for index in indexes}
         self._look = look
         self._begun: set[str] = set()
@@ -148,7 +153,9 @@ class Feeder:
         if not self._indexes:
             yield
             return
-        task = asyncio.create_task(self._run())
+        with counted_by(None):
+            # Whoever opened the memory has not what everybody writes be fed.
+            task = asyncio.create_task(self._run())
         try:
             yield
         finally:
@@ -235,7 +242,9 @@ class Feeder:
         of, done = int((await record.counts())["memories"]), 0
         await index.clear()
         async for items in record.every(size=PORTION):
-            await index.put(items)
+            with self._meter.measured("feed", name) as operation:
+                operation.items = len(items)
+                await index.put(items)
             done += len(items)
             if on_progress is not None:
                 on_progress(done, max(of, done))
@@ -252,10 +261,12 @@ class Feeder:
             wanted = [change.item for change in changes if change.action == "put"]
             items = await self._record.indexed(wanted)
             there = {item.stored.id for item in items}
-            if gone := [change.item for change in changes if change.item not in there]:
-                await index.remove(gone)
-            if items:
-                await index.put(items)
+            with self._meter.measured("feed", index.name) as operation:
+                operation.items = len(changes)
+                if gone := [change.item for change in changes if change.item not in there]:
+                    await index.remove(gone)
+                if items:
+                    await index.put(items)
             await self._record.fed(index.name, changes[-1].number)
             done += len(changes)
         return done

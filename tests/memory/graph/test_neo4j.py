@@ -78,7 +78,7 @@ class TestAddress:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setitem(sys.modules, "neo4j", None)
-        with pytest.raises(MissingExtra, match=r"atlas-mcp\[neo4j\]"):
+        with pytest.raises(MissingExtra, match=r"uv tool install '\.\[neo4j\]'"):
             async with index("bolt://127.0.0.1:7687"):
                 pass
 

@@ -203,7 +203,7 @@ class ChromaFolder:
         if deaths > DEATHS:
             raise IndexUnavailable(
                 f"Chroma cannot be opened in {self.place}: {what}.",
-                remedy='Reinstall atlas-mcp[chroma], or leave Chroma out with [memory] chroma = "".',
+                remedy='Install the extra chroma anew, or leave Chroma out with [memory] chroma = "".',
             )
 
     def _unusable(self, said: dict[str, Any]) -> IndexUnavailable:
@@ -273,7 +273,8 @@ class _Guest:
 def missing() -> MissingExtra:
     """What to say where Chroma is not installed."""
     return MissingExtra(
-        "[memory] chroma needs Chroma, which is not installed.", remedy="Install atlas-mcp[chroma]."
+        "[memory] chroma needs Chroma, which is not installed.",
+        remedy="In the checkout of ATLAS: uv tool install '.[chroma]'",
     )
 
 

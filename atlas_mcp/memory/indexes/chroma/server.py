@@ -197,7 +197,8 @@ class ChromaServer:
             chromadb, settings = await asyncio.to_thread(_imported)
         except ImportError:
             raise IndexUnavailable(
-                "[memory] chroma needs Chroma, which is not installed.", remedy="Install atlas-mcp[chroma]."
+                "[memory] chroma needs Chroma, which is not installed.",
+                remedy="In the checkout of ATLAS: uv tool install '.[chroma]'",
             ) from None
         opening = chromadb.AsyncHttpClient(host, port, ssl=tls, settings=settings, headers=_headers() or None)
         return await self._within(OPEN_SECONDS, opening)

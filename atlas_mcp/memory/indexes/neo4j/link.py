@@ -233,7 +233,7 @@ def _driver(address: Address) -> AsyncDriver:
     except ImportError:
         raise MissingExtra(
             "[memory] neo4j needs the driver for Neo4j, which is not installed.",
-            remedy="Install atlas-mcp[neo4j].",
+            remedy="In the checkout of ATLAS: uv tool install '.[neo4j]'",
         ) from None
     secret = address.password.get_secret_value()
     return cast("Any", AsyncGraphDatabase).driver(

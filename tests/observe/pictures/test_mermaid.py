@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atlas_mcp.events import Event, Kind
-from atlas_mcp.observe.picture import picture
+from atlas_mcp.observe.pictures.mermaid import picture
 
 
 def story(*told: tuple[Kind, str, dict[str, Any]]) -> list[Event]:
@@ -69,6 +69,16 @@ def test_a_run_is_drawn_from_its_question_to_its_end() -> None:
         '  finish(["done"])',
         "  check --> finish",
     ]
+
+
+def test_documents_are_counted_and_not_the_passages_that_are_embedded() -> None:
+    told = story(
+        (Kind.DOCUMENTS_READ, "research", {"label": "reading 12 of 14", "done": 12, "total": 14}),
+        (Kind.DOCUMENTS_READ, "research", {"label": "embedding 198 of 198", "done": 198, "total": 198}),
+    )
+    assert "14 documents" in picture(told)
+    read = (Kind.STEP_FINISHED, "research", {"step": "recall", "seconds": 1.0, "documents": 12, "skipped": 2})
+    assert "12 documents" in picture([*told, *story(read)])
 
 
 def test_what_servers_did_and_what_was_refused_is_drawn_with_the_work_that_met_it() -> None:
