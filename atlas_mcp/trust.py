@@ -1,7 +1,8 @@
 """Whose data counts: what shipped, the person's own, and a project's once they trust it as it is.
 
 A project's `.atlas/` comes with a checkout from somebody else, and its servers start programs. It counts only
-where it is named (`--project`, `ATLAS_PROJECT`) and the hash of its files is the one that was trusted.
+where it is named (`--project`, `ATLAS_PROJECT`) and the hash of its files is the one that was trusted. A link
+in it would lead to what the hash does not hold, so a folder with one is never trusted.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +30,7 @@ FOLDER = ".atlas"
 KINDS = ("teams", "servers", "clients")
 MOST_FILES = 2_000
 MOST_BYTES = 20_000_000
+_JUNCTION = 0xA0000003
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +44,13 @@ class Project:
     trusted: bool
     changed: bool = False
     """Whether it was trusted as it was before."""
+    odd: str = ""
+    """What in it is neither a plain file nor a folder, and so cannot be trusted; empty where nothing is."""
 
     @property
     def known(self) -> bool:
         """Whether there is anything in it."""
-        return bool(self.files)
+        return bool(self.files or self.odd)
 
     @property
     def why_off(self) -> str:
@@ -53,6 +58,7 @@ class Project:
         if self.trusted or not self.known:
             return ""
         why = "changed since it was trusted" if self.changed else "is not trusted"
+        why = f"cannot be trusted: {self.odd}" if self.odd else why
         return f"{self.folder} {why}, so its teams and servers are off."
 
 
@@ -80,9 +86,14 @@ def trust(settings: Settings, path: Path) -> Project:
     """Trust a project's folder as it is now.
 
     Raises:
-        InvalidInput: there is none, or it holds too much.
+        InvalidInput: there is none, it holds too much, or a link.
     """
     project = _project(path.expanduser().resolve(), {})
+    if project.odd:
+        raise InvalidInput(
+            f"{project.folder} cannot be trusted: {project.odd}.",
+            remedy="Put the files themselves in its place.",
+        )
     if not project.known:
         raise InvalidInput(
             f"{project.folder} holds no teams, servers or clients.",
@@ -109,8 +120,10 @@ def trusted(settings: Settings) -> list[Path]:
 def _project(path: Path, trusted: dict[str, str]) -> Project:
     folder = path / FOLDER
     digest, names = hashlib.sha256(), list[str]()
-    size = 0
-    for file in _files(folder):
+    size, odd = 0, ""
+    for file in _held(folder):
+        if odd := _oddity(folder, file):
+            break
         name = file.relative_to(folder).as_posix()
         data = file.read_bytes()
         size += len(data)
@@ -123,17 +136,42 @@ def _project(path: Path, trusted: dict[str, str]) -> Project:
         digest.update(f"{name}\0{len(data)}\0".encode() + data)
     made = digest.hexdigest()
     before = trusted.get(str(path))
+    if odd:  # what was read until there says nothing of the whole
+        return Project(path, folder, made, tuple(names), trusted=False, odd=odd)
     return Project(
         path, folder, made, tuple(names), bool(names) and before == made, before not in {None, made}
     )
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """Every file of a kind that counts; a link that leads out of the folder is none."""
-    for kind in KINDS:
-        for file in sorted((folder / kind).rglob("*")):
-            if file.is_file() and file.resolve().is_relative_to(folder.resolve()):
-                yield file
+def _held(folder: Path) -> Iterator[Path]:
+    """Every file of a kind that counts, and every link on the way to one, which is not followed."""
+    tops = [folder, *(folder / kind for kind in KINDS)]
+    yield from filter(_is_link, tops)
+    for top in tops[1:]:
+        held: list[Path] = []
+        for within, folders, files in os.walk(top, followlinks=False):
+            here = Path(within)
+            links = [name for name in folders if _is_link(here / name)]
+            held += [here / name for name in (*files, *links)]
+            folders[:] = [name for name in folders if name not in links]
+        yield from sorted(held)
+
+
+def _oddity(folder: Path, file: Path) -> str:
+    """Why what is found at a path cannot be trusted by the hash of its content; empty where it can."""
+    name = FOLDER if file == folder else file.relative_to(folder).as_posix()
+    if _is_link(file):
+        return f"{name} is a link, and what it leads to may change unseen"
+    return "" if file.is_file() else f"{name} is no plain file"
+
+
+def _is_link(path: Path) -> bool:
+    """Whether a path is a link, or what Windows calls a junction."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return False
+    return stat.S_ISLNK(found.st_mode) or getattr(found, "st_reparse_tag", 0) == _JUNCTION
 
 
 def _read(home: Path) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,8 @@ from atlas_mcp.trust import catalogue_of, distrust, project_of, trust, trusted
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+POSIX = pytest.mark.skipif(os.name == "nt", reason="links as POSIX has them")
 
 
 @pytest.fixture
@@ -86,6 +89,52 @@ def test_trusted_projects_are_listed_and_can_be_trusted_no_more(settings: Settin
 def test_a_folder_with_nothing_in_it_is_not_trusted(settings: Settings, tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="holds no teams"):
         trust(settings, tmp_path)
+
+
+@POSIX
+@pytest.mark.parametrize("where", ["servers/s.toml", "teams/linked", "teams/mine/card.md", "clients"])
+def test_a_folder_with_a_link_in_it_is_never_trusted_and_the_link_is_named(
+    settings: Settings, project: Path, where: str
+) -> None:
+    outside = project / "conf"
+    outside.mkdir()
+    link = project / ".atlas" / where
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(outside)
+    with pytest.raises(InvalidInput, match=f"{where} is a link"):
+        trust(settings, project)
+    assert "lab" not in servers(settings)
+    assert f"cannot be trusted: {where} is a link" in why_off(settings)
+
+
+@POSIX
+def test_what_a_link_leads_to_cannot_be_changed_into_what_is_run_behind_the_trust(
+    settings: Settings, project: Path
+) -> None:
+    trust(settings, project)
+    held = project / ".atlas" / "servers" / "lab.toml"
+    held.rename(project / "lab.toml")
+    held.symlink_to(project / "lab.toml")
+    assert "lab" not in servers(settings), "its content is as it was, but need not stay so"
+    held.unlink()
+    (project / "lab.toml").rename(held)
+    assert "lab" in servers(settings)
+
+
+@POSIX
+def test_a_folder_that_is_a_link_itself_is_never_trusted(settings: Settings, project: Path) -> None:
+    trust(settings, project)
+    (project / ".atlas").rename(project / "elsewhere")
+    (project / ".atlas").symlink_to(project / "elsewhere")
+    assert ".atlas is a link" in why_off(settings)
+    assert "lab" not in servers(settings)
+
+
+@POSIX
+def test_what_is_no_plain_file_is_refused_and_never_read(settings: Settings, project: Path) -> None:
+    os.mkfifo(project / ".atlas" / "servers" / "endless.toml")
+    with pytest.raises(InvalidInput, match=r"servers/endless\.toml is no plain file"):
+        trust(settings, project)
 
 
 def test_a_damaged_record_of_trust_trusts_nobody(settings: Settings, project: Path) -> None:

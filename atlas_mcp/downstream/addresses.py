@@ -7,7 +7,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from atlas_mcp.downstream.screening.invisible import cleaned
 
-__all__ = ["address", "made"]
+__all__ = ["address", "made", "page"]
 
 LONGEST = 8_000
 _PORTS = {"http": 80, "https": 443}
@@ -52,6 +52,11 @@ def address(url: str) -> str:
     if port is not None and port != _PORTS[scheme]:
         shown = f"{shown}:{port}"
     return f"{scheme}://{shown}{path.rstrip('/') or '/'}{query}"
+
+
+def page(url: str) -> str:
+    """What names the page at an address in one form: with or without TLS, `www.` and a closing slash."""
+    return unquote(url.partition("://")[2]).removeprefix("www.").rstrip("/")
 
 
 def made(value: str, prefix: str, arguments: dict[str, str]) -> str:

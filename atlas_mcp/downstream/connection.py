@@ -8,33 +8,33 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from time import monotonic
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import httpx2
 from mcp import Client, MCPError
-from mcp.client.sse import sse_client
-from mcp.client.streamable_http import streamable_http_client
 from mcp_types import (
     CallToolResult,
     Implementation,
     ToolListChangedNotification,
 )
-from pydantic import ValidationError
 
-from atlas_mcp.downstream.bounded import BoundedTransport
+from atlas_mcp.downstream.http_streams import http_streams
 from atlas_mcp.downstream.launch import Launch
+from atlas_mcp.downstream.reasons import is_gone, last_words, server_name, why
+from atlas_mcp.downstream.remedies import keys_to_look_at, way_on
 from atlas_mcp.downstream.said import Offer, Said, offer_of, said_of
 from atlas_mcp.downstream.stdio import Pipe, stdio_streams
 from atlas_mcp.errors import DownstreamFailed, ToolFailed
-from atlas_mcp.redaction import redacted
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Generator
+    from collections.abc import Callable, Generator
+
+    from mcp_types import Tool
 
     from atlas_mcp.downstream.entry import Entry
     from atlas_mcp.downstream.launch import Address
@@ -135,7 +135,7 @@ class Connection:
                 async with asyncio.timeout(self._entry.limits.start_seconds):
                     live.offers, live.stale = await self._list(live.client), False
             except (TimeoutError, *FAILURES) as error:
-                raise self._failed(_why(error, live.pipe)) from None
+                raise self._failed(why(error, live.pipe)) from None
         return live.offers
 
     async def call(self, tool: str, arguments: dict[str, Any], seconds: float | None = None) -> Said:
@@ -163,21 +163,23 @@ class Connection:
             return await live.client.call_tool(tool, arguments)
         except FAILURES as error:
             if live.pipe is None or not live.pipe.ended.is_set():
-                gone = _is_closed(error) or isinstance(error, httpx2.TransportError)
-                if gone:
+                if gone := is_gone(error, live.pipe):
                     live.leave.set()
                 raise self._refused(tool, error, live, gone=gone) from None
-            why = live.pipe.fault or f"it ended during {tool}. {_last(live.pipe)}".strip()
-            raise self._failed(why) from None
+            said = live.pipe.fault or f"it ended during {tool}. {last_words(live.pipe)}".strip()
+            raise self._failed(said) from None
 
     def _refused(self, tool: str, error: BaseException, live: _Live, *, gone: bool) -> ToolFailed:
         title = self._entry.shown_title
-        why = _why(error, live.pipe)
+        said = why(error, live.pipe)
         if gone:
             return DownstreamFailed(
-                f"{title} went away during {tool}: {why}", remedy="Call again, or do without."
+                f"{title} went away during {tool}: {said}", remedy="Call again, or do without."
             )
-        return ToolFailed(f"{title} refused {tool}: {why}", remedy="Change the arguments, or do without.")
+        remedy = "Change the arguments, or do without."
+        if keys := keys_to_look_at(self._entry, said):
+            remedy = f"Do without, and tell whoever runs ATLAS to look at {keys}."
+        return ToolFailed(f"{title} refused {tool}: {said}", remedy=remedy)
 
     def _silent(self, tool: str, limit: float, live: _Live | None) -> DownstreamFailed:
         if live is not None:
@@ -241,12 +243,12 @@ class Connection:
                 ready.set_result(live)
                 await self._until_left(live)
         except (TimeoutError, *FAILURES) as error:
-            why = _why(error, pipe)
+            said = why(error, pipe)
             if not ready.done():
-                ready.set_exception(self._failed(why))
+                ready.set_exception(self._failed(said))
                 ready.exception()  # Known now, whether or not anybody still waits for it.
             else:
-                log.info("%s: %s", self._entry.name, why)
+                log.info("%s: %s", self._entry.name, said)
         finally:
             if not ready.done():
                 ready.cancel()
@@ -268,7 +270,7 @@ class Connection:
                         client_info=Implementation(name="atlas-mcp", version=version("atlas-mcp")),
                     )
                 )  # fmt: skip
-                self._greeting = (client.protocol_version, _named(client.server_info))
+                self._greeting = (client.protocol_version, server_name(client.server_info))
                 live = _Live(client, await self._list(client), pipe)
         except TimeoutError:
             raise TimeoutError(f"it did not start within {self._entry.limits.start_seconds:g} s") from None
@@ -279,23 +281,28 @@ class Connection:
         if isinstance(how, Launch):
             assert pipe is not None  # noqa: S101 - it was made for it
             return stdio_streams(how, pipe, self._leash, most_bytes=most)
-        return _over_http(how, most)
+        return http_streams(how, most_bytes=most)
 
     async def _list(self, client: Client) -> tuple[Offer, ...]:
-        offers: dict[str, Offer] = {}
+        tools: dict[str, Tool] = {}
         cursor: str | None = None
         for _ in range(MOST_PAGES):
             page = await client.list_tools(cursor=cursor, cache_mode="bypass")
             for tool in page.tools:
-                offers.setdefault(tool.name, offer_of(tool))
+                tools.setdefault(tool.name, tool)
             cursor = page.next_cursor
-            if cursor is None or len(offers) > MOST_TOOLS:
+            if cursor is None or len(tools) > MOST_TOOLS:
                 break
-        if cursor is not None or len(offers) > MOST_TOOLS:
+        if cursor is not None or len(tools) > MOST_TOOLS:
             self._note(
                 f"it lists more than {MOST_TOOLS:,} tools, or {MOST_PAGES} pages; the rest is left out"
             )
-        return tuple(offers.values())[:MOST_TOOLS]
+        # Looking at a thousand schemas takes its time.
+        offers = await asyncio.to_thread(lambda: [*map(offer_of, list(tools.values())[:MOST_TOOLS])])
+        for offer, wrong in offers:
+            if wrong:
+                self._note(f"it takes anything for {offer.name[:60]!r}, whose schema {wrong}")
+        return tuple(offer for offer, _ in offers)
 
     async def _until_left(self, live: _Live) -> None:
         """Return when it is to be left: told so, gone by itself, or idle for long."""
@@ -316,13 +323,10 @@ class Connection:
             for each in ends:
                 each.cancel()
 
-    def _failed(self, why: str) -> DownstreamFailed:
-        self._failure, self._failed_at = why, monotonic()
+    def _failed(self, said: str) -> DownstreamFailed:
+        self._failure, self._failed_at = said, monotonic()
         self._failures += 1
-        return DownstreamFailed(
-            f"{self._entry.shown_title} failed: {why}",
-            remedy=f"See what it says: atlas-mcp servers test {self._entry.name}",
-        )
+        return DownstreamFailed(f"{self._entry.shown_title} failed: {said}", remedy=way_on(self._entry, said))
 
     def _note(self, fault: str) -> None:
         self._faults[fault] = None
@@ -343,48 +347,3 @@ class Connection:
         with suppress(asyncio.CancelledError):
             if owner.done() and (error := owner.exception()):
                 log.warning("%s was not left in order: %r", self._entry.name, error)
-
-
-@asynccontextmanager
-async def _over_http(how: Address, most_bytes: int) -> AsyncGenerator[Any]:
-    if how.transport == "sse":
-        async with sse_client(how.url, headers=dict(how.headers)) as streams:
-            yield streams
-        return
-    timeout = httpx2.Timeout(30.0, read=None)
-    client = httpx2.AsyncClient(
-        headers=dict(how.headers), timeout=timeout, transport=BoundedTransport(most_bytes)
-    )
-    async with client, streamable_http_client(how.url, http_client=client) as streams:
-        yield streams
-
-
-def _is_closed(error: BaseException) -> bool:
-    """Whether an error says that the connection, or the server's memory of it, is gone."""
-    said = error.message.lower() if isinstance(error, MCPError) else ""
-    return "closed" in said or "session" in said
-
-
-def _named(info: Implementation | None) -> str:
-    return "" if info is None else f"{info.name[:60]} {info.version[:30]}".strip()
-
-
-def _why(error: BaseException, pipe: Pipe | None) -> str:
-    """What went wrong, in a sentence that a person can read and without secrets."""
-    while isinstance(error, BaseExceptionGroup):
-        error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
-    if pipe is not None and pipe.fault:
-        return f"{pipe.fault}."
-    if isinstance(error, ValidationError):
-        return f"what it sent is no {error.title} of the protocol."
-    said = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
-    told = str(redacted(said)).rstrip(".")
-    return " ".join(each for each in (f"{told}.", _last(pipe)) if each)
-
-
-def _last(pipe: Pipe | None) -> str:
-    if pipe is None or not pipe.ended.is_set():
-        return ""
-    code = "" if pipe.exit_code is None else f"Its exit code was {pipe.exit_code}."
-    words = f"Its last words: {redacted(pipe.last_words)}" if pipe.last_words else ""
-    return " ".join(each for each in (code, words) if each)

@@ -101,8 +101,8 @@ class Shape(_Table):
 
     Without `items`, `lines` and `pattern` the whole result is one source. A path is keys joined by points, or
     several such joined by `+`, all of which count; `@name` is an argument of the call, and the empty path is
-    the text itself. Where a list of texts stands, they are joined; a list on the way is walked through, and
-    `items` takes what stands at all of its paths.
+    the text itself, in `items` the whole result. Texts of a list are joined, a list of lists is a table of
+    lines; a list on the way is walked through, and `items` takes what stands at all of its paths.
     """
 
     items: Paths = ()
@@ -116,6 +116,10 @@ class Shape(_Table):
     title: Paths = ("title", "name")
     text: Paths = ("text", "content", "markdown", "snippet", "description")
     time: Paths = ("published_date", "published", "date", "updated_at")
+    number: str = ""
+    """The argument by which so many sources are wished for: more than that are forged."""
+    most: int | None = Field(default=None, ge=1)
+    """How many there are at most where it is not given."""
     prefix: str = ""
     """What stands before the value of `uri` to make it an address, such as `file://`; in it `{@name}` is an
     argument of the call."""
@@ -214,12 +218,12 @@ class Entry(_Table):
     read_only: tuple[str, ...] | None = None
     """Which of them only read, by pattern; None takes the server's word for it."""
     web: bool = False
-    """Whether its results come from the open web: a role that reads them gets no tool with effects."""
+    """Whether its results come from the open web: a role that has a tool of it gets none with effects."""
     ask: bool = True
     """Whether a person approves its calls with effects, where `[servers] approve` says so."""
     cache_seconds: float = Field(default=0.0, ge=0)
     """How long the result of a tool that only reads serves for the same arguments again."""
-    cost_usd: dict[str, float] = {}
+    cost_usd: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = {}
     """What one call of a tool costs, by pattern."""
     search: Searching | None = None
     fetch: Fetching | None = None
@@ -275,16 +279,27 @@ class Entry(_Table):
         if tool not in self.arguments:
             return parameters
         given = self.arguments[tool]
-        properties = {name: each for name, each in parameters.get("properties", {}).items() if name in given}
-        required = [name for name in parameters.get("required", ()) if name in given]
+        # What was pinned by an older version may be no schema at all.
+        there, wanted = parameters.get("properties"), parameters.get("required")
+        named = cast("dict[str, Any]", there) if isinstance(there, dict) else {}
+        needed = cast("list[Any]", wanted) if isinstance(wanted, list) else []
+        properties = {name: each for name, each in named.items() if name in given}
+        required = [name for name in needed if name in given]
         seen = {"type": "object", "properties": properties, "required": required}
         used = {"$defs": parameters["$defs"]} if "$ref" in json.dumps(seen) and "$defs" in parameters else {}
         return {**seen, "additionalProperties": False, **used}
 
+    def price(self, tool: str) -> float | None:
+        """What one call of a tool costs in dollars; None where that is not known."""
+        return next((usd for each, usd in self.cost_usd.items() if fnmatchcase(tool, each)), None)
+
     @property
     def identity(self) -> str:
-        """What the server is, as a hash: another command, version or address is another server."""
-        told = [self.command, self.args, self.url, self.transport, sorted(self.values.items())]
+        """What the server is, as a hash: another command, version, address or account is another server."""
+        told: list[Any] = [self.command, self.args, self.url, self.transport, sorted(self.values.items())]
+        if self.cwd or self.headers:
+            # Only where there are some: what was pinned before they counted stays pinned.
+            told += [self.cwd, sorted(self.headers.items())]
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
     @property

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.downstream.private import refuse_private
 from atlas_mcp.downstream.results import documents
 from atlas_mcp.errors import NotConfigured, ToolFailed, UnreadableDocument
 
 if TYPE_CHECKING:
+    from atlas_mcp.downstream.entry import Entry
     from atlas_mcp.downstream.results import Document
+    from atlas_mcp.downstream.said import Said
     from atlas_mcp.downstream.servers import Servers
 
 __all__ = ["fetched"]
 
 
-async def fetched(servers: Servers, url: str, *, run_id: str = "") -> Document:
-    """The page at an address, as a document.
+async def fetched(servers: Servers, url: str) -> Document:
+    """The page at an address, as a document; one of any other address is not taken for it.
 
     Raises:
         NotConfigured: no server that reads pages can be used; says what would be needed.
@@ -41,12 +44,18 @@ async def fetched(servers: Servers, url: str, *, run_id: str = "") -> Document:
             continue
         arguments = {**how.arguments, how.url: [url] if how.many else url}
         try:
-            said = await servers.call(f"{entry.name}/{how.tool}", arguments, agent="ingest", run_id=run_id)
+            said = await servers.call(f"{entry.name}/{how.tool}", arguments, agent="ingest")
         except (NotConfigured, ToolFailed) as error:
             why = str(error)
             continue
-        found = () if said.error else documents(entry, how.tool, arguments, said.text, said.structured)
+        found = () if said.error else await _read(entry, how.tool, arguments, said)
         if found:
             return max(found, key=lambda each: len(each.text))
         why = f"{entry.shown_title} gave no text: {' '.join(said.text.split())[:200]}"
+        if not said.error and (others := await _read(entry, how.tool, {}, said)):
+            why = f"{entry.shown_title} gave another page for it: {others[0].uri[:200]}"
     raise UnreadableDocument(f"{url[:200]} could not be read. {why}", remedy="Check the address.")
+
+
+async def _read(entry: Entry, tool: str, arguments: dict[str, Any], said: Said) -> tuple[Document, ...]:
+    return await asyncio.to_thread(documents, entry, tool, arguments, said.text, said.structured)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from atlas_mcp.downstream.entry import VARIABLE
 from atlas_mcp.errors import NotConfigured
+from atlas_mcp.redaction import hide, is_secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from atlas_mcp.downstream.entry import Entry
 
-__all__ = ["Address", "Launch", "Places", "prepared"]
+__all__ = ["Address", "Launch", "Places", "prepared", "ready"]
 
 _INHERITED = (
     "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT",
@@ -52,6 +54,8 @@ class Launch:
     args: tuple[str, ...]
     cwd: str | None
     env: Mapping[str, str] = field(repr=False)
+    folders: tuple[Path, ...] = ()
+    """Those that stand among its arguments, which are there when it is started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +68,17 @@ class Address:
 
 
 def prepared(entry: Entry, places: Places, environment: Mapping[str, str] | None = None) -> Launch | Address:
-    """What an entry comes to on this machine; `environment` is ours by default.
+    """What an entry comes to on this machine; `environment` is ours by default. Nothing is made for it.
 
     Raises:
         NotConfigured: it is off, or lacks a variable, a program or a folder; says which and what to type.
     """
     environment = os.environ if environment is None else environment
     _must_be_ready(entry, places, environment)
+    for name in (*entry.needs, *entry.env):
+        # Whatever the server makes of it, and says in its errors.
+        if (value := environment.get(name)) and is_secret(name, value, needed=name in entry.needs):
+            hide(value)
     filled = _Filled(environment, places, places.data / entry.name)
     if not entry.local:
         headers = {name: filled.text(value) for name, value in entry.headers.items()}
@@ -78,9 +86,49 @@ def prepared(entry: Entry, places: Places, environment: Mapping[str, str] | None
     passed = {name: environment[name] for name in (*entry.needs, *entry.env) if environment.get(name)}
     given = {name: environment[name] for name in _INHERITED if name in environment}
     values = {name: filled.text(value) for name, value in entry.values.items()}
-    command = shutil.which(entry.command, path=environment.get("PATH")) or entry.command
+    search = _search(environment)
+    command = shutil.which(entry.command, path=search) or entry.command
+    if shutil.which(entry.command, path=environment.get("PATH")) is None:
+        # What it starts in its turn, such as node, lies beside it.
+        given["PATH"] = search
     args = tuple(part for arg in entry.args for part in filled.parts(arg))
-    return Launch(command, args, filled.text(entry.cwd) or None, {**given, **passed, **values})
+    cwd = filled.text(entry.cwd) or None
+    folders = tuple(filled.folders)
+    for folder in folders:
+        _must_be_possible(entry, folder)
+    return Launch(command, args, cwd, {**given, **passed, **values}, folders)
+
+
+def ready(entry: Entry, places: Places) -> Launch | Address:
+    """The same for a server that is started now, with its folders made.
+
+    Raises:
+        NotConfigured: as for `prepared`, and where a folder cannot be made.
+    """
+    how = prepared(entry, places)
+    for folder in how.folders if isinstance(how, Launch) else ():
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise _no_folder(entry, folder, error.strerror or str(error)) from None
+    return how
+
+
+def _must_be_possible(entry: Entry, folder: Path) -> None:
+    """See that nothing stands in the way of a folder, without making it."""
+    try:
+        there = next(each for each in (folder, *folder.parents) if each.exists())
+        if not there.is_dir():
+            raise _no_folder(entry, folder, f"{there} is a file")
+    except OSError as error:
+        raise _no_folder(entry, folder, error.strerror or str(error)) from None
+
+
+def _no_folder(entry: Entry, folder: Path, why: str) -> NotConfigured:
+    return NotConfigured(
+        f"{entry.shown_title} needs the folder {folder}, which cannot be made: {why}.",
+        remedy="Move what is in its way, or name another one in atlas.toml under [roots].",
+    )
 
 
 def _must_be_ready(entry: Entry, places: Places, environment: Mapping[str, str]) -> None:
@@ -99,12 +147,23 @@ def _must_be_ready(entry: Entry, places: Places, environment: Mapping[str, str])
             f"{entry.shown_title} needs folders that may be read.",
             remedy="Name them in atlas.toml: [roots] read = ['/a/folder']",
         )
-    if entry.local and shutil.which(entry.command, path=environment.get("PATH")) is None:
+    if entry.local and shutil.which(entry.command, path=_search(environment)) is None:
         name = Path(entry.command).name
         raise NotConfigured(
-            f"{entry.shown_title} is started by {name}, which is not installed.",
+            f"{entry.shown_title} is started by {name}, which is not installed, or not where ATLAS looks: on"
+            " the PATH that it was started with, and in the usual folders.",
             remedy=_PROGRAMS.get(name, f"Install {name}, or write its whole path as command."),
         )
+
+
+def _search(environment: Mapping[str, str]) -> str:
+    """Where programs are looked for: a desktop's own PATH is short, and lacks what a terminal's has."""
+    home = Path(environment.get("HOME") or environment.get("USERPROFILE") or "~").expanduser()
+    usual = (
+        Path(sys.executable).parent, home / ".local" / "bin", home / ".cargo" / "bin", Path("/usr/local/bin"),
+        Path("/opt/homebrew/bin"),
+    )  # fmt: skip
+    return os.pathsep.join([*filter(None, [environment.get("PATH")]), *map(str, usual)])
 
 
 class _Filled:
@@ -114,6 +173,7 @@ class _Filled:
         self._environment = environment
         self._places = places
         self._own = own
+        self.folders: dict[Path, None] = {}
 
     def parts(self, text: str) -> Sequence[str]:
         """An argument as the program gets it: `{roots}` alone becomes one for each folder."""
@@ -124,7 +184,7 @@ class _Filled:
     def text(self, text: str) -> str:
         for place, folder in (("{output}", self._places.output), ("{data}", self._own)):
             if place in text:
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self.folders[folder] = None
                 text = text.replace(place, str(folder))
         text = text.replace("{roots}", os.pathsep.join(map(str, self._places.roots)))
         return VARIABLE.sub(lambda found: self._environment.get(found[1], ""), text)

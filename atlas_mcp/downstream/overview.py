@@ -10,6 +10,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from atlas_mcp.downstream.remedies import way_on
 from atlas_mcp.downstream.screening.invisible import cleaned
 from atlas_mcp.downstream.servers import reads
 from atlas_mcp.downstream.store import Standing
@@ -61,7 +62,7 @@ async def _facts(servers: Servers, entry: Entry, tallies: Mapping[str, Tally]) -
     pins = await servers.pins(entry.name)
     on = sum(pin.standing is Standing.ON for pin in pins)
     connection = servers.state(entry.name)
-    state, why, remedy = _state(servers, entry)
+    state, why, remedy = _state(servers, entry, await servers.store.start_failures())
     return {
         "name": entry.name,
         "title": entry.shown_title,
@@ -90,17 +91,17 @@ def _wrong(name: str, error: AtlasError) -> Facts:
     }  # fmt: skip
 
 
-def _state(servers: Servers, entry: Entry) -> tuple[str, str, str]:
+def _state(servers: Servers, entry: Entry, failures: Mapping[str, tuple[str, str]]) -> tuple[str, str, str]:
     """How a server stands in a word, why, and what to do about it."""
     if lacking := servers.why_not(entry.name):
         return "not_configured" if entry.enabled else "off", lacking.message, lacking.remedy
     connection = servers.state(entry.name)
     if connection is not None and connection.name == "failed":
-        return (
-            "failed",
-            redacted(connection.failure),
-            f"See what it says: atlas-mcp servers test {entry.name}",
-        )
+        return "failed", redacted(connection.failure), way_on(entry, connection.failure)
+    if (failed := failures.get(entry.name)) and (connection is None or connection.name != "ready"):
+        at, why = failed
+        told = f"{redacted(why)} (at {at[:16].replace('T', ' ')} UTC)"
+        return "failed", told, way_on(entry, why)
     return "ready", "", ""
 
 

@@ -58,14 +58,15 @@ def read_own(path: Path) -> str:
 
 
 def keep(texts: Mapping[Path, str]) -> None:
-    """Write files, each in one step, once all of them are written elsewhere.
+    """Write files, each in one step, once all of them are written elsewhere; links stay links.
 
     Raises:
         InvalidConfiguration: one cannot be written; those before it are.
     """
     drafts: dict[Path, Path] = {}
     try:
-        for path, text in texts.items():
+        for named, text in texts.items():
+            path = named.resolve()
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-")
             drafts[path] = Path(draft)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from atlas_mcp.downstream.entry import NAME, Entry, checked_entry
+from atlas_mcp.downstream.pasted_faults import meant
 from atlas_mcp.downstream.pasted_text import Secrets, read_servers
 from atlas_mcp.errors import InvalidInput
 
@@ -25,9 +26,18 @@ _URLS = ("url", "serverUrl", "httpUrl", "uri")
 _ENVIRONMENTS = ("env", "environment")
 _KINDS = ("type", "transport", "transportType")
 _HEADERS = ("headers", "http_headers", "requestInit")
+_LIMITS = {"startup_timeout_sec": "start_seconds", "tool_timeout_sec": "seconds"}
+"""Codex's keys for what is a limit here, in the same unit."""
 _UNDERSTOOD = frozenset(
     {"command", "args", "cwd", "disabled", "enabled", "description", "title", "name"}
-).union(_URLS, _ENVIRONMENTS, _KINDS, _HEADERS)
+).union(_URLS, _ENVIRONMENTS, _KINDS, _HEADERS, _LIMITS)
+_OURS = frozenset(
+    {
+        "ask", "cache_seconds", "cost_usd", "fetch", "files", "homepage", "limits", "needs", "read_only",
+        "results", "search", "values", "web",
+    }
+)  # fmt: skip
+"""Keys by which an entry of ours is known: no other program writes them."""
 _INSTEAD = {
     "timeout": "write seconds under [limits] in its file",
     "alwaysAllow": "what an agent may use is said on its card",
@@ -51,11 +61,11 @@ class Pasted:
     told: tuple[str, ...]
 
 
-def read_pasted(text: str, name: str = "") -> list[Pasted]:
+def read_pasted(text: str, name: str = "", *, file: str = "") -> list[Pasted]:
     """The servers in a pasted text; `name` is what the only one is to be called.
 
     The text is JSON as Claude Desktop, Cursor or VS Code have it, with comments or without, whole or a part;
-    or TOML as Codex has it.
+    TOML as Codex has it; or an entry of ours, which is called as the `file` that it was read from.
 
     Raises:
         InvalidInput: nothing can be made of the text, or of a server in it.
@@ -66,18 +76,29 @@ def read_pasted(text: str, name: str = "") -> list[Pasted]:
         raise InvalidInput(
             f"There are {len(servers)} servers in it, and one name.", remedy="Leave the name out."
         )
-    taken = [take_over(name or called, given) for called, given in servers.items()]
+    taken = [take_over(name or called or _own_name(given, file), given) for called, given in servers.items()]
     names = [each.entry.name for each in taken]
     if twice := next((each for each in names if names.count(each) > 1), None):
         raise InvalidInput(f"Two servers would be called {twice}.", remedy="Add them one by one, by name.")
     return taken
 
 
+def _own_name(given: Mapping[str, Any], file: str) -> str:
+    """The name of a server that stands alone: the one in it, or the name of the file where that is ours."""
+    named = given.get("name")
+    return named if isinstance(named, str) else file if _is_ours(given) else ""
+
+
+def _is_ours(given: Mapping[str, Any]) -> bool:
+    """Whether a server is written as an entry of ours."""
+    return bool(_OURS & given.keys())
+
+
 def take_over(called: str, given: Mapping[str, Any]) -> Pasted:
-    """An entry made of a server as another program describes it.
+    """An entry made of a server as another program describes it, or as we do.
 
     Raises:
-        InvalidInput: a value is not of the kind that it must be; the value is not repeated.
+        InvalidInput: it has no name, or a value is not of the kind that it must be; it is not repeated.
         InvalidConfiguration: it would be no entry of ours; says why.
     """
     name = _name(called)
@@ -86,9 +107,11 @@ def take_over(called: str, given: Mapping[str, Any]) -> Pasted:
     tables = _Reading(called, given, secrets).tables()
     entry = checked_entry(name, tables, f"The server {called[:80]!r}")
     told += secrets.told
-    for key in given:
+    for key in () if _is_ours(given) else given:
         if key not in _UNDERSTOOD:
-            told.append(f"{key[:40]} is not taken over: {_INSTEAD.get(key, 'it means nothing here')}.")
+            near = "" if key in _INSTEAD else meant(key, _UNDERSTOOD)
+            end = f"; did you mean {near}?" if near else "."
+            told.append(f"{key[:40]} is not taken over: {_INSTEAD.get(key, 'it means nothing here')}{end}")
     if _is_loose(entry):
         told.append("Its package has no version, so that each start may fetch a newer one: write name@1.2.3.")
     return Pasted(entry, tuple(told))
@@ -106,13 +129,16 @@ class _Reading:
 
     def tables(self) -> dict[str, Any]:
         """The tables of an entry."""
-        given, secrets = self._given, self._secrets
+        given, secrets, ours = self._given, self._secrets, _is_ours(self._given)
         command, args = self._command()
-        secrets.take_environment(self._texts(_ENVIRONMENTS))
+        if ours:
+            secrets.declare(self._list("needs"), self._list("env"))
+        secrets.take_environment(self._texts(("values",) if ours else _ENVIRONMENTS))
         url = self._text(*_URLS)
         tables: dict[str, Any] = {
-            "title": self._text("title", "name"),
-            "description": self._text("description") or f"Tools of the server {self._called}.",
+            "title": secrets.prose(self._text("title", "name"), "Its title"),
+            "description": secrets.prose(self._text("description"), "Its description")
+            or f"Tools of the server {self._called}.",
             "command": command,
             "args": secrets.arguments(command, args),
             "cwd": secrets.plain(self._text("cwd"), "cwd"),
@@ -126,10 +152,24 @@ class _Reading:
             tables["transport"] = "sse"
         if given.get("disabled") is True or given.get("enabled") is False:
             tables["enabled"] = False
+        if ours:
+            tables |= {key: value for key, value in given.items() if key not in {*tables, "name"}}
+        else:
+            tables["limits"] = {name: given[key] for key, name in _LIMITS.items() if key in given}
         return {key: value for key, value in tables.items() if value not in ("", [], {})}
 
     def _command(self) -> tuple[str, list[str]]:
-        """The program and its arguments, however they are written."""
+        """The program and its arguments, however they are written.
+
+        Raises:
+            InvalidInput: they are not written so, or a variable is set in them, which may be a secret.
+        """
+        program, args = self._words()
+        if re.match(r"[A-Za-z_]\w*=", program):
+            raise self._wrong("command", "a program, its variables apart in env")
+        return program, args
+
+    def _words(self) -> tuple[str, list[str]]:
         args = self._list("args")
         if isinstance(self._given.get("command"), list):
             first, *rest = self._list("command") or [""]
@@ -183,6 +223,8 @@ def _plain(value: object) -> str:
 
 def _name(called: str) -> str:
     """What a server is called here: its own name in small letters, without what cannot stand in a grant."""
+    if not called:
+        raise InvalidInput("It has no name.", remedy="Give it a name: atlas-mcp servers add NAME '…'")
     if NAME.fullmatch(called):
         return called
     name = re.sub(r"[^a-z0-9_-]+", "-", called.lower()).strip("-_")[:32].rstrip("-_")

@@ -10,35 +10,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from atlas_mcp.downstream.entry import VARIABLE
+from atlas_mcp.downstream.pasted_faults import MARKS, PLACES, inside, no_server, unreadable
+from atlas_mcp.downstream.pasted_secrets import REFERENCE, called_secret, is_secret, is_webhook
 from atlas_mcp.errors import InvalidInput
-from atlas_mcp.redaction import holds_secret, names_secret
+from atlas_mcp.redaction import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 __all__ = ["Secrets", "read_servers"]
 
-_PLACES = (
-    ("mcpServers",),
-    ("servers",),
-    ("mcp", "servers"),
-    ("context_servers",),
-    ("mcp_servers",),
-    ("mcp",),
-)
-"""Where programs write their servers."""
-_MARKS = frozenset({"command", "url", "serverUrl", "httpUrl"})
 _COMMENTS = re.compile(r'("(?:[^"\\\n]|\\.)*")|//[^\n]*|/\*.*?\*/', re.DOTALL)
 _TRAILING = re.compile(r'("(?:[^"\\\n]|\\.)*")|,(?=\s*[}\]])', re.DOTALL)
 
-_REFERENCE = re.compile(r"\$\{(?:(env|input|secrets?):)?([^}:]+)(?::-([^}]*))?\}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_PAIR = re.compile(r"(-{0,2}[A-Za-z_][\w.-]*)=(.*)", re.DOTALL)
+_PAIR = re.compile(r"(-{0,2}[A-Za-z_][\w.-]*)=(?!=)(.*)", re.DOTALL)
+_PAIRS = re.compile(r"[^=;]+=[^;]*;[^=;]+=.*", re.DOTALL)
+"""A connection string: several pairs in one argument, parted by semicolons."""
 _HEADER = re.compile(r"([A-Za-z][A-Za-z0-9-]*)(:\s*)(.*)", re.DOTALL)
 _SCHEME = re.compile(r"(?:Bearer|Basic|Token|Bot|ApiKey)\s+", re.IGNORECASE)
-_ADDRESS = re.compile(r"(https?://)(?:([^/?#@]*)@)?([^/?#]*)([^?#]*)(?:\?([^#]*))?(#.*)?", re.DOTALL)
+_ADDRESS = re.compile(r"(https?://)(?:([^/?#@]*)@)?([^/?#]*)([^?#]*)(?:\?([^#]*))?(?:#(.*))?", re.DOTALL)
 _PLACEHOLDER = re.compile(r"<[^>]*>|\.\.\.|…|x{3,}|\*{3,}|.*\b(?:your|insert|replace)[ _-].*", re.IGNORECASE)
-_WORDS = frozenset({"true", "false", "yes", "no", "none", "null", "on", "off", "0", "1"})
+_ASKED = frozenset({"code", "k", "sig"})
+"""Further names under which an address carries what lets one in."""
 _SET = "in the environment that ATLAS is started in"
 
 
@@ -49,35 +43,31 @@ def read_servers(text: str) -> dict[str, dict[str, Any]]:
         InvalidInput: it can be read neither as JSON nor as TOML, or holds no server.
     """
     value = _parsed(text)
-    for place in _PLACES:
-        inner: Any = value
-        for key in place:
-            inner = cast("dict[str, Any]", inner).get(key) if isinstance(inner, dict) else None
-        if isinstance(inner, dict) and (found := _servers(cast("dict[str, Any]", inner))):
+    for place in PLACES:
+        if found := _servers(inside(value, place) or {}):
             return found
-    if _MARKS & value.keys():
+    if MARKS & value.keys():
         return {"": value}
     if found := _servers(value):
         return found
-    raise InvalidInput("There is no server in it.", remedy='Paste {"mcpServers": {"name": {"command": …}}}.')
+    raise no_server(value)
 
 
 def _servers(value: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The tables of servers by name; none if anything else stands beside them."""
     tables = {name: cast("dict[str, Any]", each) for name, each in value.items() if isinstance(each, dict)}
-    are = len(tables) == len(value) and all(_MARKS & each.keys() for each in tables.values())
+    are = len(tables) == len(value) and all(MARKS & each.keys() for each in tables.values())
     return tables if are else {}
 
 
 def _parsed(text: str) -> dict[str, Any]:
     text = text.strip().removeprefix("\ufeff")
     plain = _TRAILING.sub(lambda found: found[1] or "", _COMMENTS.sub(lambda found: found[1] or " ", text))
-    first: ValueError | None = None
     for written in (text, plain, f"{{{plain.rstrip(',')}}}"):
         try:
             value: Any = json.loads(written)
-        except ValueError as error:
-            first = first or error
+        except ValueError:
+            continue
         except RecursionError:
             break
         else:
@@ -86,11 +76,7 @@ def _parsed(text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except ValueError:
-        # What stands there may be a secret, so that none of it is repeated.
-        place = f", line {first.lineno}" if isinstance(first, json.JSONDecodeError) else ""
-        raise InvalidInput(
-            f"It is no JSON{place}.", remedy="Paste the whole block, from its first { to its last }."
-        ) from None
+        raise unreadable(text) from None
 
 
 class Secrets:
@@ -99,10 +85,17 @@ class Secrets:
     def __init__(self, server: str) -> None:
         self._server = server.upper().replace("-", "_")
         self._made: dict[str, str] = {}
+        self._declared = set[str]()
         self.needs: dict[str, None] = {}
         self.optional: dict[str, None] = {}
         self.values: dict[str, str] = {}
         self.told: list[str] = []
+
+    def declare(self, needed: Sequence[str], optional: Sequence[str]) -> None:
+        """Take over variables that an entry of ours names already; nobody need be told of these."""
+        self._declared.update(needed, optional)
+        self.needs.update(dict.fromkeys(needed))
+        self.optional.update(dict.fromkeys(optional))
 
     def take_environment(self, given: Mapping[str, str]) -> None:
         """Variables that are set for the server: secret ones are needed from outside, plain ones kept."""
@@ -110,7 +103,7 @@ class Secrets:
             if not _VARIABLE.fullmatch(name):
                 raise InvalidInput(f"{name[:40]!r} is no name of a variable.", remedy="Correct it there.")
             own = value.startswith("${input:") or _is_placeholder(value)
-            if own or self._is_secret(name, value):
+            if own or is_secret(name, value):
                 self._need(name, f"The value of {name} is not stored")
             elif not value:
                 self.optional[name] = None
@@ -133,12 +126,13 @@ class Secrets:
             return self.address(arg)
         if before in {"--header", "-H"} and (header := _HEADER.fullmatch(arg)):
             return f"{header[1]}{header[2]}{self._header(header[1], header[3])}"
-        if pair := _PAIR.fullmatch(arg):
+        named = before if before.startswith("-") else ""
+        pair = _PAIR.fullmatch(arg)
+        if pair and not called_secret(named) and not (_PAIRS.fullmatch(arg) and is_secret("", arg)):
             name, value = pair[1], pair[2]
             if name.startswith("-"):
                 return f"{name}={self._argument(name, value)}"
             return f"{name}={self._hidden(name, value, name, f'The value of {name}', own=True)}"
-        named = before if before.startswith("-") else ""
         where = f"The argument after {named}" if named else "An argument"
         return self._hidden(named, arg, named or "SECRET", where)
 
@@ -157,22 +151,36 @@ class Secrets:
         return self._hidden(name, value, hint, f"The header {name}")
 
     def address(self, url: str) -> str:
-        """An address without a password, nor secrets in its path or query."""
+        """An address without a password, nor secrets in its path, its query or behind them."""
         url = self._references(url, "The address")
         found = _ADDRESS.fullmatch(url)
         if found is None:
             return _sound(url)
-        scheme, who, host, path, query, rest = (part or "" for part in found.groups())
+        scheme, who, host, path, query, behind = (part or "" for part in found.groups())
         if VARIABLE.sub("", who):
             who = f"${{{self._need(self._derived('LOGIN', who), 'Who one is in the address is not stored')}}}"
+        if is_webhook(host, VARIABLE.sub("", path)):
+            path = f"/${{{self._need(self._derived('PATH', path), 'The path of the address is not stored')}}}"
         parts = [self._hidden("", part, "KEY", "A part of the address") for part in path.split("/")]
-        pairs = [self._query(pair) for pair in query.split("&")] if query else []
-        asked = f"?{'&'.join(pairs)}" if pairs else ""
-        return f"{scheme}{f'{who}@' if who else ''}{host}{'/'.join(parts)}{asked}{rest}"
+        asked = "".join(f"{mark}{self._asked(each)}" for mark, each in (("?", query), ("#", behind)) if each)
+        return f"{scheme}{f'{who}@' if who else ''}{host}{'/'.join(parts)}{asked}"
 
-    def _query(self, pair: str) -> str:
-        name, equals, value = pair.partition("=")
-        return f"{name}{equals}{self._hidden(name, value, name, f'{name} in the address')}"
+    def _asked(self, query: str) -> str:
+        """The query of an address, or what is behind its #, which is often written like one."""
+        pairs: list[str] = []
+        for pair in query.split("&"):
+            name, equals, value = pair.partition("=") if "=" in pair else ("", "", pair)
+            named = "secret" if name.lower() in _ASKED else name
+            where = f"{name or 'A part'} in the address"
+            pairs.append(f"{name}{equals}{self._hidden(named, value, name or 'KEY', where)}")
+        return "&".join(pairs)
+
+    def prose(self, text: str, where: str) -> str:
+        """What is told of a server, without a key that stands in it."""
+        plain: str = redacted(text)
+        if plain != text:
+            self.told.append(f"{where} held what looks like a secret; it was taken out.")
+        return _sound(plain)
 
     def plain(self, text: str, where: str) -> str:
         """A text with its references as ours."""
@@ -186,16 +194,10 @@ class Secrets:
         value = self._references(value, where)
         scheme = found[0] if (found := _SCHEME.match(value)) else ""
         bare = VARIABLE.sub("", value[len(scheme) :])
-        if not bare.strip() or not (self._is_secret(name, bare) or _is_placeholder(bare)):
+        if not bare.strip() or not (is_secret(name, value[len(scheme) :]) or _is_placeholder(bare)):
             return _sound(value)
         variable = hint if own and _VARIABLE.fullmatch(hint) else self._derived(hint, bare)
         return f"{scheme}${{{self._need(variable, f'{where} is not stored')}}}"
-
-    def _is_secret(self, name: str, value: str) -> bool:
-        bare = VARIABLE.sub("", _REFERENCE.sub("", value)).strip()
-        if not bare or bare.lower() in _WORDS or bare.startswith("-"):
-            return False
-        return names_secret(name) or holds_secret(bare)
 
     def _references(self, text: str, where: str) -> str:
         """A text in which variables are written as here; each of them is needed."""
@@ -214,7 +216,7 @@ class Secrets:
             aside = "; what stands for it where it is unset is not taken over" if default else ""
             return f"${{{self._need(name, f'{where} names a variable{aside}')}}}"
 
-        return _REFERENCE.sub(ours, text)
+        return REFERENCE.sub(ours, text)
 
     def _derived(self, hint: str, secret: str) -> str:
         """A name for the variable of a secret: the server's, and what it is; the same secret has the same."""
@@ -228,6 +230,8 @@ class Secrets:
         return name
 
     def _need(self, variable: str, why: str) -> str:
+        if variable in self._declared:
+            return variable
         if variable not in self.needs:
             self.told.append(f"{why}: set {variable} {_SET}.")
         self.needs[variable] = None

@@ -1,7 +1,8 @@
-"""Paths that agents give to downstream tools stay inside the folders that a person named."""
+"""Paths that agents give to downstream tools, and those of new files, are in folders that a person named."""
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
     from atlas_mcp.downstream.entry import Entry
     from atlas_mcp.downstream.launch import Places
+    from atlas_mcp.downstream.store import Store
 
 __all__ = ["free_path", "within"]
 
@@ -53,12 +55,23 @@ def _checked(value: Any, places: Places, *, reads: bool) -> Any:
     return str(path)
 
 
-def free_path(folder: Path, name: str) -> str:
-    """A path in a folder, which is made if need be, for a new file: `report.docx`, else `report-2.docx`."""
-    folder = folder.expanduser().resolve()
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path, number = folder / name, 1
-    while path.exists():
+async def free_path(store: Store, folder: Path, name: str, owner: str) -> str:
+    """A path in a folder, which is made if need be, for a new file: `report.docx`, else `report-2.docx`.
+
+    It is promised to `owner` and to nobody else, though the file is made later.
+
+    Raises:
+        OSError: the folder cannot be made.
+    """
+    folder, number = await asyncio.to_thread(_made, folder), 1
+    path = folder / name
+    while not await store.promise(str(path), owner):
         number += 1
         path = folder / f"{Path(name).stem}-{number}{Path(name).suffix}"
     return str(path)
+
+
+def _made(folder: Path) -> Path:
+    folder = folder.expanduser().resolve()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder

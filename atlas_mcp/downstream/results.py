@@ -14,7 +14,8 @@ from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, cast
 
-from atlas_mcp.downstream.addresses import address, made
+from atlas_mcp.downstream.addresses import address, made, page
+from atlas_mcp.downstream.blocks import asked_pages, blocks
 from atlas_mcp.downstream.screening.suspecting import Suspicion, cleaned, concealed
 from atlas_mcp.errors import UnreadableDocument
 
@@ -31,6 +32,8 @@ LONGEST = 2_000_000
 LONGEST_TITLE = 300
 MOST_MATCHED = 1_000_000
 """Characters that a pattern is tried on: a bad one takes long, and no longer."""
+
+POSES_AS_ANOTHER = "holds, or is followed by, what poses as another result"
 
 _PAGE = re.compile(r"\s*(?:<\?xml[^>]{0,200}>\s*)?<(?:!doctype\s+html|html)\b", re.IGNORECASE)
 _TAG = re.compile(r"</(?:p|div|span|table|td|li|ul|h[1-6]|body|a|section)\s*>", re.IGNORECASE)
@@ -50,7 +53,7 @@ class Document:
     """A source that a tool found: its address, title and text, and when it was published, where known.
 
     `published` is an ISO 8601 date or time, of a year or month alone where no day is said, or empty. `hidden`
-    is what its text hid, which is not in it any more.
+    is what its text hid, or what posed as another source beside it, which is not in it any more.
     """
 
     uri: str
@@ -72,9 +75,12 @@ def documents(
         return ()
     found: dict[str, Document] = {}
     texts: set[bytes] = set()
-    for item in _items(shape, arguments, text, structured):
+    asked = asked_pages(entry, tool, arguments)
+    for item in _items(shape, arguments, text, structured, asked):
         document = _document(shape, arguments, item)
         if document is None or document.uri in found:
+            continue
+        if asked is not None and page(document.uri) not in asked:
             continue
         digest = hashlib.sha256(document.text.encode("utf-8", "replace")).digest()
         if digest not in texts:
@@ -98,24 +104,28 @@ def _document(shape: Shape, arguments: Mapping[str, Any], said: _Item) -> Docume
     titles = [*said.values("title", shape.title), name, uri]
     title = next(filter(None, (" ".join(cleaned(each[:2_000]).split()) for each in titles)))
     time = next((moment for each in said.values("time", shape.time) if (moment := _moment(each))), "")
-    return Document(uri, title[:LONGEST_TITLE], text, time, concealed(raw[:LONGEST]))
+    posing = (Suspicion(POSES_AS_ANOTHER, said.posing),) if said.posing else ()
+    return Document(uri, title[:LONGEST_TITLE], text, time, (*posing, *concealed(raw[:LONGEST])))
 
 
 # Items: what the sources are read from --------------------------------------------------------------------
 
 
-def _items(shape: Shape, arguments: Mapping[str, Any], text: str, structured: Any | None) -> Iterator[_Item]:
+def _items(
+    shape: Shape, arguments: Mapping[str, Any], text: str, structured: Any | None,
+    asked: frozenset[str] | None,
+) -> Iterator[_Item]:  # fmt: skip
     """What the shape says of which there is one for each source."""
     if shape.pattern:
-        for match in shape.expression.finditer(text[:MOST_MATCHED]):
-            yield _Item(arguments, text, (), match.groupdict())
+        for block in blocks(shape, text[:MOST_MATCHED], arguments, asked):
+            yield _Item(arguments, text, (), block.groups, block.posing)
     elif shape.lines:
         for value in map(_json, text.splitlines()):
             if isinstance(value, dict):
                 yield _Item(arguments, text, (cast("dict[str, Any]", value),))
     elif shape.items:
         for whole in ([structured], _values(text)):
-            each = [item for path in shape.items for root in whole for item in _elements(_at(root, path))]
+            each = [item for path in shape.items for root in whole for item in _elements(_found(root, path))]
             if each:
                 yield from (_Item(arguments, text, (item,)) for item in each)
                 return
@@ -131,6 +141,7 @@ class _Item:
     text: str
     roots: tuple[Any, ...]
     groups: dict[str, str | None] | None = None
+    posing: str = ""
 
     def values(self, field: str, paths: tuple[str, ...]) -> list[str]:
         """The values of a field: by its group, then by its paths, the first that has any."""
@@ -198,6 +209,19 @@ def _at(value: Any, path: str) -> Any:
     return value
 
 
+def _found(value: Any, path: str) -> Any:
+    """What stands at a path of `items`, of which the empty one is the whole.
+
+    Structured content has to be an object, so that servers put a list into one, under `result`.
+    """
+    if path:
+        return _at(value, path)
+    if not isinstance(value, dict):
+        return value
+    told = cast("dict[str, Any]", value)
+    return told["result"] if told.keys() == {"result"} else told
+
+
 _LONGEST_PLACE = 7
 
 
@@ -212,14 +236,22 @@ def _elements(value: Any) -> list[Any]:
 
 
 def _words(value: Any) -> list[str]:
-    """A text, or the texts of a list; a number as it is written."""
+    """A text, or the texts of a list; a number as it is written, and a list of rows as one text of lines."""
     if isinstance(value, str):
         return [value] if value.strip() else []
     if isinstance(value, int | float) and not isinstance(value, bool):
         return [str(value)]
-    if isinstance(value, list):
-        return [word for each in cast("list[Any]", value) if isinstance(each, str) for word in _words(each)]
-    return []
+    if not isinstance(value, list):
+        return []
+    each = cast("list[Any]", value)
+    if each and all(isinstance(row, list) for row in each):
+        rows = [[_cell(cell) for cell in row] for row in each]
+        return ["\n".join(" | ".join(row) for row in rows if any(cell.strip() for cell in row))]
+    return [word for inner in each if isinstance(inner, str) for word in _words(inner)]
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None or isinstance(value, list | dict) else str(value)
 
 
 # What they say --------------------------------------------------------------------------------------------

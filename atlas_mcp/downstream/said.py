@@ -7,13 +7,12 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from atlas_mcp.downstream.schemas import unsound
+
 if TYPE_CHECKING:
     from mcp_types import CallToolResult, Tool
 
 __all__ = ["Offer", "Said", "offer_of", "said_of"]
-
-MOST_SCHEMA = 200_000
-"""Characters of a tool's schema, as JSON; a larger one is no use to anybody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +44,15 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a tool said: its texts joined, structured content where there is some, `error` where it failed."""
+    """What a tool said: its texts joined, structured content where there is some, `error` where it failed.
+
+    `cost_usd` is what the call cost; None where that is not known.
+    """
 
     text: str
     structured: Any = None
     error: bool = False
+    cost_usd: float | None = None
 
     @property
     def size(self) -> int:
@@ -57,15 +60,15 @@ class Said:
         return len(self.text)
 
 
-def offer_of(tool: Tool) -> Offer:
-    """A tool of the SDK as an offer; without a schema that is an object's, it takes what it is given."""
-    schema = dict(tool.input_schema or {})
-    if len(json.dumps(schema)) > MOST_SCHEMA:
-        schema = {}
+def offer_of(tool: Tool) -> tuple[Offer, str]:
+    """A tool of the SDK as an offer, and what is wrong with its schema; by such a one it takes any object."""
+    schema = {"type": "object", **(tool.input_schema or {})}
+    if wrong := unsound(schema):
+        schema = {"type": "object"}
     hints = tool.annotations
     reads = bool(hints and hints.read_only_hint)
     title = tool.title or (hints.title if hints and hints.title else "")
-    return Offer(tool.name, tool.description or "", {"type": "object", **schema}, title, reads)
+    return Offer(tool.name, tool.description or "", schema, title, reads), wrong
 
 
 def said_of(result: CallToolResult) -> Said:

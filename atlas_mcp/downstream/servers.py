@@ -11,18 +11,19 @@ import asyncio
 import hashlib
 import json
 import logging
-from collections import deque
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import asynccontextmanager, nullcontext
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from time import monotonic, perf_counter
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.database import open_database
 from atlas_mcp.downstream.entries import load_entries
-from atlas_mcp.downstream.launch import prepared
+from atlas_mcp.downstream.launch import prepared, ready
 from atlas_mcp.downstream.notices import Notices
+from atlas_mcp.downstream.pace import Pace
 from atlas_mcp.downstream.paths import free_path, within
+from atlas_mcp.downstream.payment import Payment
 from atlas_mcp.downstream.private import refuse_private
 from atlas_mcp.downstream.store import MIGRATIONS, Call, Standing, Store
 from atlas_mcp.errors import (
@@ -44,14 +45,13 @@ if TYPE_CHECKING:
     from atlas_mcp.downstream.launch import Places
     from atlas_mcp.downstream.leash import Leash
     from atlas_mcp.downstream.notices import Notice
+    from atlas_mcp.downstream.payment import Pay
     from atlas_mcp.downstream.said import Offer, Said
     from atlas_mcp.downstream.store import Pin
 
 __all__ = ["Offered", "Servers", "open_servers", "reads"]
 
 log = logging.getLogger(__name__)
-
-MINUTE = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +84,8 @@ class _Known:
     """What is known of one server while this process lives."""
 
     connection: Connection
+    pace: Pace
     checked: Sequence[Offer] | None = None
-    begun: deque[float] = field(default_factory=deque[float])
     listing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -165,25 +165,38 @@ class Servers:
         pins = await self.store.pins(server, entry.identity)
         return [pin for pin in pins if _is_allowed(entry, pin.offer.name)]
 
-    async def approve(self, server: str, tools: Sequence[str] = ()) -> list[str]:
-        """Let tools that changed be used as they are now; all of the server's if none is named.
+    async def approve(self, server: str, seen: Mapping[str, str]) -> list[str]:
+        """Let tools be used as a person saw them: `seen` names each with the hash of what was shown.
 
         Raises:
             UnknownServer: there is none of that name.
+            InvalidInput: one of them is not any more what was seen; none is let in then.
         """
-        entry = self.entry(server)
-        pins = await self.store.pins(server, entry.identity)
-        names = tools or [pin.offer.name for pin in pins]
-        return await self.store.approve(server, entry.identity, names)
+        return await self.store.approve(server, self.entry(server).identity, seen)
 
-    async def free_path(self, name: str) -> str:
-        """A path for a new file in the folder that documents are written to; nothing there is overwritten."""
-        return await asyncio.to_thread(free_path, self._places.output, name)
+    async def free_path(self, name: str, owner: str) -> str:
+        """A path for a new file in the folder that documents are written to; nothing there is overwritten.
+
+        Nobody but `owner` is given it, in this process or another, before the store ends the promise.
+
+        Raises:
+            NotConfigured: there is no such folder, and it cannot be made.
+        """
+        try:
+            return await free_path(self.store, self._places.output, name, owner)
+        except OSError as error:
+            raise NotConfigured(
+                f"Nothing can be written to {self._places.output}: {error.strerror or error}.",
+                remedy="Name another folder in atlas.toml: [servers] output = '/a/folder'",
+            ) from None
 
     async def call(
-        self, address: str, arguments: dict[str, Any], *, agent: str = "", run_id: str = ""
-    ) -> Said:
+        self, address: str, arguments: dict[str, Any], *, agent: str = "", run_id: str = "",
+        pay: Pay | None = None,
+    ) -> Said:  # fmt: skip
         """What `server/tool` says; a tool that only reads may be answered from what it said lately.
+
+        A call that is sent and costs money is paid by `pay`, which may refuse it.
 
         Raises:
             ToolRefused: the tool is off, or is not offered any more.
@@ -194,15 +207,18 @@ class Servers:
         entry = self.entry(server)
         since = perf_counter()
         try:
-            said, cached = await self._said(entry, tool, arguments)
+            said, cached = await self._said(entry, tool, arguments, pay)
         except AtlasError as error:
             await self._record(entry, tool, agent, run_id, since, failure=error.code)
             raise
+        said = replace(said, cost_usd=_cost(entry, tool, said, cached=cached))
         failure = "tool_error" if said.error else ""
         await self._record(entry, tool, agent, run_id, since, said=said, cached=cached, failure=failure)
         return said
 
-    async def _said(self, entry: Entry, tool: str, arguments: dict[str, Any]) -> tuple[Said, bool]:
+    async def _said(
+        self, entry: Entry, tool: str, arguments: dict[str, Any], pay: Pay | None
+    ) -> tuple[Said, bool]:
         known = self._of(entry)
         pin = await self._pin_of(entry, tool)
         if entry.web:
@@ -212,25 +228,32 @@ class Servers:
         key = _key(entry, tool, arguments)
         if lasting and (kept := await self.store.cached(key)) is not None:
             return kept, True
-        await self._pace(entry, known)
+        price = entry.price(tool)
+        async with pay() if pay and price else nullcontext(Payment()) as payment:
+            said = await self._sent(entry, known, tool, arguments)
+            if not said.error:
+                payment.usd = price or 0.0
+        if lasting and not said.error:
+            await self.store.cache(key, said, lasting)
+        return said, False
+
+    async def _sent(self, entry: Entry, known: _Known, tool: str, arguments: dict[str, Any]) -> Said:
+        await known.pace.wait()
         if (offers := await self._live_offers(entry, known)) is not known.checked:
             async with known.listing:
                 await self._check(entry, known)
-            pin = await self._pin_of(entry, tool)
+            await self._pin_of(entry, tool)
         if all(each.name != tool for each in offers):
             raise ToolRefused(
                 f"{entry.shown_title} does not offer {tool} any more.", remedy="Use another tool."
             )
         try:
-            said = await known.connection.call(tool, arguments)
+            return await known.connection.call(tool, arguments)
         except DownstreamFailed as error:
             self._notices.add("failed", entry.name, str(error))
             raise
         finally:
             self._take_faults(entry, known)
-        if lasting and not said.error:
-            await self.store.cache(key, said, lasting)
-        return said, False
 
     async def _live_offers(self, entry: Entry, known: _Known, *, anew: bool = False) -> Sequence[Offer]:
         before = known.connection.state.starts
@@ -238,7 +261,10 @@ class Servers:
             offers = await known.connection.offers(anew=anew)
         except ToolFailed as error:
             self._notices.add("failed", entry.name, str(error))
+            await self.store.note_start(entry.name, error.message)
             raise
+        if known.connection.state.starts != before:
+            await self.store.note_start(entry.name)
         self._tell_start(entry, known, before, len(offers))
         return offers
 
@@ -276,37 +302,14 @@ class Servers:
     def _is_on(self, entry: Entry, pin: Pin) -> bool:
         return pin.standing is Standing.ON and _is_allowed(entry, pin.offer.name)
 
-    async def _pace(self, entry: Entry, known: _Known) -> None:
-        """Wait until another call may begin within this minute.
-
-        Raises:
-            ToolRefused: that would take longer than a call may.
-        """
-        most = entry.limits.per_minute
-        if most is None:
-            return
-        now = monotonic()
-        while known.begun and known.begun[0] <= now - MINUTE:
-            known.begun.popleft()
-        free = now if len(known.begun) < most else known.begun[-most] + MINUTE
-        if free - now > entry.limits.seconds:
-            raise ToolRefused(
-                f"{entry.shown_title} may be called {most} times a minute, and was.",
-                remedy=f"Call again in {free - now:.0f} s, or do without.",
-            )
-        known.begun.append(free)
-        if free > now:
-            await asyncio.sleep(free - now)
-
     async def _record(
         self, entry: Entry, tool: str, agent: str, run_id: str, since: float, *, said: Said | None = None,
         cached: bool = False, failure: str = "",
     ) -> None:  # fmt: skip
-        cost = next((usd for each, usd in entry.cost_usd.items() if fnmatchcase(tool, each)), None)
         await self.store.record(
             Call(
                 entry.name, tool, agent, run_id, round(perf_counter() - since, 4), failure,
-                said.size if said else 0, cached, 0.0 if cached and cost is not None else cost,
+                said.size if said else 0, cached, said.cost_usd if said else None,
             )
         )  # fmt: skip
 
@@ -314,8 +317,8 @@ class Servers:
         if entry.name not in self._known:
             from atlas_mcp.downstream.connection import Connection
 
-            connection = Connection(entry, lambda: prepared(entry, self._places), self._leash)
-            self._known[entry.name] = _Known(connection)
+            connection = Connection(entry, lambda: ready(entry, self._places), self._leash)
+            self._known[entry.name] = _Known(connection, Pace(entry))
         return self._known[entry.name]
 
     def _tell_start(self, entry: Entry, known: _Known, before: int, tools: int) -> None:
@@ -372,6 +375,14 @@ async def open_servers(home: Path, catalogue: Catalogue, places: Places) -> Asyn
 
 def _is_allowed(entry: Entry, tool: str) -> bool:
     return any(fnmatchcase(tool, each) for each in entry.tools)
+
+
+def _cost(entry: Entry, tool: str, said: Said, *, cached: bool) -> float | None:
+    """What a call cost: whether one that failed was charged, nobody says but of those that are free."""
+    price = entry.price(tool)
+    if price and said.error and not cached:
+        return None
+    return 0.0 if cached and price is not None else price
 
 
 def _suspect(offer: Offer) -> str:

@@ -30,6 +30,7 @@ from mcp.os.win32.utilities import (
 )
 from mcp.shared.message import SessionMessage
 
+from atlas_mcp.downstream.flood import Flood
 from atlas_mcp.downstream.lines import Lines, Overlong
 from atlas_mcp.redaction import redacted
 
@@ -50,18 +51,23 @@ EXIT_SECONDS = 2.0
 """How long a server may take to end once its stdin is closed."""
 KILL_SECONDS = 1.0
 """Between asking its processes to end and ending them."""
-NOISE_LINES = 10_000
-NOISE_BYTES = 16_000_000
-"""So much that is no answer, since the last answer, is a flood."""
 ENDLESS = 20
 """A line so many times longer than is read is not waited for."""
-NOTICES_A_SECOND = 200
-"""Notifications that are passed on; more are dropped."""
+UNASKED_A_SECOND = 200
+"""Notifications, and requests of the server's own, that are passed on; more of either are dropped."""
 STDERR_LINES = 20
 _GONE = (anyio.ClosedResourceError, anyio.BrokenResourceError, anyio.EndOfStream, OSError)
 _ASKS = {
     "elicitation/create": "elicitation", "sampling/createMessage": "sampling", "roots/list": "roots",
 }  # fmt: skip
+
+
+_RAISED = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Exit|Interrupt)\b: ")
+"""The last line of a traceback."""
+
+_ERROR = re.compile(r"\b(error|err!|fatal|panic|cannot|could not|failed|not found|denied)\b", re.IGNORECASE)
+_POINTER = re.compile(r"complete log of this run|see the log|^hint:", re.IGNORECASE)
+"""Lines that say where more is said."""
 
 
 @dataclass(slots=True)
@@ -72,12 +78,16 @@ class Pipe:
     """Lines on stdout that were no message."""
     first_noise: str = ""
     dropped: int = 0
-    """Notifications that were too many."""
+    """Notifications and requests that were too many."""
+    waiting: set[str] = field(default_factory=set[str])
+    """The ids of what it was asked and has not answered."""
     asked: set[str] = field(default_factory=set[str])
     """What it asked of us, of elicitation, sampling and roots."""
     stderr: deque[str] = field(default_factory=lambda: deque[str](maxlen=STDERR_LINES))
     fault: str = ""
     """Why it was left, if it was."""
+    deaf: bool = False
+    """Whether nothing can be said to it any more, though it may live."""
     exit_code: int | None = None
     ended: anyio.Event = field(default_factory=anyio.Event)
 
@@ -88,15 +98,22 @@ class Pipe:
         if self.noise:
             odd.append(f"it writes what is no message, such as {str(redacted(self.first_noise))[:80]!r}")
         if self.dropped:
-            odd.append("it sends more notifications than are heard")
+            odd.append("it says more that nobody asked for than is heard")
         if asked := ", ".join(sorted(self.asked)):
             odd.append(f"it asked for {asked}, which no server is given")
         return tuple(odd)
 
     @property
     def last_words(self) -> str:
-        """The last line on stderr, 300 characters of it at most."""
-        return next((line for line in reversed(self.stderr) if line.strip()), "").strip()[:300]
+        """The line on stderr that says most of why it ended: its error, else its last.
+
+        It is whole, since of a secret that is cut nobody knows that it is one.
+        """
+        lines = [line.strip() for line in self.stderr if line.strip()]
+        raised = [line for line in lines if _RAISED.match(line)]
+        told = [line for line in lines if _ERROR.search(line) and not _POINTER.search(line)]
+        # An exception's own line comes last; other programs say first what went wrong, and then much else.
+        return (raised[-1:] or told[:1] or lines[-1:] or [""])[0]
 
 
 @asynccontextmanager
@@ -118,7 +135,7 @@ async def stdio_streams(
         await leash.hold(process.pid)
         async with anyio.create_task_group() as group:
             group.start_soon(reader.run)
-            group.start_soon(_write, process, from_session, to_session)
+            group.start_soon(_write, process, pipe, from_session, to_session)
             group.start_soon(_listen, process, pipe)
             try:
                 yield read, write
@@ -187,6 +204,20 @@ async def _exit_of(process: Process) -> None:
             await anyio.sleep(0.01)
 
 
+@dataclass(slots=True)
+class _Passed:
+    """How much was passed on lately."""
+
+    lately: float = 0.0
+    since: float = 0.0
+
+    def another(self, now: float) -> bool:
+        """Whether there is room for one more."""
+        self.lately = max(0.0, self.lately - (now - self.since) * UNASKED_A_SECOND) + 1
+        self.since = now
+        return self.lately <= UNASKED_A_SECOND
+
+
 class _Reader:
     """Reads a server's stdout until it ends, or does nothing but flood."""
 
@@ -198,10 +229,8 @@ class _Reader:
         self._pipe = pipe
         self._to = to
         self._lines = Lines(most_bytes)
-        self._noise_lines = 0
-        self._noise_bytes = 0
-        self._notices = 0.0
-        self._since = monotonic()
+        self._flood = Flood(monotonic())
+        self._notices, self._requests = _Passed(), _Passed()
 
     async def run(self) -> None:
         stdout = self._process.stdout
@@ -231,11 +260,22 @@ class _Reader:
             if not self._passes(message, len(line)):
                 return
         elif isinstance(message, types.JSONRPCRequest):
-            self._pipe.asked.add(_ASKS.get(message.method, message.method[:80]))
-            self._weigh(len(line))
-        else:
-            self._noise_lines = self._noise_bytes = 0
+            if message.method != "ping":
+                self._pipe.asked.add(_ASKS.get(message.method, message.method[:80]))
+            if not self._has_room(self._requests, len(line)):
+                return
+        elif not self._answers(message.id):
+            self._count_noise(line)
+            return
         await self._to.send(SessionMessage(message))
+
+    def _answers(self, identity: int | str | None) -> bool:
+        """Whether something was asked under an id; only that makes up for the noise before it."""
+        if str(identity) not in self._pipe.waiting:
+            return False
+        self._pipe.waiting.discard(str(identity))
+        self._flood.ebb(monotonic())
+        return True
 
     async def _refuse(self, line: Overlong) -> None:
         """Fail the call whose answer was too long, as if the server had said so."""
@@ -243,39 +283,40 @@ class _Reader:
         if (identity := line.identity) is None:
             self._pipe.fault = said
             return
+        if not self._answers(identity):
+            self._weigh(line.size)
+            return
         error = types.ErrorData(code=types.INTERNAL_ERROR, message=said)
         await self._to.send(SessionMessage(types.JSONRPCError(jsonrpc="2.0", id=identity, error=error)))
 
     def _passes(self, message: types.JSONRPCNotification, size: int) -> bool:
-        """Whether a notification is passed on; log messages are for a log, and too many are for nobody."""
-        self._weigh(size)
+        """Whether a notification is passed on; log messages are for a log."""
         if message.method == "notifications/message":
-            log.debug("a server says: %.500s", json.dumps(message.params))
+            self._weigh(size)
+            if log.isEnabledFor(logging.DEBUG):
+                log.debug("a server says: %.500s", json.dumps(message.params))
             return False
-        now = monotonic()
-        self._notices = max(0.0, self._notices - (now - self._since) * NOTICES_A_SECOND) + 1
-        self._since = now
-        if self._notices > NOTICES_A_SECOND:
-            self._pipe.dropped += 1
-            return False
-        return True
+        return self._has_room(self._notices, size)
+
+    def _has_room(self, passed: _Passed, size: int) -> bool:
+        """Whether what nobody asked for is passed on: to hear of too much would keep us from all else."""
+        self._weigh(size)
+        if passed.another(monotonic()):
+            return True
+        self._pipe.dropped += 1
+        return False
 
     def _count_noise(self, line: bytes) -> None:
         if not line.strip():
             return
         self._pipe.noise += 1
-        self._pipe.first_noise = self._pipe.first_noise or line[:200].decode("utf-8", "replace")
+        self._pipe.first_noise = self._pipe.first_noise or line[:2_000].decode("utf-8", "replace")
         self._weigh(len(line))
 
     def _weigh(self, size: int) -> None:
         """Count what is no answer; a server that gives nothing else is left."""
-        self._noise_lines += 1
-        self._noise_bytes += size
-        if self._noise_lines > NOISE_LINES or self._noise_bytes > NOISE_BYTES:
-            self._pipe.fault = (
-                f"it flooded its output: {self._noise_lines:,} lines, {self._noise_bytes / 1e6:.1f} MB,"
-                " and no answer among them"
-            )
+        if self._flood.swells(size, monotonic()):
+            self._pipe.fault = str(self._flood)
 
 
 _MESSAGE = re.compile(rb"\s*\{")
@@ -293,17 +334,20 @@ def _parsed(line: bytes) -> types.JSONRPCMessage | None:
 
 
 async def _write(
-    process: Process, from_session: MemoryObjectReceiveStream[SessionMessage],
+    process: Process, pipe: Pipe, from_session: MemoryObjectReceiveStream[SessionMessage],
     to_session: MemoryObjectSendStream[SessionMessage | Exception],
 ) -> None:  # fmt: skip
     stdin = process.stdin
     assert stdin is not None  # noqa: S101 - it was started with a pipe
     try:
         async for each in from_session:
+            if isinstance(each.message, types.JSONRPCRequest):
+                pipe.waiting.add(str(each.message.id))
             said = each.message.model_dump_json(by_alias=True, exclude_unset=True)
             await stdin.send(f"{said}\n".encode())
     except _GONE:
         # It may live on without reading: its session ends all the same, rather than wait for ever.
+        pipe.deaf = True
         to_session.close()
 
 

@@ -1,4 +1,4 @@
-"""What is kept of downstream servers: their tools as they were first seen, what calls took, what they said.
+"""What is kept of downstream servers: their tools as first seen, what calls took and said, paths promised.
 
 A tool is pinned by a hash of everything that is shown of it. One that is new or other than it was is off
 until a person approves it; models see the pinned text and no other.
@@ -10,13 +10,15 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.downstream.said import Offer, Said
+from atlas_mcp.errors import InvalidInput
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from atlas_mcp.database import Database
 
@@ -55,9 +57,26 @@ CREATE TABLE answer (
     said TEXT NOT NULL
 ) WITHOUT ROWID;
 """,
+    """
+CREATE TABLE start_failed (
+    server TEXT PRIMARY KEY,
+    at TEXT NOT NULL,
+    why TEXT NOT NULL
+) WITHOUT ROWID;
+""",
+    """
+CREATE TABLE promised (
+    path TEXT PRIMARY KEY,
+    owner TEXT NOT NULL,
+    at TEXT NOT NULL,
+    made INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+""",
 )
 
 KEEP_DAYS = 90
+PROMISED_DAYS = 30
+"""How long a path is kept for a file that is not made, after its owner was last heard of."""
 MOST_CACHED = 1_000_000
 """Characters of an answer that is kept."""
 
@@ -81,6 +100,11 @@ class Pin:
     reason: str
     seen_at: str
     pending: Offer | None = None
+
+    @property
+    def latest(self) -> Offer:
+        """What the tool is now, and would be once it is let in."""
+        return self.pending or self.offer
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +179,7 @@ class Store:
                 elif row["pending"] == offer.to_json():
                     continue
                 else:
-                    made = _changed(_pin(row), offer)
+                    made = _changed(_pin(row), offer, suspect(offer))
                     _update(connection, identity, made)
                 if made.standing is not Standing.ON:
                     changed.append(made)
@@ -163,26 +187,53 @@ class Store:
 
         return await self._database.write(write)
 
-    async def approve(self, server: str, identity: str, names: Iterable[str]) -> list[str]:
-        """Let tools be used as they are now; gives those that were not on before."""
-        wanted = set(names)
+    async def approve(self, server: str, identity: str, seen: Mapping[str, str]) -> list[str]:
+        """Let tools be used as a person saw them; gives those that were not on before.
+
+        `seen` names each with the hash of the offer that was shown: what became of it since is not let in,
+        nor is any other then.
+
+        Raises:
+            InvalidInput: one of them is not any more what was seen.
+        """
 
         def write(connection: sqlite3.Connection) -> list[str]:
-            query = "SELECT * FROM tool WHERE server = ? AND identity = ? AND standing != 'on' ORDER BY name"
-            done: list[str] = []
-            for row in connection.execute(query, (server, identity)).fetchall():
-                if row["name"] not in wanted:
-                    continue
-                offer = Offer.from_json(row["pending"] or row["offer"])
+            query = "SELECT * FROM tool WHERE server = ? AND identity = ? ORDER BY name"
+            now = {row["name"]: _pin(row) for row in connection.execute(query, (server, identity))}
+            for name, shown in seen.items():
+                if name not in now or now[name].latest.hash != shown:
+                    raise InvalidInput(
+                        f"{server}/{name[:80]} changed meanwhile; nothing was let in.",
+                        remedy=f"Look again: atlas-mcp servers approve {server}",
+                    )
+            found = [pin for name, pin in now.items() if name in seen]
+            waiting = [pin.latest for pin in found if pin.standing is not Standing.ON]
+            for offer in waiting:
                 connection.execute(
                     "UPDATE tool SET offer = ?, hash = ?, standing = 'on', reason = '', pending = ''"
                     " WHERE server = ? AND identity = ? AND name = ?",
                     (offer.to_json(), offer.hash, server, identity, offer.name),
                 )
-                done.append(offer.name)
-            return done
+            return [offer.name for offer in waiting]
 
         return await self._database.write(write)
+
+    async def note_start(self, server: str, failure: str = "") -> None:
+        """Remember that a server could not be started, and why, until it can."""
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute("DELETE FROM start_failed WHERE server = ?", (server,))
+            if failure:
+                connection.execute("INSERT INTO start_failed VALUES (?, ?, ?)", (server, _now(), failure))
+
+        await self._database.write(write)
+
+    async def start_failures(self) -> dict[str, tuple[str, str]]:
+        """When, as ISO 8601, and why each server could not be started the last time, if it could not."""
+        rows = await self._database.read(
+            lambda connection: connection.execute("SELECT server, at, why FROM start_failed").fetchall()
+        )
+        return {row["server"]: (row["at"], row["why"]) for row in rows}
 
     async def record(self, call: Call) -> None:
         """Keep what a call took."""
@@ -237,13 +288,49 @@ class Store:
 
         await self._database.write(write)
 
+    async def promise(self, path: str, owner: str) -> bool:
+        """Keep a path, at which there is nothing yet, for its first `owner`; False where there is another.
+
+        It is known in small letters: some disks do not tell large ones apart.
+        """
+        key = path.casefold()
+
+        def write(connection: sqlite3.Connection) -> bool:
+            row = connection.execute("SELECT owner, made FROM promised WHERE path = ?", (key,)).fetchone()
+            if row is not None and row["owner"] != owner and not row["made"]:
+                return False
+            # Looked for within the transaction: whoever had the path tells that it is made when it is there.
+            if Path(path).exists():
+                return False
+            given = (key, owner, _now())
+            connection.execute("INSERT OR REPLACE INTO promised (path, owner, at) VALUES (?, ?, ?)", given)
+            return True
+
+        return await self._database.write(write)
+
+    async def renew_promise(self, path: str, owner: str) -> bool:
+        """Keep a path on for its owner; False where it is not theirs any more."""
+        change = "UPDATE promised SET at = ? WHERE path = ? AND owner = ?"
+        given = (_now(), path.casefold(), owner)
+        return await self._database.write(lambda connection: connection.execute(change, given).rowcount > 0)
+
+    async def end_promise(self, path: str, owner: str, *, made: bool) -> None:
+        """Let others have a path once nothing is there: its file was `made`, or will not be."""
+        change = "UPDATE promised SET made = 1" if made else "DELETE FROM promised"
+        given = (path.casefold(), owner)
+        await self._database.write(
+            lambda connection: connection.execute(f"{change} WHERE path = ? AND owner = ?", given)
+        )
+
     async def prune(self) -> None:
-        """Forget answers that are no longer good, and calls of long ago."""
+        """Forget answers that are no longer good, and calls and promises of long ago."""
         long_ago = _stamp(datetime.now(UTC) - timedelta(days=KEEP_DAYS))
+        old = _stamp(datetime.now(UTC) - timedelta(days=PROMISED_DAYS))
 
         def write(connection: sqlite3.Connection) -> None:
             connection.execute("DELETE FROM answer WHERE until <= ?", (_now(),))
             connection.execute("DELETE FROM call WHERE at < ?", (long_ago,))
+            connection.execute("DELETE FROM promised WHERE at < ?", (old,))
 
         await self._database.write(write)
 
@@ -257,7 +344,8 @@ def _first(server: str, offer: Offer, why: str, *, again: bool) -> Pin:
     return Pin(server, offer, Standing.ON, "", _now())
 
 
-def _changed(pin: Pin, offer: Offer) -> Pin:
+def _changed(pin: Pin, offer: Offer, why: str) -> Pin:
+    """A tool that is not what was pinned any more, and what is suspect in what it says now."""
     was, parts = pin.offer, list[str]()
     for name, before, after in (
         ("description", was.description, offer.description), ("title", was.title, offer.title),
@@ -266,7 +354,8 @@ def _changed(pin: Pin, offer: Offer) -> Pin:
         if before != after:
             parts.append(name)
     standing = pin.standing if pin.standing in (Standing.NEW, Standing.SUSPECT) else Standing.CHANGED
-    return Pin(pin.server, was, standing, f"its {' and '.join(parts)} changed", pin.seen_at, offer)
+    reason = f"its {' and '.join(parts)} changed{f'; {why}' if why else ''}"
+    return Pin(pin.server, was, standing, reason, pin.seen_at, offer)
 
 
 def _insert(connection: sqlite3.Connection, identity: str, pin: Pin) -> None:

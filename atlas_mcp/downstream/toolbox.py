@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Protocol
 
-from atlas_mcp.errors import AtlasError, ToolRefused
+from atlas_mcp.errors import AtlasError, ToolFailed, ToolRefused
 from atlas_mcp.messages import ToolCall, ToolResult, ToolSpec
-from atlas_mcp.shapes import misfits
+from atlas_mcp.shapes import foreign_misfits
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -43,7 +43,7 @@ class Tool:
 
     `address` is `server/tool` where it is a downstream server's, which keeps its own time limit. `reads`
     says that it changes nothing, `web` that what it gives is from the open web, `ask` that a person approves
-    each use.
+    each use; `check` refuses before that what could not be done anyway.
     """
 
     spec: ToolSpec
@@ -52,6 +52,7 @@ class Tool:
     reads: bool = True
     web: bool = False
     ask: bool = False
+    check: Callable[[], None] | None = None
 
 
 class Tools(Protocol):
@@ -74,7 +75,7 @@ class Gate(Protocol):
         """Why the call may not be made; empty if it may."""
         ...
 
-    async def refused(self, call: ToolCall, reason: str) -> None:
+    async def refused(self, call: ToolCall, error: ToolRefused) -> None:
         """Hear of a call that was refused."""
         ...
 
@@ -87,8 +88,9 @@ def grants(patterns: Iterable[str]) -> tuple[str, ...]:
 class Toolbox:
     """The tools of one role: those that read, by `granted`; those with effects, by `writes` alone.
 
-    A pattern with a stroke is for downstream servers, one without for tools of our own. A role that reads
-    the open web gets no tool with effects, whatever its card says: what a page tells it to do, it cannot.
+    A pattern with a stroke is for downstream servers, one without for tools of our own. A role that has a
+    tool of the open web gets none with effects, whatever its card says and whatever the tool's server says of
+    it: what a page tells the role to do, it cannot.
     """
 
     def __init__(
@@ -98,7 +100,7 @@ class Toolbox:
         reading, writing = grants(granted), grants(writes)
         chosen = [tool for tool in tools if _is_granted(tool, reading if tool.reads else writing)]
         self.withheld: tuple[str, ...] = ()
-        if any(tool.web and tool.reads for tool in chosen):
+        if any(tool.web for tool in chosen):
             self.withheld = tuple(tool.address or tool.spec.name for tool in chosen if not tool.reads)
             chosen = [tool for tool in chosen if tool.reads]
         self._tools = {tool.spec.name: tool for tool in sorted(chosen, key=lambda tool: tool.spec.name)}
@@ -114,36 +116,55 @@ class Toolbox:
         """The names of those that change something."""
         return frozenset(name for name, tool in self._tools.items() if not tool.reads)
 
-    async def call(self, call: ToolCall) -> ToolResult:
-        """Call a tool; an unknown one, wrong arguments, a failure and a time-out are results with `error`."""
-        tool = self._tools.get(call.name)
-        if tool is None:
-            names = ", ".join(self._tools) or "none"
-            said = f"There is no tool {call.name!r} for you."
-            return await self._refuse(call, said, f"Your tools: {names}.")
-        if problems := misfits(tool.spec.parameters, call.arguments):
-            return _failed(call, f"{call.name}: {problems[0]}. Correct the arguments and call again.")
+    async def call(
+        self, call: ToolCall, *, on_begin: Callable[[], Awaitable[None]] | None = None
+    ) -> ToolResult:
+        """Call a tool; an unknown one, wrong arguments, a failure and a time-out are results with `error`.
+
+        `on_begin` is awaited once nothing stands in the way of the call any more.
+        """
         try:
+            tool = self._fitting(call)
             await self._admit(tool, call)
+            if on_begin is not None:
+                await on_begin()
             # A server's tool has a limit of its own, and says what became of the call.
             async with asyncio.timeout(None if tool.address else TIME_LIMIT_SECONDS):
                 found = await tool.run(call.arguments)
         except TimeoutError:
             return _failed(call, f"{call.name} gave no result within {TIME_LIMIT_SECONDS:.0f} s.")
         except ToolRefused as error:
-            return await self._refuse(call, error.message, error.remedy)
+            return await self._refuse(call, error)
         except AtlasError as error:
             return _failed(call, str(error))
         return ToolResult(call.id, found.text, found.passages)
 
+    def _fitting(self, call: ToolCall) -> Tool:
+        """The tool of a call whose arguments fit."""
+        tool = self._tools.get(call.name)
+        if tool is None:
+            names = ", ".join(self._tools) or "none"
+            raise ToolRefused(f"There is no tool {call.name!r} for you.", remedy=f"Your tools: {names}.")
+        problems = foreign_misfits(tool.spec.parameters, call.arguments)
+        if problems is None:
+            raise ToolRefused(
+                f"{call.name} describes its arguments so that they cannot be checked.",
+                remedy="Use another tool.",
+            )
+        if problems:
+            raise ToolFailed(f"{call.name}: {problems[0]}.", remedy="Correct the arguments and call again.")
+        return tool
+
     async def _admit(self, tool: Tool, call: ToolCall) -> None:
+        if tool.check is not None:
+            tool.check()
         if tool.ask and self._gate is not None and (reason := await self._gate.approve(tool, call)):
             raise ToolRefused(reason, remedy="Do without it, and say so.")
 
-    async def _refuse(self, call: ToolCall, reason: str, remedy: str) -> ToolResult:
+    async def _refuse(self, call: ToolCall, error: ToolRefused) -> ToolResult:
         if self._gate is not None:
-            await self._gate.refused(call, reason)
-        return _failed(call, f"{reason} {remedy}".strip())
+            await self._gate.refused(call, error)
+        return _failed(call, str(error))
 
 
 def _is_granted(tool: Tool, patterns: Sequence[str]) -> bool:

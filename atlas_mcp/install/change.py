@@ -9,7 +9,19 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from atlas_mcp.errors import InvalidConfiguration, InvalidInput, NotConfigured
 from atlas_mcp.install import file
-from atlas_mcp.install.entry import Wish, is_address, is_broken, is_ours, made, refreshed, starts_alike
+from atlas_mcp.install.entry import (
+    LOCAL,
+    Wish,
+    arguments_of,
+    is_address,
+    is_as_made,
+    is_broken,
+    is_ours,
+    keeps,
+    made,
+    refreshed,
+    starts_alike,
+)
 from atlas_mcp.install.machine import is_passing
 from atlas_mcp.install.text import Notation
 from atlas_mcp.redaction import redacted
@@ -20,7 +32,7 @@ if TYPE_CHECKING:
     from atlas_mcp.install.client import Client, Scope
     from atlas_mcp.install.machine import Machine
 
-__all__ = ["Change", "Standing", "install", "stand", "uninstall"]
+__all__ = ["Change", "Standing", "install", "place_of", "stand", "uninstall"]
 
 Standing: TypeAlias = Literal["absent", "installed", "elsewhere", "broken", "taken", "unreadable"]
 """How a client stands to ATLAS.
@@ -45,8 +57,8 @@ class Change:
     before: file.Document
     after: str | None
     scope: Scope = "user"
-    ours: bool = True
-    """Whether what stands there now is ATLAS's own, so that no copy need be kept of it."""
+    loses_nothing: bool = True
+    """Whether all that stands in the entry stays or is ATLAS's own, so that no copy need be kept of it."""
 
     @property
     def path(self) -> Path:
@@ -66,7 +78,7 @@ class Change:
         """
         if self.is_nothing:
             return None
-        copy = None if self.ours else file.keep_copy(self.before)
+        copy = None if self.loses_nothing else file.keep_copy(self.before)
         file.write(self.before, self.after, shared=self.scope == "project")
         return copy
 
@@ -88,7 +100,7 @@ def install(
             name is not ours; `force` overwrites it.
         InvalidConfiguration: the file cannot be read or is not valid.
     """
-    path = _place(client, machine, scope)
+    path = place_of(client, machine, scope)
     if not force:
         _ask_for_lasting(machine, wish)
         if scope == "user" and not client.is_here(machine):
@@ -97,20 +109,18 @@ def install(
                 remedy="Start it once, or add --force to make the file.",
             )
     document, notation = file.read(path), Notation(client.says, path)
-    entry = made(client.says, machine, wish)
     there = notation.entry(document.text or "", name)
-    if there is not None and not is_ours(there):
-        if not force:
-            raise _taken(path, name)
-        there = None
-        ours = False
-    else:
-        ours = there is not None
-    if isinstance(there, dict):
-        entry = refreshed(client.says, cast("dict[str, Any]", there), entry)
+    ours = is_ours(there, _addresses(machine, wish))
+    if not (there is None or ours or force):
+        raise _taken(path, name)
+    old = cast("dict[str, Any]", there) if ours else {}
+    entry = made(client.says, machine, wish, arguments_of(client.says, old))
+    if ours:
+        entry = refreshed(client.says, old, entry)
     same = there == entry and document.text is not None
     after = document.text if same else notation.put(document.text or "", name, entry)
-    return Change(client, document, after, scope, ours)
+    kept = ours and keeps(old, entry) and (same or _is_plain(notation, document, name, old))
+    return Change(client, document, after, scope, loses_nothing=kept)
 
 
 def uninstall(
@@ -122,21 +132,24 @@ def uninstall(
         InvalidInput: the client has no file of that scope, or the entry is not ours and `force` is not given.
         InvalidConfiguration: the file cannot be read or is not valid.
     """
-    path = _place(client, machine, scope)
+    path = place_of(client, machine, scope)
     document = file.read(path)
     notation = Notation(client.says, path)
     entry = None if document.text is None else notation.entry(document.text, name)
     if document.text is None or entry is None:
         return Change(client, document, document.text, scope)
-    ours = is_ours(entry)
+    ours = is_ours(entry, _addresses(machine))
     if not (ours or force):
         raise _taken(path, name)
     after = document.text
-    if isinstance(entry, dict):
-        after = _as_before(notation, document, name, cast("dict[str, Any]", entry))
+    known = cast("dict[str, Any]", entry) if isinstance(entry, dict) else {}
+    if known:
+        after = _as_before(notation, document, name, known)
     if after == document.text:
         after = notation.drop(document.text, name)
-    return Change(client, document, after, scope, ours)
+    own_work = ours and is_as_made(client.says, machine, known)
+    kept = own_work and _is_plain(notation, document, name, known)
+    return Change(client, document, after, scope, loses_nothing=kept)
 
 
 def stand(client: Client, machine: Machine, name: str, scope: Scope) -> Standing:
@@ -153,15 +166,27 @@ def stand(client: Client, machine: Machine, name: str, scope: Scope) -> Standing
 
 
 def _standing(client: Client, machine: Machine, entry: Any) -> Standing:
-    if not is_ours(entry):
+    if not is_ours(entry, _addresses(machine)):
         return "taken"
     if is_broken(entry):
         return "broken"
-    here = is_address(client.says, entry) or starts_alike(entry, made(client.says, machine, Wish()))
+    started = made(client.says, machine, Wish(), arguments_of(client.says, entry))
+    here = is_address(client.says, entry) or starts_alike(entry, started)
     return "installed" if here else "elsewhere"
 
 
-def _place(client: Client, machine: Machine, scope: Scope) -> Path:
+def _addresses(machine: Machine, wish: Wish | None = None) -> tuple[str, ...]:
+    """The addresses that are ATLAS's: where it serves here, and the one that is asked for."""
+    asked = (wish.url,) if wish and wish.url else ()
+    return (LOCAL, machine.serves, *asked)
+
+
+def place_of(client: Client, machine: Machine, scope: Scope) -> Path:
+    """The file of a client that is written.
+
+    Raises:
+        InvalidInput: it has none of that scope.
+    """
     path = client.config(machine, scope)
     if path is None:
         raise InvalidInput(
@@ -177,15 +202,15 @@ def _ask_for_lasting(machine: Machine, wish: Wish) -> None:
     if wish.url is None and is_passing(machine.prefix):
         raise NotConfigured(
             "ATLAS runs from a cache that may be emptied any day; the client would then not find it.",
-            remedy="Install it for good first: `uv tool install atlas-mcp`, or `pipx install atlas-mcp`."
-            " Or add --force.",
+            remedy="Install it for good first, in the checkout of ATLAS: `uv tool install .`, or"
+            " `pipx install .`. Or add --force.",
         )
 
 
 def _taken(path: Path, name: str) -> InvalidInput:
     return InvalidInput(
         f"{path} holds an entry {name!r} that does not start ATLAS.",
-        remedy="Choose another name with --name, or add --force if it may go.",
+        remedy="Choose another name with --name, add --force if it may go, or name its address: --http URL.",
     )
 
 
@@ -206,6 +231,14 @@ def _as_before(notation: Notation, now: file.Document, name: str, entry: dict[st
         except InvalidConfiguration:  # a copy that is of no use is passed over
             continue
     return now.text
+
+
+def _is_plain(notation: Notation, document: file.Document, name: str, entry: dict[str, Any]) -> bool:
+    """Whether an entry stands in its file as ATLAS would write it, without a remark that would be lost."""
+    try:
+        return notation.put(document.text or "", name, entry) == document.text
+    except InvalidConfiguration:
+        return False
 
 
 def _told(text: str) -> list[str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from atlas_mcp.errors import InvalidConfiguration, InvalidInput
+from atlas_mcp.mistakes import in_words
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,6 +69,8 @@ class ClientFile(_Table):
 
     `all` where servers are given every variable anyway, `none` where they can be given none by name.
     """
+    short_path: bool = False
+    """Whether servers are started with less than the person's PATH, so that an entry must bring one."""
     then: str = Field(min_length=1)
     """What a person does afterwards."""
     then_project: str = ""
@@ -134,7 +137,7 @@ def load_client(file: Path) -> Client:
         first = error.errors(include_url=False)[0]
         key = ".".join(map(str, first["loc"]))
         known = ", ".join(ClientFile.model_fields)
-        wrong = "there is no such key" if first["type"] == "extra_forbidden" else first["msg"]
+        wrong = "there is no such key" if first["type"] == "extra_forbidden" else in_words(first["msg"])
         raise InvalidConfiguration(f"{file}: {key}: {wrong}.", remedy=f"The keys are {known}.") from None
     return Client(file.stem, file, says)
 

@@ -10,12 +10,13 @@ import ipaddress
 import json
 import re
 from dataclasses import dataclass
-from itertools import pairwise
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from atlas_mcp.errors import InvalidInput
+from atlas_mcp.install.machine import LOCAL
+from atlas_mcp.install.starting import place_of_atlas
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,15 +25,16 @@ if TYPE_CHECKING:
     from atlas_mcp.install.machine import Machine
 
 __all__ = [
-    "LOCAL", "READ", "VARIABLES", "Wish", "is_address", "is_broken", "is_loopback", "is_ours", "made",
-    "passed", "refreshed", "starts_alike", "unseen",
+    "LOCAL", "READ", "SERVE", "VARIABLES", "Wish", "arguments_of", "is_address", "is_as_made", "is_broken",
+    "is_loopback", "is_ours", "keeps", "made", "passed", "refreshed", "starts_alike", "unseen",
 ]  # fmt: skip
 
-LOCAL = "http://127.0.0.1:8765/mcp"
-"""Where `atlas-mcp serve --http` answers."""
+SERVE = ("serve",)
+"""What ATLAS is started with where nobody chose otherwise."""
 
 READ = "ATLAS_ROOTS__READ"
 HOME = "ATLAS_HOME"
+PATH = "PATH"
 VARIABLES = (
     "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "CHROMA_CLIENT_AUTH_CREDENTIALS", "LETTA_API_KEY",
     "LETTA_BASE_URL", "NEO4J_PASSWORD", "NEO4J_USERNAME", "OLLAMA_API_KEY", "OLLAMA_HOST", "OPENAI_API_KEY",
@@ -41,8 +43,10 @@ VARIABLES = (
 """Variables of the environment that ATLAS reads beside its own."""
 
 _OWN = re.compile(r"ATLAS_[A-Z0-9_]+")
+_STARTS = re.compile(r"\{(?:command|args)\}")
+_FOLDER = re.compile(r"(?:\$\{[^}]*\}|[^:])+")
+"""One of a PATH; a variable in it has a colon of its own."""
 _PLACEHOLDER = re.compile(r"\{(command|args|env|names|url)\}")
-_RUNNERS = frozenset({"uv", "uvx", "pipx"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +80,10 @@ def unseen(client: ClientFile, machine: Machine, wish: Wish) -> tuple[str, ...]:
     return passed(machine, wish) if client.variables == "none" and wish.url is None else ()
 
 
-def made(client: ClientFile, machine: Machine, wish: Wish) -> dict[str, Any]:
-    """A new entry.
+def made(
+    client: ClientFile, machine: Machine, wish: Wish, arguments: Sequence[str] = SERVE
+) -> dict[str, Any]:
+    """A new entry; `arguments` are those of ATLAS itself.
 
     Raises:
         InvalidInput: the client takes no address from its file, or cannot look up a variable by name.
@@ -99,11 +105,14 @@ def made(client: ClientFile, machine: Machine, wish: Wish) -> dict[str, Any]:
         env[HOME] = home
     if wish.read:
         env[READ] = json.dumps([str(folder) for folder in wish.read], ensure_ascii=False)
+    if client.short_path and (folders := machine.program_folders()):
+        further = [client.variables.replace("NAME", PATH)] if "NAME" in client.variables else []
+        env[PATH] = ":".join([*folders, *further])
     if "NAME" in client.variables:
         env |= {name: client.variables.replace("NAME", name) for name in names}
     env |= {name: machine.environment[name] for name in wish.copied}
     command, *more = machine.command
-    values = {"command": command, "args": [*more, "serve"], "env": env, "names": list(names)}
+    values = {"command": command, "args": [*more, *arguments], "env": env, "names": list(names)}
     return _filled(client.stdio, values)
 
 
@@ -116,7 +125,8 @@ def refreshed(client: ClientFile, old: Mapping[str, Any], new: Mapping[str, Any]
     for key, value in new.items():
         there = old.get(key)
         if isinstance(there, dict) and isinstance(value, dict):
-            result[key] = {**there, **value}
+            held = cast("dict[str, Any]", there)
+            result[key] = {**held, **value, **_path_of_both(held, cast("dict[str, Any]", value))}
         elif template.get(key) == "{names}" and isinstance(there, list):
             result[key] = [*there, *(name for name in value if name not in there)]
         elif there is None or _PLACEHOLDER.search(json.dumps(template.get(key))):
@@ -124,17 +134,65 @@ def refreshed(client: ClientFile, old: Mapping[str, Any], new: Mapping[str, Any]
     return result
 
 
-def is_ours(entry: Any) -> bool:
-    """Whether an entry starts ATLAS, in whatever way, or names an address of it on this machine."""
+def _path_of_both(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, str]:
+    """The folders of programs that a person has in an entry, then those that are new."""
+    paths = [table[PATH] for table in (old, new) if isinstance(table.get(PATH), str)]
+    folders = dict.fromkeys(folder for path in paths for folder in _FOLDER.findall(path))
+    return {PATH: ":".join(folders)} if paths else {}
+
+
+def keeps(old: Any, new: Any) -> bool:
+    """Whether all that stands in an old entry stands in a new one too, so that nothing of it is lost."""
+    match old:
+        case dict():
+            table = cast("dict[str, Any]", old)
+            there = cast("dict[str, Any]", new) if isinstance(new, dict) else {}
+            return all(key in there and keeps(value, there[key]) for key, value in table.items())
+        case list():
+            rest = iter(cast("list[Any]", new) if isinstance(new, list) else ())
+            return all(one in rest for one in cast("list[Any]", old))  # in their order
+        case _:
+            return old == new
+
+
+def is_ours(entry: Any, addresses: Sequence[str] = (LOCAL,)) -> bool:
+    """Whether an entry starts ATLAS, in whatever way, or names one of its addresses."""
     words = _words(cast("Any", entry)) if isinstance(entry, dict) else ()
-    if not words:
-        return False
-    program = _stem(words[0])
-    if program == "atlas-mcp" or ("-m", "atlas_mcp") in pairwise(words):
+    if place_of_atlas(words) is not None:
         return True
-    if program in _RUNNERS and any(re.fullmatch(r"atlas-mcp(?:[\[=@<>~!].*)?", word) for word in words):
-        return True
-    return any(is_loopback(word) and urlsplit(word).path.rstrip("/") == "/mcp" for word in words)
+    return any(_is_same_address(word, each) for word in words for each in addresses)
+
+
+def is_as_made(client: ClientFile, machine: Machine, entry: Mapping[str, Any]) -> bool:
+    """Whether an entry holds nothing but what ATLAS writes itself, so that nothing is lost with it."""
+    if is_address(client, entry):
+        url = next(str(entry[key]) for key, value in client.http.items() if value == "{url}" and key in entry)
+        return keeps(dict(entry), made(client, machine, Wish(url=url, token=True)))
+    given = {key for key, value in client.stdio.items() if value in ("{env}", "{names}")}
+    return keeps(
+        {key: value for key, value in entry.items() if key not in given}, made(client, machine, Wish())
+    ) and all(_is_passed(client, machine, entry[key]) for key in given & entry.keys())
+
+
+def _is_passed(client: ClientFile, machine: Machine, given: Any) -> bool:
+    """Whether variables are given as ATLAS writes them: by name, or with the value that they have here."""
+    if isinstance(given, list):
+        known = [*machine.environment, *VARIABLES]
+        return all(one in known for one in cast("list[Any]", given))
+    return isinstance(given, dict) and all(
+        name in {HOME, READ, PATH}
+        or value in (client.variables.replace("NAME", name), machine.environment.get(name))
+        for name, value in cast("dict[str, Any]", given).items()
+    )
+
+
+def arguments_of(client: ClientFile, entry: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a person has ATLAS started with; `serve` alone where it would not serve otherwise."""
+    keys = [key for key, value in client.stdio.items() if _STARTS.search(json.dumps(value))]
+    words = _words({key: entry[key] for key in keys if key in entry})
+    place = place_of_atlas(words)
+    given = tuple(words[place + 1 :]) if place is not None else ()
+    return given if SERVE[0] in given else SERVE
 
 
 def starts_alike(one: Any, other: Any) -> bool:
@@ -162,9 +220,15 @@ def is_loopback(url: str) -> bool:
         return False
 
 
-def _stem(command: str) -> str:
-    name = (PureWindowsPath if "\\" in command else PurePosixPath)(command).name.lower()
-    return name.removesuffix(".exe")
+def _is_same_address(one: str, other: str) -> bool:
+    """Whether two addresses are the same, in whichever way this machine is named in them."""
+    try:
+        (a, b), ports = (urlsplit(one), urlsplit(other)), {urlsplit(each).port for each in (one, other)}
+    except ValueError:
+        return False
+    same_host = a.hostname == b.hostname or (is_loopback(one) and is_loopback(other))
+    same_place = (a.scheme, a.path.rstrip("/")) == (b.scheme, b.path.rstrip("/"))
+    return bool(a.hostname) and same_host and same_place and len(ports) == 1
 
 
 def _words(entry: Any, key: str = "") -> Sequence[str]:
@@ -176,7 +240,8 @@ def _words(entry: Any, key: str = "") -> Sequence[str]:
             return [word for one in cast("list[Any]", entry) for word in _words(one)]
         case dict():
             table = cast("dict[str, Any]", entry)
-            order = sorted(table, key=lambda name: (name != "command", name != "args"))
+            first = ("command", "path", "args")
+            order = sorted(table, key=lambda name: first.index(name) if name in first else len(first))
             named = [
                 name
                 for name in order

@@ -15,11 +15,29 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Machine", "is_passing"]
+__all__ = ["LOCAL", "Machine", "is_passing"]
+
+LOCAL = "http://127.0.0.1:8765/mcp"
+"""Where `atlas-mcp serve --http` answers, unless settings say otherwise."""
 
 _VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?::-(?P<otherwise>[^}]*))?\}")
 _PASSING = re.compile(r"(?:archive|environments|builds)-v\d+")
 """Folders of uv's cache that hold environments; `uv cache prune` removes them."""
+_PROGRAMS = ("uvx", "npx", "node", "docker")
+"""What downstream servers are started by."""
+_USUAL: Mapping[str, tuple[str, ...]] = {
+    "linux": ("~/.local/bin", "/usr/local/bin", "/usr/bin", "/bin"),
+    "macos": (
+        "~/.local/bin",
+        "/opt/homebrew/bin",
+        "/usr/local/bin",
+        "/usr/bin",
+        "/bin",
+        "/usr/sbin",
+        "/sbin",
+    ),
+}
+"""Where programs usually lie. On Windows a program of the desktop sees the whole PATH anyway."""
 _PIPX_RUN = {(".cache", "pipx"), ("pipx", ".cache"), ("cache", "pipx"), ("caches", "pipx"), ("pipx", "cache")}
 
 
@@ -37,6 +55,8 @@ class Machine:
     """How ATLAS is started, before the word `serve`."""
     prefix: Path = field(default_factory=lambda: Path(sys.prefix))
     """The environment of Python that ATLAS is installed in."""
+    serves: str = LOCAL
+    """Where `atlas-mcp serve --http` answers by this person's settings."""
 
     @classmethod
     def here(cls) -> Machine:
@@ -69,6 +89,20 @@ class Machine:
         path = self.expanded(sign)
         return path is not None and path.exists()
 
+    def program_folders(self) -> tuple[str, ...]:
+        """Where programs lie that downstream servers are started by: where they are now, then as usual.
+
+        None on Windows, where no client cuts the PATH short.
+        """
+        usual = [self.expanded(each) for each in _USUAL.get(self.system, ())]
+        if not usual:
+            return ()
+        path = self.environment.get("PATH", "")
+        found = [Path(program) for name in _PROGRAMS if (program := shutil.which(name, path=path))]
+        # A folder that a version manager made for one shell leads to the one that stays.
+        folders = [*(program.parent.resolve() for program in found), *filter(None, usual)]
+        return tuple(dict.fromkeys(map(str, folders)))
+
 
 def is_passing(prefix: Path) -> bool:
     """Whether an environment of Python lies in the cache of `uvx` or `pipx run`, and may go any day."""
@@ -81,6 +115,13 @@ def _command() -> tuple[str, ...]:
     name = "atlas-mcp.exe" if sys.platform == "win32" else "atlas-mcp"
     for scheme in (sysconfig.get_default_scheme(), sysconfig.get_preferred_scheme("user")):
         script = Path(sysconfig.get_path("scripts", scheme)) / name
-        if script.is_file():
+        # A person's own scripts may be another Python's, and of another package that has this name.
+        own = scheme == sysconfig.get_default_scheme() or _is_within(sysconfig.get_path("purelib", scheme))
+        if own and script.is_file():
             return (str(script),)
     return (sys.executable, "-m", "atlas_mcp")
+
+
+def _is_within(folder: str) -> bool:
+    """Whether this installation of ATLAS lies in a folder."""
+    return Path(__file__).resolve().is_relative_to(Path(folder).resolve())

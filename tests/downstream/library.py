@@ -2,8 +2,8 @@
 
     python library.py [STARTS]   counts its starts in a file, where one is named
 
-`search(query)` gives books as JSON, `read(url)` one whole, `note(text)` has effects. The library has a page
-that speaks to a model, in `WICKED`.
+`search(query)` gives books as JSON, `read(url)` one whole, `note(text)` and `write(file, text)` have effects.
+The library has a page that speaks to a model, in `WICKED`.
 """
 
 from __future__ import annotations
@@ -75,6 +75,14 @@ def note(text: str) -> str:
     """Writes a note into the guest book."""
     _notes.append(text)
     return f"{len(_notes)} notes"
+
+
+@library.tool()
+def write(file: str, text: str) -> str:
+    """Writes a line into a file."""
+    with Path(file).open("a", encoding="utf-8") as lines:
+        lines.write(f"{text}\n")
+    return "written"
 
 
 if __name__ == "__main__":

@@ -57,6 +57,9 @@ MISTAKES = {
     ),
     "a name of its own": (LOCAL + 'name = "sea"\n', "name: the file's own name is it"),
     "a limit of nothing": (LOCAL + "[limits]\nseconds = 0\n", "limits.seconds: "),
+    "a cost below nothing": (LOCAL + 'cost_usd = {"*" = -1}\n', "cost_usd.*: "),
+    "a cost that is no number": (LOCAL + 'cost_usd = {"*" = nan}\n', "cost_usd.*: "),
+    "a cost without end": (LOCAL + 'cost_usd = {"*" = inf}\n', "cost_usd.*: "),
     "a cost in words": (LOCAL + 'cost_usd = {"*" = "free"}\n', "cost_usd.*: "),
     "a search by a tool that is not ours": (
         LOCAL + 'tools = ["b"]\n[search]\ntool = "a"\n', "a is not among tools",
@@ -201,6 +204,18 @@ SCHEMA: dict[str, Any] = {
     "required": ["url", "buy"],
     "$defs": {"Buy": {"type": "object"}},
 }
+
+
+def test_another_account_or_folder_is_another_server_and_its_hash_says_nothing_of_it() -> None:
+    def remote(**more: Any) -> Entry:
+        return Entry(name="x", description="d", url="https://h.example", needs=("T1", "T2"), **more)
+
+    known = [
+        remote(), remote(headers={"Authorization": "Bearer ${T1}"}),
+        remote(headers={"Authorization": "Bearer ${T2}"}), local(cwd="/a"), local(cwd="/b"), local(),
+    ]  # fmt: skip
+    assert len({each.identity for each in known}) == len(known)
+    assert all(len(each.identity) == 64 for each in known)
 
 
 def test_an_agent_sees_and_gives_the_named_arguments_of_a_tool_alone() -> None:

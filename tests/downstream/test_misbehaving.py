@@ -120,8 +120,8 @@ def test_a_cancelled_call_of_fine_is_not_answered() -> None:
 
 
 LEAVES = (
-    "noise nonsense hang-call flood-lines flood-line flood-notifications huge huge-list changing "
-    "asks-roots wrong-types pages-forever deep binary poisoned error-results dies-after"
+    "noise nonsense hang-call flood-lines flood-line flood-notifications flood-requests huge huge-list "
+    "changing asks-roots wrong-types pages-forever deep binary poisoned error-results dies-after"
 ).split()
 
 

@@ -99,6 +99,74 @@ def test_a_variable_that_a_container_is_given_by_name_is_passed_on() -> None:
     assert entry.env == ("HUB_HOST",)
 
 
+OURS = """
+title = "Tides"
+description = "Tides of every port."
+command = "uvx"
+args = ["tides==1.2", "--port", "${TIDES_PORT}"]
+needs = ["TIDES_KEY"]
+env = ["TIDES_PORT"]
+read_only = ["*"]
+cost_usd = { find = 0.01 }
+
+[values]
+LEVEL = "debug"
+
+[limits]
+seconds = 5
+
+[search]
+tool = "find"
+"""
+
+
+def test_an_entry_of_ours_is_taken_over_whole_and_called_as_its_file() -> None:
+    (taken,) = read_pasted(OURS, file="tides")
+    assert taken.entry == checked_entry("tides", tomllib.loads(OURS), "here")
+    assert taken.told == ()
+    with pytest.raises(InvalidConfiguration, match="'tides': colour: there is no such key"):
+        read_pasted(f'colour = "red"\n{OURS}', file="tides")
+    secret = OURS.replace('LEVEL = "debug"', f'LAB_TOKEN = "{KEY}"')
+    assert KEY not in as_toml(read_pasted(secret, file="tides")[0].entry)
+
+
+def test_the_time_limits_of_codex_are_limits_here() -> None:
+    codex = '[mcp_servers.lab]\ncommand = "x"\nstartup_timeout_sec = 20\ntool_timeout_sec = 7.5\n'
+    taken = one(codex)
+    assert (taken.entry.limits.start_seconds, taken.entry.limits.seconds) == (20, 7.5)
+    assert taken.told == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "remedy"),
+    [
+        ('{"bad": {"comand": "npx"}}', "'bad' has neither command nor url; it has comand", "mean command?"),
+        ('{"mcpServers": {"good": {"command": "x"}, "bad": {"args": []}}}', "'bad' has neither", "Write its"),
+        ('{"comand": "npx"}', "It has neither command nor url; it has comand", "Did you mean command?"),
+        ('{"mcpServer": {"a": {"command": "x"}}}', "mcpServer is no place for", "Did you mean mcpServers?"),
+        ('{"name": 1, "scripts": {}}', "There is no server in it", "Paste"),
+        ('{"command": "npx"}', "It has no name", "Give it a name: atlas-mcp servers add NAME"),
+        ('{"a": {"command": "x",,}}', "no JSON, line 1, column 23: ", "whole block"),
+        (
+            '[mcp_servers.a]\ncommand = "x\n',
+            "It is no TOML, at its end: Unterminated string",
+            "Correct that line.",
+        ),
+        ("# mine\ncommand = npx\n", "It is no TOML, line 2, column 11: ", "Correct that line."),
+    ],
+)
+def test_what_is_wrong_is_named_by_its_key_or_its_line(text: str, message: str, remedy: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        read_pasted(text)
+    assert message in caught.value.message
+    assert remedy in caught.value.remedy
+
+
+def test_a_key_that_is_written_otherwise_is_said_with_the_one_that_may_be_meant() -> None:
+    (said,) = one({"lab": {"command": "x", "agrs": ["-y"]}}).told
+    assert said == "agrs is not taken over: it means nothing here; did you mean args?"
+
+
 def test_what_is_not_taken_over_is_said() -> None:
     told = one(
         {"My Lab": {"command": "npx", "args": ["-y", "@lab/mcp"], "timeout": 5, "alwaysAllow": ["*"]}}

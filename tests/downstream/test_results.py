@@ -56,6 +56,25 @@ def test_items_of_all_paths_are_taken_also_where_one_is_missing() -> None:
     assert [each.text for each in found(text, items=["web", "news", "more"])] == ["A.", "B."]
 
 
+@pytest.mark.parametrize("several", [True, False])
+def test_the_empty_path_makes_the_whole_result_the_items(several: bool) -> None:
+    items = [{"url": f"https://a.example/{number}", "text": f"{number}."} for number in (1, 2)]
+    texts = [each.text for each in found(json.dumps(items if several else items[0]), items=[""])]
+    assert texts == (["1.", "2."] if several else ["1."])
+    wrapped = found("", {"result": items}, items=[""])
+    assert [each.text for each in wrapped] == ["1.", "2."], "structured content has to be an object"
+
+
+def test_a_list_of_rows_is_a_table_a_line_a_row() -> None:
+    sheet = {
+        "url": "https://a.example",
+        "cells": [["Harbour", "m"], ["Lee", 4.1], ["Calm", None, {"a": 1}], [], ["", None]],
+    }
+    (one,) = found(json.dumps(sheet), text=["cells"])
+    assert one.text == "Harbour | m\nLee | 4.1\nCalm |  |"
+    assert found(json.dumps(sheet | {"cells": [["", ""], [None]]}), text=["cells"]) == []
+
+
 def test_structured_content_goes_before_the_text_where_it_has_the_items() -> None:
     text = told(("https://a.example", "from the text"))
     structured = json.loads(told(("https://a.example", "structured")))

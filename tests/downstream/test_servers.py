@@ -50,6 +50,9 @@ ROWS = [
     row("noise", "echo", "=hello"),
     row("flood-stderr", "echo", "=hello"),
     row("flood-notifications", "echo", "=hello"),
+    row("chatty", "chat", "=heard", {"seconds": 20}),
+    row("flood-requests", "echo", "=hello"),
+    row("flood-answers", "echo", "it flooded its output|=hello"),
     row("flood-lines", "echo", "it flooded its output|=hello"),
     row("flood-line", "echo", "failed: "),
     row("hang-start", "echo", "it did not start within 2 s", QUICK),
@@ -99,6 +102,20 @@ async def test_a_server_that_will_not_start_costs_the_others_nothing(tmp_path: P
     async with opened(tmp_path, bad, misbehaving("fine")) as servers:
         assert (await servers.call("odd/echo", ECHO)).text == "hello"
         assert servers.state("bad") is None
+
+
+async def test_what_a_call_cost_is_known_of_answers_alone(tmp_path: Path) -> None:
+    priced = misbehaving(
+        "other-sessions", cost_usd={"echo": 0.01, "calendar": 0.02}, cache_seconds=60.0, read_only=("*",)
+    )
+    async with opened(tmp_path, priced) as servers:
+        said = [(await servers.call("odd/echo", ECHO)).cost_usd for _ in range(2)]
+        for unknown in ("calendar", "there_is_none"):
+            with pytest.raises(AtlasError):
+                await servers.call(f"odd/{unknown}", {})
+        costs = {tally.name: tally.cost_usd for tally in await servers.store.tallies("tool")}
+    assert said == [0.01, 0.0]
+    assert costs == {"odd/echo": 0.01, "odd/calendar": None, "odd/there_is_none": None}
 
 
 async def test_one_that_died_is_started_again_by_the_next_call(tmp_path: Path) -> None:
@@ -155,7 +172,8 @@ async def test_a_tool_that_changes_between_two_calls_is_off_until_it_is_approved
         with pytest.raises(ToolRefused, match=seen):
             await servers.call(f"odd/{tool}", ECHO)
         if behaviour != "changing-remove":
-            assert tool in await servers.approve("odd")
+            shown = {pin.offer.name: pin.latest.hash for pin in await servers.pins("odd")}
+            assert tool in await servers.approve("odd", shown)
             assert (await servers.call(f"odd/{tool}", {**ECHO, "context": "c"})).text
 
 
@@ -190,6 +208,19 @@ async def test_a_poisoned_description_is_off_and_no_model_ever_reads_it(tmp_path
         (pin,) = [pin for pin in await servers.pins("odd") if pin.offer.name == "add"]
     assert "add" not in names
     assert pin.reason.startswith("its description ")
+
+
+async def test_a_tool_with_a_bad_schema_takes_anything_and_a_person_hears_of_it(tmp_path: Path) -> None:
+    async with opened(tmp_path, misbehaving("bad-schemas")) as servers:
+        assert (await servers.call("odd/echo", ECHO)).text == "hello"
+        schemas = {each.offer.name: each.offer.parameters for each in await servers.offered("odd")}
+        odd = [each.text for each in servers.notices(["odd"]) if each.kind == "odd"]
+    assert schemas["echo"] == schemas["other"] == {"type": "object"}
+    assert schemas["slow_to_check"]["properties"]
+    assert odd[0].startswith(
+        "it takes anything for 'echo', whose schema is none of JSON Schema: 'nonsense' is"
+    )
+    assert odd[1:] == ["it takes anything for 'other', whose schema refers to itself"]
 
 
 async def test_a_result_that_is_an_error_is_counted_as_one(tmp_path: Path) -> None:
@@ -231,6 +262,33 @@ async def test_a_call_that_fails_is_an_error_of_ours_whatever_the_server_says(tm
         async with opened(tmp_path / kind, misbehaving("nonsense", limits={"seconds": 1})) as servers:
             with suppress(ToolFailed):
                 await servers.call("odd/nonsense", {"kind": kind})
+
+
+async def test_answers_that_nobody_asked_for_are_a_flood_like_any_other(tmp_path: Path) -> None:
+    async with opened(tmp_path, misbehaving("flood-answers", limits={"seconds": 30})) as servers:
+        with pytest.raises(DownstreamFailed, match="it flooded its output"):
+            await servers.call("odd/slow", {"seconds": 25})
+
+
+async def test_requests_that_do_not_end_are_a_flood_like_any_other_of_several_servers_too(
+    tmp_path: Path,
+) -> None:
+    names = ("one", "two", "three")
+    entries = [misbehaving("flood-requests", name=name, limits={"seconds": 60}) for name in names]
+    async with opened(tmp_path, *entries) as servers:
+        calls = [servers.call(f"{name}/slow", {"seconds": 55}) for name in names]
+        ends = await asyncio.gather(*calls, return_exceptions=True)
+    assert all("it flooded its output" in str(end) for end in ends)
+
+
+async def test_a_refusal_that_speaks_of_a_session_ends_no_server_and_no_other_call(tmp_path: Path) -> None:
+    async with opened(tmp_path, misbehaving("other-sessions", limits={"seconds": 20})) as servers:
+        slow = asyncio.create_task(servers.call("odd/slow", {"seconds": 1}))
+        with pytest.raises(ToolFailed, match="refused calendar: That session is closed on Sundays"):
+            await servers.call("odd/calendar", {})
+        assert (await slow).text == "At last."
+        assert (state := servers.state("odd"))
+        assert state.starts == 1
 
 
 async def test_a_cancelled_caller_leaves_the_server_to_the_others(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from mcp import Client, StdioServerParameters, stdio_client
 from atlas_mcp.catalogue import shipped
 from atlas_mcp.downstream.entry import VARIABLE, Entry, Shape, load_entry
 from atlas_mcp.downstream.filing import Part, written
-from atlas_mcp.downstream.launch import Launch, Places, prepared
+from atlas_mcp.downstream.launch import Launch, Places, ready
 from atlas_mcp.downstream.results import documents
 from tests.downstream.third_party.places import INSTALLED, KEY, PYTHON, SERVERS, behind, here
 from tests.downstream.third_party.reading import READ_DOCX, READ_XLSX
@@ -76,7 +76,7 @@ def test_the_readme_shows_an_entry_with_every_key(tmp_path: Path) -> None:
     assert entry.model_fields_set | named == Entry.model_fields.keys()
     tables = [entry.limits, entry.search, entry.fetch, entry.files["pdf"]]
     assert all(table and table.model_fields_set == type(table).model_fields.keys() for table in tables)
-    told = entry.results["find"].model_fields_set | {"pattern", "lines"}
+    told = entry.results["find"].model_fields_set | entry.results["read"].model_fields_set | {"lines"}
     assert told == Shape.model_fields.keys()
     assert all(f"{key} = " in example for key in named - {"name"})
 
@@ -119,7 +119,7 @@ def places(tmp_path: Path, _installed: None, monkeypatch: pytest.MonkeyPatch) ->
 
 @asynccontextmanager
 async def opened(entry: Entry, places: Places) -> AsyncGenerator[Client]:
-    launch = prepared(entry, places)
+    launch = ready(entry, places)
     assert isinstance(launch, Launch)
     program = StdioServerParameters(
         command=launch.command, args=list(launch.args), env=dict(launch.env), cwd=launch.cwd

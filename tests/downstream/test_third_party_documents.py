@@ -102,16 +102,20 @@ def settings(place: Path, model: str | None = None) -> Settings:
     return Settings(home=place, models=ModelSettings(default=model), memory=quiet)
 
 
-async def written(atlas: Atlas, file: str, decision: str = "server") -> tuple[dict[str, Any], list[Event]]:
+async def written(
+    atlas: Atlas, file: str, decision: str = "server", *, team: str = "writing"
+) -> tuple[dict[str, Any], list[Event]]:
     """A run that writes a document for a file, and a person's answer where one is asked."""
     documents = [str(root) for root in atlas.roots]
-    run = await atlas.start("writing", fresh=True, task=TASK, file=file, documents=documents)
+    run = await atlas.start(team, fresh=True, task=TASK, file=file, documents=documents)
     async for event in atlas.watch(run.id):
         if event.kind is Kind.QUESTION_ASKED:
             await atlas.answer(run.id, {"decision": decision})
     row = await atlas.get(run.id)
     assert row.state.value == "done"
     assert row.output is not None
+    missing = row.output["files"][0]["path"] is None and decision != "no"
+    assert row.partial == missing, "whoever misses a file has not all"
     return row.output, await atlas.events(run.id)
 
 
@@ -209,6 +213,19 @@ async def test_numbers_of_a_table_are_numbers_in_a_workbook_and_a_formula_is_a_t
     assert file["sheets"]["By harbour"] == [
         ["Harbour", "Metres"], ["Fundy", 16], ["Lee", 4.1], ["Calm", " =1+1"],
     ]  # fmt: skip
+
+
+async def test_what_several_teams_made_becomes_one_file_whose_quotes_name_their_sources(atlas: Atlas) -> None:
+    output, events = await written(atlas, "together.docx", team="atlas")
+    asked = [event for event in events if event.kind is Kind.QUESTION_ASKED]
+    assert len(asked) == 1, "it is written once, by the team that was asked for it"
+    texts = [text for _, text in read_back(READ_DOCX, output)["paragraphs"]]
+    cited = [link for link in output["evidence_chain"] if link["cited"]]
+    assert cited
+    assert texts[-len(cited) - 1] == "Sources"
+    for link, text in zip(cited, texts[-len(cited) :], strict=True):
+        assert text == f"[{link['id']}] “{link['quote']}” {link['title']}, {link['source']}"
+    assert "The Bay of Fundy has a range of 16 metres." in " ".join(texts)
 
 
 async def test_where_a_person_refuses_the_run_ends_with_its_document_and_says_that_no_file_was_made(

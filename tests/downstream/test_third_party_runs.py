@@ -21,14 +21,14 @@ from atlas_mcp.providers.extractive import ExtractiveProvider
 from atlas_mcp.settings import MemorySettings, ModelSettings, Settings
 from tests.downstream.third_party.configured import configure, entry
 from tests.downstream.third_party.invented_web import INJECTION, PAGES, TWICE
-from tests.downstream.third_party.places import BIN, GITHUB_ARCHIVED, INSTALLED, KEY, REDIRECT, behind, here
-from tests.downstream.third_party.stand_in import StandIn, standing_in
+from tests.downstream.third_party.places import BIN, KEY, behind, here
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator
+    from collections.abc import AsyncGenerator
     from pathlib import Path
 
     from atlas_mcp.events import Event
+    from tests.downstream.third_party.stand_in import StandIn
 
 pytestmark = pytest.mark.downstream
 
@@ -99,31 +99,17 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="module")
-def web() -> Generator[StandIn]:
-    assert all(path.exists() for path in INSTALLED), "The servers are not installed; run `make downstream`."
-    with standing_in() as stand_in:
-        yield stand_in
-
-
-@pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory, web: StandIn) -> Path:
     """A data folder whose servers are the installed ones, and whose web is the stand-in."""
     place = tmp_path_factory.mktemp("runs")
     (place / "documents").mkdir()
     (place / "documents" / "tides.md").write_text(TIDES, "utf-8")
-    archived = entry("github-local").model_copy(
-        update={
-            "enabled": True,
-            "command": GITHUB_ARCHIVED[0],
-            "args": ("--require", str(REDIRECT), *GITHUB_ARCHIVED[1:]),
-            "values": {"ATLAS_STAND_IN": web.address},
-            "search": Searching(tool="search_issues", query="q"),
-        }
-    )
+    github = behind(entry("github-local"), web.address)
+    github = github.model_copy(update={"search": Searching(tool="search_issues")})
     services = [behind(entry(name), web.address) for name in (*SERVICES, "fetch")]
     # Where it finds a Node.js it would install a package from npm, to read pages by.
     services[-1] = services[-1].model_copy(update={"values": {"PATH": str(BIN)}})
-    configure(place, here(entry("filesystem")), archived, *services)
+    configure(place, here(entry("filesystem")), github, *services)
     # A team like research whose worker has no other way to read than the server.
     folder = place / "config" / "teams" / "files"
     shutil.copytree(shipped("teams") / "research", folder)

@@ -120,3 +120,13 @@ async def test_cancelling_the_caller_cancels_the_tool() -> None:
     with pytest.raises(asyncio.CancelledError):
         await calling
     assert left.is_set()
+
+
+@pytest.mark.parametrize("reads", [True, False])
+def test_who_has_a_tool_of_the_web_has_none_that_writes_whatever_its_server_says_of_it(reads: bool) -> None:
+    page = Tool(ToolSpec("browser__open", "", QUERY), find, "browser/open", reads=reads, web=True)
+    book = Tool(ToolSpec("word__replace", "", QUERY), find, "word/replace", reads=False)
+    box = Toolbox([page, book], ["browser/*"], ["browser/*", "word/*"])
+    assert "word__replace" not in {spec.name for spec in box.specs}
+    assert "word/replace" in box.withheld
+    assert box.effects == frozenset()

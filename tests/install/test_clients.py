@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,8 +12,9 @@ import pytest
 
 from atlas_mcp.catalogue import Catalogue
 from atlas_mcp.errors import InvalidConfiguration, InvalidInput
+from atlas_mcp.install.change import install, stand
 from atlas_mcp.install.client import find_client, load_clients
-from atlas_mcp.install.entry import LOCAL, Wish
+from atlas_mcp.install.entry import LOCAL, Wish, made
 from atlas_mcp.install.machine import Machine
 from atlas_mcp.install.text import Notation
 from tests.install.conftest import CLIENTS, KEPT
@@ -28,6 +30,7 @@ FULL = Wish(read=(Path("/home/me/papers"), Path("/home/me/my notes")), variables
 def test_what_is_written_is_this(client: Client, desk: Desk) -> None:
     path = desk.lay(client.name)
     shown = "\n".join(desk.install(client.name, FULL).diff()).replace(str(path), path.name) + "\n"
+    shown = shown.replace(str(desk.machine.home), "/home/me")
     snapshot = SNAPSHOTS / f"{client.name}.diff"
     assert shown == snapshot.read_text("utf-8"), f"If it is right, write it to {snapshot}:\n{shown}"
 
@@ -65,6 +68,34 @@ def test_a_client_that_has_no_file_yet_gets_one_and_loses_it_again(client: Clien
     assert desk.path(client.name).exists()
     assert desk.uninstall(client.name).after is None
     assert not desk.path(client.name).exists()
+
+
+def test_a_client_with_a_short_path_is_told_where_programs_lie_now_and_usually(
+    client: Client, desk: Desk, tmp_path: Path
+) -> None:
+    for name in ("uvx", "npx"):
+        program = tmp_path / f"of-{name}" / "bin" / name
+        program.parent.mkdir(parents=True)
+        program.touch(mode=0o755)
+    path = os.pathsep.join(str(tmp_path / f"of-{name}" / "bin") for name in ("none", "npx", "uvx"))
+    machine = replace(desk.machine, environment={"PATH": path})
+    file = desk.lay(client.name)
+    entry = made(client.says, machine, Wish()).get("env", {})
+    if not client.says.short_path:
+        assert "PATH" not in entry
+        return
+    usual = [str(machine.home / ".local" / "bin"), "/usr/local/bin", "/usr/bin", "/bin"]
+    given: list[str] = entry["PATH"].removesuffix(":${env:PATH}").split(":")
+    assert given == [str(tmp_path / "of-uvx" / "bin"), str(tmp_path / "of-npx" / "bin"), *usual]
+    assert made(client.says, replace(machine, system="windows"), Wish()).get("env", {}).get("PATH") is None
+    # What a person put there stays, and comes first.
+    notation = Notation(client.says, file)
+    own = {"command": machine.command[0], "args": ["serve"], "env": {"PATH": "/mine:/usr/bin"}}
+    file.write_text(notation.put("{}", "atlas", own), "utf-8")
+    install(client, machine, "atlas", Wish()).apply()
+    there: str = notation.entry(file.read_text("utf-8"), "atlas")["env"]["PATH"]
+    assert there.split(":")[:3] == ["/mine", "/usr/bin", str(tmp_path / "of-uvx" / "bin")]
+    assert install(client, machine, "atlas", Wish()).is_nothing
 
 
 def test_no_value_of_a_secret_is_written(client: Client, desk: Desk) -> None:
@@ -135,8 +166,6 @@ def test_a_client_of_a_persons_own_is_a_file_without_python(desk: Desk, tmp_path
     (folder / "vscode.toml").write_text(CLIENTS["vscode"].file.read_text("utf-8").replace("VS Code", "Mine"))
     clients = load_clients(Catalogue((tmp_path / "config",)))
     assert clients["vscode"].says.title == "Mine"
-    from atlas_mcp.install.change import install, stand
-
     change = install(clients["opencode"], desk.machine, "atlas", Wish(), force=True)
     change.apply()
     assert json.loads(change.path.read_text("utf-8"))["mcp"]["atlas"] == {

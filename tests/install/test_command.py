@@ -157,8 +157,11 @@ def test_the_file_of_a_project_is_written_and_others_are_thought_of(install: Pro
     assert done.exit_code == Exit.DONE
     assert "others need their own mcp.json" in done.stderr
     assert (person.parent / "project" / ".vscode" / "mcp.json").exists()
-    refused = install("claude-desktop", "--scope", "project")
-    assert (refused.exit_code, "no configuration of a project" in refused.stderr) == (Exit.USAGE, True)
+    for show in ((), ("--print",)):
+        refused = install("claude-desktop", "--scope", "project", *show)
+        assert (refused.exit_code, refused.stdout) == (Exit.USAGE, "")
+        assert "no configuration of a project" in refused.stderr
+    assert install("vscode", "--scope", "project", "--print").exit_code == Exit.DONE
     secret = install("vscode", "--scope", "project", "--copy-env", "OPENAI_API_KEY")
     assert (secret.exit_code, "seen by all" in secret.stderr) == (Exit.USAGE, True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import stat
@@ -192,7 +193,17 @@ def test_an_entry_of_another_is_not_overwritten_without_force(desk: Desk) -> Non
         ({"command": "uv", "args": ["tool", "run", "atlas-mcp==0.1", "serve"]}, True),
         ({"type": "local", "command": ["/x/atlas-mcp", "serve"]}, True),
         ({"url": "http://localhost:8765/mcp"}, True),
-        ({"type": "http", "url": "http://[::1]:9/mcp/"}, True),
+        ({"type": "http", "url": "http://[::1]:8765/mcp/"}, True),
+        ({"command": "uvx", "args": ["--from", "atlas-mcp[all]", "atlas-mcp", "serve"]}, True),
+        ({"command": "uv", "args": ["run", "--directory", "/home/me/fork", "atlas-mcp", "serve"]}, True),
+        ({"command": "pipx", "args": ["run", "--spec", "atlas-mcp==0.1", "atlas-mcp", "serve"]}, True),
+        ({"type": "http", "url": "http://localhost:3000/mcp"}, False),
+        ({"url": "https://localhost:8765/mcp"}, False),
+        ({"url": "http://localhost:port/mcp"}, False),
+        ({"command": "npx", "args": ["-y", "mcp-remote", "http://127.0.0.1:9999/mcp"]}, False),
+        ({"command": "uvx", "args": ["--with", "atlas-mcp", "mcp-atlas", "x"]}, False),
+        ({"command": "uvx", "args": ["mcp-atlas", "atlas-mcp"]}, False),
+        ({"command": "uv", "args": ["pip", "install", "atlas-mcp"]}, False),
         ({"url": "https://mcp.atlassian.com/mcp"}, False),
         ({"command": "npx", "args": ["-y", "atlas-mcp"]}, False),
         ({"command": "python", "args": ["atlas_mcp"], "env": {"A": "atlas-mcp"}}, False),
@@ -204,6 +215,89 @@ def test_an_entry_of_another_is_not_overwritten_without_force(desk: Desk) -> Non
 )
 def test_an_entry_is_known_by_what_it_starts(entry: object, ours: bool) -> None:
     assert is_ours(entry) == ours
+
+
+def laid(entry: object) -> bytes:
+    return json.dumps({"mcpServers": {"atlas": entry}}, indent=2).encode()
+
+
+def entry_of(held: bytes) -> dict[str, object]:
+    return json.loads(held)["mcpServers"]["atlas"]
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"type": "http", "url": "http://localhost:8765/mcp", "headers": {"X": "made by hand"}},
+        {"command": "/opt/venv/bin/atlas-mcp", "args": ["--project", "/srv/p", "serve", "--special"]},
+        {"command": "uv", "args": ["run", "--directory", "/home/me/fork", "atlas-mcp", "serve"]},
+        {"command": "/opt/atlas/bin/atlas-mcp", "args": ["serve"], "env": {"MINE": "written by hand"}},
+        {"command": "/opt/atlas/bin/atlas-mcp", "args": ["serve"], "cwd": "/work"},
+    ],
+)
+def test_what_a_person_wrote_into_the_entry_stays_or_a_copy_of_it_is_kept(
+    desk: Desk, entry: dict[str, object]
+) -> None:
+    held = laid(entry)
+    path = desk.lay("cursor", held)
+    desk.install("cursor")
+    stays = {**entry, **entry_of(path.read_bytes())} == entry_of(path.read_bytes())
+    assert stays or [copy.read_bytes() for copy in desk.copies("cursor")] == [held]
+    path.write_bytes(held)
+    desk.uninstall("cursor")
+    assert [copy.read_bytes() for copy in desk.copies("cursor")] == [held]
+
+
+REMARKED = {
+    "cursor": b"""{"mcpServers": {"atlas": {
+      "command": "/opt/atlas/bin/atlas-mcp", // why
+      "args": ["serve"]
+    }}}""",
+    "codex": b"""[mcp_servers.atlas]
+# why
+command = "/opt/atlas/bin/atlas-mcp"
+args = ["serve"]
+""",
+}
+
+
+@pytest.mark.parametrize("name", REMARKED)
+def test_a_remark_inside_the_entry_is_kept_in_a_copy(desk: Desk, name: str) -> None:
+    for act in (lambda: desk.install(name, Wish(read=(Path("/home/me"),))), lambda: desk.uninstall(name)):
+        path = desk.lay(name, REMARKED[name])
+        act()
+        assert b"why" not in (path.read_bytes() if path.exists() else b"")
+        (copy,) = desk.copies(name)
+        assert copy.read_bytes() == REMARKED[name]
+        copy.unlink()
+
+
+def test_arguments_of_a_persons_own_stay_when_the_entry_is_brought_up_to_date(desk: Desk) -> None:
+    own = ["--project", "/srv/p", "serve", "--special"]
+    for command, args in (("/old/atlas-mcp", own), ("uvx", ["--from", "x", "atlas-mcp", *own])):
+        path = desk.lay("cursor", laid({"command": command, "args": args}))
+        desk.install("cursor")
+        entry = entry_of(path.read_bytes())
+        assert (entry["command"], entry["args"]) == ("/opt/atlas/bin/atlas-mcp", own)
+        assert desk.install("cursor").is_nothing
+
+
+def test_an_entry_that_holds_nothing_but_what_atlas_wrote_is_changed_without_a_copy(desk: Desk) -> None:
+    desk.install("cursor", force=True)
+    desk.install("cursor", Wish(read=(Path("/home/me/papers"),)))
+    desk.uninstall("cursor")
+    assert desk.copies("cursor") == []
+
+
+def test_an_address_is_known_again_where_it_is_asked_for_or_settings_say_so(desk: Desk) -> None:
+    there = "http://127.0.0.1:9000/mcp"
+    desk.lay("cursor", b"{}")
+    desk.install("cursor", Wish(url=there))
+    assert desk.install("cursor", Wish(url=there)).is_nothing
+    with pytest.raises(InvalidInput, match="does not start ATLAS"):
+        desk.uninstall("cursor")
+    serving = replace(desk, machine=replace(desk.machine, serves="http://localhost:9000/mcp"))
+    assert not serving.uninstall("cursor").is_nothing
 
 
 @pytest.mark.parametrize(
@@ -225,7 +319,7 @@ def test_an_atlas_in_a_cache_is_not_installed_for_good(desk: Desk, prefix: str, 
     if passing:
         with pytest.raises(NotConfigured) as told:
             install(CLIENTS["cursor"], machine, "atlas", Wish())
-        assert "uv tool install atlas-mcp" in told.value.remedy
+        assert "`uv tool install .`" in told.value.remedy
     assert not install(CLIENTS["cursor"], machine, "atlas", Wish(), force=True).is_nothing
 
 

@@ -19,7 +19,11 @@ of `fine`, and it ends when stdin closes.
 | `flood-lines`         | of `fine`              | plain lines without end, from the greeting on                   |
 | `flood-line`          | of `fine`              | one line without end, from the greeting on                      |
 | `flood-notifications` | of `fine`              | log messages without end, from the greeting on                  |
+| `chatty`              | `chat`                 | tells of its progress 250 times at once, and then asks a ping   |
+| `flood-requests`      | of `fine`              | asks for our roots without end, from the greeting on            |
+| `flood-answers`       | of `fine`              | answers to what nobody asked without end, from the greeting on  |
 | `flood-stderr`        | of `fine`              | 1 MB on stderr before the greeting, then without end            |
+| `other-sessions`      | of `fine`, `calendar()` | refuses `calendar` with words of another session than ours     |
 | `huge`                | `huge()`, `echo(text)` | SIZE (environment; 50) megabytes in one line                    |
 | `huge-list`           | `wide(…)`, `tool_0()` to `tool_9999()` | a schema of 5 MB, and 10,000 tools              |
 | `wrong-types`         | none                   | lists an object for a list                                      |
@@ -34,6 +38,8 @@ of `fine`, and it ends when stdin closes.
 | `asks-sampling`       | `ask()`, `echo(text)`  | the same, for a completion                                      |
 | `asks-roots`          | `ask()`, `echo(text)`  | the same, for the client's folders                              |
 | `poisoned`            | `add(a, b, sidenote)`, `read_page(url)` | orders in a description, in a result, and hidden |
+| `bad-schemas`         | `echo`, `other`, `slow_to_check` | schemas that are none, endless, or slow               |
+| `wicked`              | `search(query)`, `fails()`, `refuses()` | orders in a title, in an error, in a refusal |
 | `error-results`       | of `fine`              | every call fails, with a secret in the text                     |
 """  # noqa: E501 - a table
 

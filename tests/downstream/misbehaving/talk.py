@@ -79,6 +79,29 @@ class FloodNotifications(_Flood):
         self.tell("notifications/message", level="info", data="Still here.")
 
 
+class FloodRequests(_Flood):
+    def drop(self) -> None:
+        self.say({"id": "more", "method": "roots/list"})
+
+
+class Chatty(Server):
+    """`chat()` tells of its progress 250 times at once, and asks whether anybody is there."""
+
+    tools: ClassVar[list[Tool]] = [tool("chat", "Says much, and asks."), *Server.tools]
+
+    def call(self, name: str, arguments: Json, number: Any) -> Any:
+        if name != "chat":
+            return super().call(name, arguments, number)
+        for progress in range(250):
+            self.tell("notifications/progress", progressToken="chat", progress=progress)
+        return result("heard" if self.ask("ping", {}, 5.0) else "unheard")
+
+
+class FloodAnswers(_Flood):
+    def drop(self) -> None:
+        self.write(b'{"jsonrpc": "2.0", "id": "nobody\'s", "result": {}}\n' * 100)
+
+
 class FloodStderr(_Flood):
     """A megabyte comes before the greeting: whoever does not read stderr waits for ever."""
 
@@ -89,6 +112,18 @@ class FloodStderr(_Flood):
     def drop(self) -> None:
         sys.stderr.write("a warning\n" * 100)
         sys.stderr.flush()
+
+
+class OtherSessions(Server):
+    """`calendar()` is refused with words that are of sessions, and of none with it."""
+
+    tools: ClassVar[list[Tool]] = [*Server.tools, tool("calendar", "Opens a session of the calendar.")]
+
+    def call(self, name: str, arguments: Json, number: Any) -> Any:
+        if name != "calendar":
+            return super().call(name, arguments, number)
+        self.say({"id": number, "error": {"code": -32000, "message": "That session is closed on Sundays."}})
+        return None
 
 
 class Huge(Server):
@@ -157,7 +192,11 @@ TALK: dict[str, type[Server]] = {
     "flood-lines": FloodLines,
     "flood-line": FloodLine,
     "flood-notifications": FloodNotifications,
+    "chatty": Chatty,
+    "flood-requests": FloodRequests,
+    "flood-answers": FloodAnswers,
     "flood-stderr": FloodStderr,
+    "other-sessions": OtherSessions,
     "huge": Huge,
     "huge-list": HugeList,
     "wrong-types": WrongTypes,

@@ -6,13 +6,15 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.downstream.third_party.github import ENTERPRISE
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from atlas_mcp.downstream.entry import Entry
 
 __all__ = [
-    "BRAVE", "EVERYTHING", "EXA", "EXCEL", "FETCH", "FILESYSTEM", "FIRECRAWL", "GIT", "GITHUB_ARCHIVED",
+    "BRAVE", "EVERYTHING", "EXA", "EXCEL", "FETCH", "FILESYSTEM", "FIRECRAWL", "GIT", "GITHUB",
     "INSTALLED", "KEY", "MEMORY", "MICROSOFT365", "NODE", "PYTHON", "REDIRECT", "ROOT", "SERVERS", "TAVILY",
     "TIME", "WORD", "behind", "here",
 ]  # fmt: skip
@@ -27,10 +29,12 @@ PYTHON = BIN / "python"
 REDIRECT = HERE / "redirect.cjs"
 """Sends a Node program's requests to the address in ATLAS_STAND_IN, whatever host they name."""
 
-KEY = "stand-in-key"
-"""The one key, of every service, that the stand-in takes."""
+KEY = "ghp_" + "k" * 36
+"""The one key, of every service, that the stand-in takes; GitHub's own server sends on no other form."""
 
-INSTALLED = (NODE, PACKAGES / ".package-lock.json", BIN.parent / "made")
+_GITHUB = ROOT / ".cache" / "downstream-go" / "github-mcp-server"
+
+INSTALLED = (NODE, PACKAGES / ".package-lock.json", BIN.parent / "made", _GITHUB)
 
 
 def _node(package: str, entry: str) -> tuple[str, ...]:
@@ -47,8 +51,8 @@ FIRECRAWL: tuple[str, ...] = _node("firecrawl-mcp", "dist/index.js")
 EXA: tuple[str, ...] = _node("exa-mcp-server", "dist/stdio.cjs")
 BRAVE: tuple[str, ...] = _node("@brave/brave-search-mcp-server", "dist/index.js")
 MICROSOFT365: tuple[str, ...] = _node("@softeria/ms-365-mcp-server", "dist/index.js")
-GITHUB_ARCHIVED: tuple[str, ...] = _node("@modelcontextprotocol/server-github", "dist/index.js")
-"""GitHub's first server, which is archived: its results are GitHub's own JSON."""
+GITHUB: tuple[str, ...] = (str(_GITHUB),)
+"""GitHub's official server, built from its source."""
 TIME: tuple[str, ...] = (str(BIN / "mcp-server-time"),)
 FETCH: tuple[str, ...] = (str(BIN / "mcp-server-fetch"),)
 GIT: tuple[str, ...] = (str(BIN / "mcp-server-git"),)
@@ -57,10 +61,10 @@ EXCEL: tuple[str, ...] = (str(BIN / "excel-mcp-server"),)
 
 SERVERS: Mapping[str, tuple[str, ...]] = {
     "brave": BRAVE, "exa": EXA, "excel": EXCEL, "fetch": FETCH, "filesystem": FILESYSTEM,
-    "firecrawl": FIRECRAWL, "git": GIT, "memory": MEMORY, "microsoft365": MICROSOFT365, "tavily": TAVILY,
-    "time": TIME, "word": WORD,
+    "firecrawl": FIRECRAWL, "git": GIT, "github-local": GITHUB, "memory": MEMORY,
+    "microsoft365": MICROSOFT365, "tavily": TAVILY, "time": TIME, "word": WORD,
 }  # fmt: skip
-"""The program of each shipped entry that can be installed: all but GitHub's official server."""
+"""The program of each shipped entry that starts one."""
 
 _LAUNCHERS = {"npx": 2, "uvx": 3}
 """How many arguments each takes itself: `-y PACKAGE`, `--from PACKAGE PROGRAM`."""
@@ -69,7 +73,7 @@ _LAUNCHERS = {"npx": 2, "uvx": 3}
 def here(entry: Entry) -> Entry:
     """A shipped entry that is on, and starts the installed program where it would download one."""
     program = SERVERS[entry.name]
-    args = (*program[1:], *entry.args[_LAUNCHERS[entry.command] :])
+    args = (*program[1:], *entry.args[_LAUNCHERS.get(entry.command, 0) :])
     return entry.model_copy(update={"enabled": True, "command": program[0], "args": args})
 
 
@@ -78,6 +82,10 @@ def behind(entry: Entry, address: str) -> Entry:
     entry = here(entry)
     if entry.name == "fetch":
         return entry.model_copy(update={"args": (*entry.args, "--proxy-url", address)})
+    if entry.name == "github-local":
+        # It takes no address with a port, and reaches a GitHub of one's own through a proxy like any host.
+        own = {"GITHUB_HOST": f"http://{ENTERPRISE}", "HTTP_PROXY": address}
+        return entry.model_copy(update={"values": {**entry.values, **own}})
     return entry.model_copy(
         update={
             "args": ("--require", str(REDIRECT), *entry.args),

@@ -5,10 +5,11 @@ The shapes are those of the services' documentation, as far as their MCP servers
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tests.downstream.third_party.github import ENTERPRISE, github
+from tests.downstream.third_party.graph import graph
 from tests.downstream.third_party.invented_web import PAGES, found, page_at
 
 if TYPE_CHECKING:
@@ -195,72 +196,6 @@ def _brave(asked: Asked) -> Any:
     return None
 
 
-# GitHub ----------------------------------------------------------------------------------------------------
-
-FILE = '"""Tide tables."""\n\nRANGE_METRES = {"Sternhaven": (5.2, 2.4)}\n'
-REPOSITORY = "https://github.com/sternhaven/tides"
-
-
-def _issue(number: int, title: str, body: str) -> dict[str, Any]:
-    return {
-        "number": number,
-        "html_url": f"{REPOSITORY}/issues/{number}",
-        "title": title,
-        "body": body,
-        "state": "open",
-        "created_at": "2026-02-01T09:00:00Z",
-        "updated_at": "2026-02-03T10:30:00Z",
-        "user": {"login": "pilot"},
-        "labels": [],
-        "comments": 0,
-    }
-
-
-ISSUES = [
-    _issue(
-        7, "Spring range is wrong by 20 cm", "The almanac says 5.2 metres, the harbour master 5.4 metres."
-    ),
-    _issue(9, "Neap tides are missing in March", "The table for March 2026 has no neap tides."),
-]
-
-
-def _github(asked: Asked) -> Any:
-    if asked.path.startswith("/search/"):
-        found = {"/search/code": [_CODE], "/search/issues": ISSUES}.get(asked.path)
-        return found and {"total_count": len(found), "incomplete_results": False, "items": found}
-    match asked.path.removeprefix("/repos/sternhaven/tides/").split("/"):
-        case ["contents", "tides", "tables.py"]:
-            return _CONTENTS
-        case ["issues"] if asked.method == "POST":
-            return _issue(10, asked.body["title"], asked.body.get("body", ""))
-        case ["issues"]:
-            return ISSUES
-        case ["issues", number]:
-            return next((each for each in ISSUES if str(each["number"]) == number), None)
-        case _:
-            return None
-
-
-_CODE = {
-    "name": "tables.py",
-    "path": "tides/tables.py",
-    "html_url": f"{REPOSITORY}/blob/main/tides/tables.py",
-    "repository": {"full_name": "sternhaven/tides"},
-}
-_CONTENTS = {
-    **_CODE,
-    "type": "file",
-    "encoding": "base64",
-    "size": len(FILE),
-    "content": base64.b64encode(FILE.encode()).decode(),
-    "sha": "9c3a1f",
-    "url": "https://api.github.com/repos/sternhaven/tides/contents/tides/tables.py",
-    "git_url": "https://api.github.com/repos/sternhaven/tides/git/blobs/9c3a1f",
-    "download_url": "https://raw.githubusercontent.com/sternhaven/tides/main/tides/tables.py",
-    "_links": {"self": "https://api.github.com", "git": None, "html": None},
-}
-
-
 def _snippet(page: Page) -> str:
     return " ".join(page.paragraphs)[:400]
 
@@ -270,6 +205,10 @@ def _sorted_out(urls: list[str]) -> tuple[list[tuple[str, Page]], list[str]]:
     there = [(url, page_at(url)) for url in urls]
     return [(url, page) for url, page in there if page], [url for url, page in there if not page]
 
+
+GITHUB = Service(
+    github, lambda status, words: {"message": words, "documentation_url": "", "status": str(status)}
+)
 
 SERVICES = {
     "api.tavily.com": Service(_tavily, lambda _, words: {"detail": {"error": words}}),
@@ -285,8 +224,10 @@ SERVICES = {
         },
         unknown_key=422,
     ),
-    "api.github.com": Service(
-        _github, lambda status, words: {"message": words, "documentation_url": "", "status": str(status)}
+    "api.github.com": GITHUB,
+    ENTERPRISE: GITHUB,
+    "graph.microsoft.com": Service(
+        graph, lambda status, words: {"error": {"code": f"Refused{status}", "message": words}}
     ),
 }
 """Each service by the host that its MCP server asks."""
