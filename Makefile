@@ -14,7 +14,7 @@ SUITABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 export QUESTION ?= How does ATLAS verify the quotes and claims of a brief, and what happens to a run when its process is killed?
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check crash lowest peers letta neo4j downstream bench bench-memory bench-memory-speed soak soak-memory bundle lock clean
+.PHONY: help run test check crash lowest peers letta neo4j downstream mlflow bench bench-memory bench-memory-speed soak soak-memory bundle lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -36,7 +36,7 @@ crash: $(MADE)/dev ## kill runs, agents and indexes at random moments, and see t
 	$(BIN)/python -m pytest -q -n auto --dist worksteal -m crash tests
 
 LOWEST := .cache/lowest
-SMOKE := tests/cli tests/memory tests/surface tests/test_database.py $(addprefix tests/orchestration/test_,run.py store.py) \
+SMOKE := tests/cli tests/memory tests/observe tests/surface tests/test_database.py $(addprefix tests/orchestration/test_,run.py store.py) \
     tests/providers/wires $(addprefix tests/providers/test_,anthropic.py ollama.py openai.py faults.py)
 lowest: $(MADE)/dev ## run a part of the tests on the lowest version of each range
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(LOWEST)
@@ -52,6 +52,9 @@ letta: $(MADE)/dev ## run what needs a Letta server, which is installed and star
 
 neo4j: $(MADE)/dev ## run what needs a Neo4j server, which is fetched and started (Java 17 and Maven)
 	$(MAKE) --no-print-directory -C tests/neo4j
+
+mlflow: $(MADE)/dev .cache/mlflow/made ## run what needs an MLflow server, which is installed and started
+	$(MAKE) --no-print-directory -C tests/mlflow
 
 downstream: $(MADE)/dev ## run what needs third-party MCP servers beneath ATLAS (Node.js)
 	$(MAKE) --no-print-directory -C tests/downstream/third_party
@@ -95,7 +98,7 @@ bundle: $(MADE)/dev ## make the bundle for Claude Desktop (dist/*.mcpb), and ser
 # settings say.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --upgrade
 lock: $(MADE)/uv ## renew requirements/*.lock within the ranges
-	cd requirements && for name in bootstrap build weights bench bench-crewai bench-memory scanners; do \
+	cd requirements && for name in bootstrap build weights bench bench-crewai bench-memory scanners mlflow; do \
 	    ../$(COMPILE) $$(test $$name = weights && echo --no-deps) --output-file $$name.lock $$name.in; done
 	$(COMPILE) --output-file requirements/run.lock pyproject.toml
 	$(COMPILE) --output-file requirements/dev.lock --constraints requirements/run.lock --group dev pyproject.toml

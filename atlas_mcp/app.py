@@ -13,18 +13,23 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
+from ulid import ULID
+
 from atlas_mcp.agents.housing import letta_server, open_agents
 from atlas_mcp.database import open_database
 from atlas_mcp.events import Kind
 from atlas_mcp.memory.person import PersonMemory
+from atlas_mcp.observe.health import Health
 from atlas_mcp.observe.journal import Journal
+from atlas_mcp.observe.tracking.observing import Observing, observing
 from atlas_mcp.orchestration.context import Homes
 from atlas_mcp.orchestration.envelope import envelope
 from atlas_mcp.orchestration.lease import Leases
 from atlas_mcp.orchestration.naming import named_documents
+from atlas_mcp.orchestration.records import RunRecords
 from atlas_mcp.orchestration.runs import Runs
 from atlas_mcp.orchestration.started import Run
-from atlas_mcp.orchestration.store import MIGRATIONS, RunRow, RunState
+from atlas_mcp.orchestration.store import MIGRATIONS, RunRow, RunState, RunStore
 from atlas_mcp.orchestration.team import Team, load_teams, pick_team
 from atlas_mcp.orchestration.team_file import checked_budget
 from atlas_mcp.orchestration.workshop import Workshop
@@ -64,7 +69,7 @@ class Atlas:
     def __init__(
         self, settings: Settings, teams: Mapping[str, Team], database: Database, leases: Leases,
         stack: AsyncExitStack, *, accounts: Accounts, user: str, roots: Sequence[Path],
-        provider: Provider | None,
+        provider: Provider | None, observing: Observing,
     ) -> None:  # fmt: skip
         self.settings = settings
         self.teams = teams
@@ -86,8 +91,16 @@ class Atlas:
             memory=self.memory, checkpoints=self.checkpoints, provider=self.provider,
             homes=Homes(self.agents, self.provider, everybody=letta_server(settings) is not None),
             memories=settings.memory, day=accounts.day.budget, servers=self.servers, rules=settings.servers,
+            keep_said=observing.keeps_said, alerts=settings.alerts, alarm=observing.alarm,
         )  # fmt: skip
-        self._runs = Runs(workshop, teams, user)
+        about = {"session": f"s_{ULID()}", "project": settings.memory.project}
+        self._runs = Runs(workshop, teams, user, about=about, on_work=self.attend)
+        self.observing = observing
+        places = settings.runs.at_once
+        self.health = Health(
+            settings.home, self.journal, runs=self._runs.owned, places=places, telling=observing.telling,
+            left=accounts.reliability.least_left,
+        )  # fmt: skip
         self.memories = PersonMemory(self.memory, user, settings.memory.project)
 
     async def start(
@@ -147,20 +160,12 @@ class Atlas:
             yield event
 
     async def events(self, run_id: str, *, after: int = 0) -> list[Event]:
-        """The events written so far.
-
-        Raises:
-            UnknownRun: there is no such run of this user.
-        """
+        """The events written so far; UnknownRun if this user has no such run."""
         await self.get(run_id)
         return await self.journal.read(run_id, after=after)
 
     async def get(self, run_id: str) -> RunRow:
-        """A run as it is stored; one whose owner died is shown as interrupted.
-
-        Raises:
-            UnknownRun: there is no such run of this user.
-        """
+        """A run as it is stored, shown as interrupted where its owner died; UnknownRun if there is none."""
         return await self._runs.get(run_id)
 
     async def list(
@@ -241,8 +246,8 @@ class Atlas:
         return await self._runs.resume_interrupted(self.settings.runs.resume_within)
 
     async def prune(self) -> int:
-        """Forget ended runs older than `[runs] keep_days`; gives how many."""
-        return await self._runs.prune(self.settings.runs.keep_days)
+        """Forget ended runs older than `[runs] keep_days`, and what was said to them; gives how many runs."""
+        return await self._runs.prune(self.settings.runs.keep_days, self.observing.said_days)
 
     async def ingest(self, documents: Sequence[str], *, on_progress: OnProgress | None = None) -> Ingested:
         """Take documents in for good: runs of this user that name none answer from them.
@@ -267,9 +272,8 @@ class Atlas:
         Raises:
             InvalidConfiguration: nobody is called so, or cannot be used as it is configured.
         """
-        if name and name != self._answers:
-            return await self._once(f"provider {name}", partial(self._open_named, name))
-        return await self._once("provider", self._open_provider)
+        name = name or self._answers
+        return await self._once(f"provider {name}", partial(self._open_provider, name))
 
     async def agents(self) -> AgentRuntime:
         """Where agents live that remember, opened on first use.
@@ -301,6 +305,11 @@ class Atlas:
         """How far the runs came, opened on first use."""
         return await self._once("checkpoints", self._open_checkpoints)
 
+    def attend(self) -> None:
+        """Tell from now on of what happens, and of how this process fares."""
+        self.observing.begin()
+        self.health.begin()
+
     async def warm(self) -> None:
         """Load what the first run will need, away from the event loop."""
         await asyncio.gather(self.checkpoints(), self.memory(), self.provider())
@@ -319,13 +328,10 @@ class Atlas:
         embedder = await configured_embedder(settings, self.providers)
         return await self._stack.enter_async_context(open_memory(settings.home, embedder, settings.memory))
 
-    async def _open_provider(self) -> ProviderGroup:
-        if self._given is not None:
+    async def _open_provider(self, name: str) -> ProviderGroup:
+        if self._given is not None and name == self._answers:
             circumstances = self.accounts.circumstances
             return await self.accounts.opened(ProviderGroup.alone(self._given, circumstances=circumstances))
-        return await self.accounts.opened(await asyncio.to_thread(self.providers.open, self._answers))
-
-    async def _open_named(self, name: str) -> ProviderGroup:
         return await self.accounts.opened(await asyncio.to_thread(self.providers.open, name))
 
     async def _open_agents(self) -> AgentRuntime:
@@ -378,11 +384,13 @@ async def open_atlas(
         stack.enter_context(leases.living())
         user = current_user()
         accounts = await stack.enter_async_context(Accounts(settings, database, user).kept())
+        telling = await stack.enter_async_context(observing(settings, RunRecords(), RunStore(database).unsay))
         atlas = Atlas(
             settings, teams, database, leases, stack, accounts=accounts, user=user,
-            roots=settings.roots.read if roots is None else roots, provider=provider,
+            roots=settings.roots.read if roots is None else roots, provider=provider, observing=telling,
         )  # fmt: skip
         stack.push_async_callback(atlas.providers.aclose)
+        stack.push_async_callback(atlas.health.close)
         try:
             if resume:
                 await atlas.prune()

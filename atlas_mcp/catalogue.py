@@ -26,7 +26,7 @@ def shipped(kind: str) -> Path:
     for folder in (_PACKAGE / "shipped" / kind, checkout):
         if folder.is_dir():
             return folder
-    raise FileNotFoundError(f"The shipped folder {kind!r} is missing; reinstall atlas-mcp.")
+    raise FileNotFoundError(f"The shipped folder {kind!r} is missing; install ATLAS anew.")
 
 
 @dataclass(frozen=True, slots=True)

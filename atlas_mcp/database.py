@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
     from pathlib import Path
 
-__all__ = ["Database", "open_database"]
+__all__ = ["Database", "open_database", "open_reading"]
 
 T = TypeVar("T")
 
@@ -123,6 +123,20 @@ async def open_database(path: Path, migrations: Sequence[str]) -> AsyncGenerator
     database = Database(path)
     try:
         await database._open(migrations)
+        yield database
+    finally:
+        await database._close()
+
+
+@asynccontextmanager
+async def open_reading(path: Path) -> AsyncGenerator[Database]:
+    """Open a database that is there and is up to date, to read it alone, on a connection of one's own.
+
+    Writing to it raises `sqlite3.ProgrammingError`.
+    """
+    database = Database(path)
+    try:
+        await database._reader.connect(lambda: _connected(path, read_only=True))
         yield database
     finally:
         await database._close()

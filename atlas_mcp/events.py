@@ -19,7 +19,7 @@ VERSION = 1
 class Kind(StrEnum):
     """Everything an event can tell; the comment lists the keys of its data."""
 
-    RUN_QUEUED = "run.queued"  # team, team_version, input
+    RUN_QUEUED = "run.queued"  # team, team_version, input; session, project
     RUN_STARTED = "run.started"  # team, provider, language_model
     RUN_RESUMED = "run.resumed"  # team, provider, language_model
     RUN_PAUSED = "run.paused"  # reason
@@ -30,7 +30,9 @@ class Kind(StrEnum):
     QUESTION_ASKED = "question.asked"  # id, kind, text, schema
     QUESTION_ANSWERED = "question.answered"  # id, answer, by
     STEP_STARTED = "step.started"  # step, label
-    STEP_FINISHED = "step.finished"  # step, seconds, and what the step counted
+    STEP_FINISHED = (
+        "step.finished"  # step, seconds, what the step counted; lost and problem of a file not made
+    )
     DOCUMENTS_READ = "documents.read"  # label, done, total
     DOCUMENT_SKIPPED = "document.skipped"  # uri, reason
     PLAN_MADE = "plan.made"  # round, assignments, reason; revision
@@ -52,14 +54,17 @@ class Kind(StrEnum):
     MODEL_FAILED = "model.failed"  # provider, call, usage, error
     TOOL_STARTED = "tool.started"  # tool, arguments
     TOOL_FINISHED = "tool.finished"  # tool, seconds, passages, error
-    TOOL_REFUSED = "tool.refused"  # tool, arguments, reason
+    TOOL_CHARGED = "tool.charged"  # tool, cost_usd: of a call under way, where its server takes money for it
+    TOOL_REFUSED = "tool.refused"  # tool, arguments, reason; limit of a budget
     SERVER_NOTED = "server.noted"  # server, what (started, failed, changed, odd), text
     RESULT_SUSPECTED = "result.suspected"  # tool, uri, found [{name, quote}], left_out
     OUTPUT_REPAIRED = "output.repaired"  # attempt, problems
     CHECK_FINISHED = "check.finished"  # claims, quotes, unsupported, problems, score, parts
     MEMORY_RECALLED = "memory.recalled"  # query, task, items, tokens, left_out, seconds; see `remembering`
     MEMORY_FAILED = "memory.failed"  # step (recall, learn), error
+    MEMORY_MEASURED = "memory.measured"  # operations [operation, store, count, seconds, items, hits, errors]
     LEARNING_KEPT = "learning.kept"  # id, kind, score, evidence, new, closes
+    ALERT_RAISED = "alert.raised"  # alert (slow, cost, quality, errors), measured, threshold, text
     LEARNING_DROPPED = "learning.dropped"  # kind, score, cause, reason; text
 
 

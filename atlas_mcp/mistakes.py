@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from pydantic import ValidationError
 
-__all__ = ["explained"]
+__all__ = ["explained", "in_words"]
 
 _REMEDIES = {
     "bool": "true or false",
@@ -35,6 +35,18 @@ _FURTHER_REMEDIES = {
 }
 
 
+_OURS = {"a valid tuple": "a list", "a valid list": "a list", "a valid dictionary": "a table"}
+"""What the validator calls things that a person writes otherwise."""
+
+
+def in_words(message: str) -> str:
+    """What a validator says of a mistake, as a person who wrote the file would say it."""
+    said = message.removeprefix("Value error, ")
+    for theirs, ours in _OURS.items():
+        said = said.replace(theirs, ours)
+    return said
+
+
 def explained(error: ValidationError, file: Path, settings: type[BaseModel]) -> InvalidConfiguration:
     """Every mistake in a sentence, each with what to do about it behind it."""
     said: list[tuple[str, str]] = []
@@ -46,8 +58,8 @@ def explained(error: ValidationError, file: Path, settings: type[BaseModel]) -> 
             unknown, remedy = _unknown(place, settings, table=isinstance(problem["input"], dict))
             said.append((f"{unknown} {where}.", remedy))
         else:
-            words = problem["msg"].removeprefix("Value error, ")
-            said.append((f"{'.'.join(place)}: {words} {where}.", _remedy(problem["type"])))
+            words = f"{'.'.join(place)}: {in_words(problem['msg'])}"
+            said.append((f"{words} {where}.", _remedy(problem["type"])))
     if len(said) == 1:
         ((message, remedy),) = said
         return InvalidConfiguration(f"Settings are wrong: {message}", remedy=remedy)

@@ -36,11 +36,13 @@ from atlas_mcp.mistakes import explained
 
 __all__ = [
     "AgentSettings",
+    "AlertSettings",
     "GroupSettings",
     "HttpSettings",
     "MemberSettings",
     "MemorySettings",
     "ModelSettings",
+    "ObserveSettings",
     "ProviderSettings",
     "RootSettings",
     "RunSettings",
@@ -184,8 +186,8 @@ class RunSettings(_Table):
 
     resume_within: float = Field(default=3600.0, ge=0)
     """Seconds after an interruption within which a run goes on by itself at the next start."""
-    keep_days: float = Field(default=90.0, gt=0)
-    """Days after which a finished run is pruned at start-up."""
+    keep_days: float = Field(default=90.0, gt=0, le=36_500)
+    """Days after which a finished run is pruned."""
     at_once: int = Field(default=8, ge=1)
     """How many runs one process works on; the rest are queued."""
 
@@ -229,6 +231,42 @@ class MemorySettings(_Table):
         return value
 
 
+class ObserveSettings(_Table):
+    """`[observe]`: where runs are told of, beside the journal."""
+
+    mlflow: str = ""
+    """An MLflow server, such as http://127.0.0.1:5000; empty is `MLFLOW_TRACKING_URI`, if that is set."""
+    otlp: str = ""
+    """A receiver of OpenTelemetry traces over HTTP, whole with its path; empty is its own variables'."""
+    experiment: str = Field(default="atlas", min_length=1, max_length=200)
+    """The experiment in MLflow; that of a project is called so, a stroke, and the project."""
+    content: bool = True
+    """Whether what was asked and answered leaves, secrets taken out; else names, ids and numbers alone."""
+    agents: bool = True
+    """Whether each member of a team has a run of its own in MLflow, within that of its team."""
+    content_days: float = Field(default=0.0, ge=0, le=36_500)
+    """For how many days what was said to an ended run stays here; 0: until everybody is told who is to be."""
+
+
+class AlertSettings(_Table):
+    """`[alerts]`: from where on a person is warned; a team's own `[alerts]` come first."""
+
+    seconds: float = Field(default=300.0, ge=0)
+    """How long a run may take, pauses and waiting for a person not counted; 0 never warns."""
+    cost_usd: float = Field(default=5.0, ge=0)
+    """What a run may cost; 0 never warns."""
+    quality: float = Field(default=3.5, ge=0, le=5)
+    """The least that the runs of a team should score, as a mean over the window; 0 never warns."""
+    error_rate: float = Field(default=0.1, ge=0, le=1)
+    """The share of a team's runs that may fail, over the window; 1 never warns."""
+    window: int = Field(default=20, ge=1, le=1_000)
+    """How many of a team's last runs are looked at."""
+    quiet_minutes: float = Field(default=60.0, ge=0)
+    """How long a team's quality or errors are not warned of again."""
+    webhook: SecretStr | None = None
+    """An address that each warning is sent to, as JSON."""
+
+
 class Settings(BaseSettings):
     """Everything configured, with the folder everything is kept in."""
 
@@ -249,6 +287,8 @@ class Settings(BaseSettings):
     runs: RunSettings = RunSettings()
     memory: MemorySettings = MemorySettings()
     agents: AgentSettings = AgentSettings()
+    observe: ObserveSettings = ObserveSettings()
+    alerts: AlertSettings = AlertSettings()
 
     @field_validator("provider", "group")
     @classmethod

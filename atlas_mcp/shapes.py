@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
@@ -9,7 +10,7 @@ if TYPE_CHECKING:
 
     from jsonschema import ValidationError
 
-__all__ = ["misfits", "unmarked"]
+__all__ = ["foreign_misfits", "misfits", "unmarked"]
 
 MOST = 8
 
@@ -24,6 +25,19 @@ def misfits(schema: Mapping[str, Any], value: object) -> list[str]:
     errors = cast("Iterator[ValidationError]", validator.iter_errors(cast("Any", value)))  # pyright: ignore[reportUnknownMemberType]
     found = sorted(errors, key=lambda error: error.json_path)
     return [f"{error.json_path}: {error.message[:300]}" for error in found[:MOST]]
+
+
+def foreign_misfits(schema: Mapping[str, Any], value: object) -> list[str] | None:
+    """The same by a schema that anybody may have written; None where nothing can be checked by it."""
+    from jsonschema.exceptions import UnknownType
+    from referencing.exceptions import Unresolvable
+
+    try:
+        return misfits(schema, value)
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
+        return None
+    except (re.error, UnknownType, Unresolvable):
+        return None
 
 
 def unmarked(schema: Any) -> Any:

@@ -56,5 +56,5 @@ def test_a_folder_that_does_not_exist_adds_nothing() -> None:
 
 
 def test_a_damaged_installation_says_so() -> None:
-    with pytest.raises(FileNotFoundError, match="reinstall"):
+    with pytest.raises(FileNotFoundError, match="install ATLAS anew"):
         shipped("no-such-kind")

@@ -94,7 +94,8 @@ ROOMS = {
     "langgraph": "orchestration/graph.py",
     "aiosqlite": "orchestration/graph.py",
     "fastmcp": "surface/*.py downstream/connection.py",
-    "mcp": "surface/*.py downstream/connection.py downstream/stdio.py providers/sampling.py",
+    "mcp": "surface/*.py downstream/connection.py downstream/*_streams.py downstream/stdio.py"
+    " providers/sampling.py",
     "typer": "cli/*.py",
     "rich": "cli/*.py",
     "onnxruntime": "text/minilm.py text/embedding.py",

@@ -10,7 +10,7 @@ import shlex
 import subprocess
 import sys
 import tomllib
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
 import pytest
@@ -54,9 +54,23 @@ def test_every_command_line_of_the_readme_is_one_the_program_knows(line: str) ->
     command.make_context("atlas-mcp", words, resilient_parsing=False)
 
 
-def test_the_entry_for_claude_desktop_is_json_that_starts_the_server() -> None:
+def test_the_entry_for_claude_desktop_is_json_that_starts_the_program_by_its_whole_path() -> None:
     entry = json.loads(blocks("json")[0])["mcpServers"]["atlas"]
-    assert [entry["command"], *entry["args"]] == ["uvx", "atlas-mcp", "serve"]
+    program = PurePosixPath(entry["command"])
+    assert (program.is_absolute(), program.name, entry["args"]) == (True, "atlas-mcp", ["serve"])
+
+
+def test_nothing_sends_anybody_to_the_package_index_for_atlas_which_is_somebody_elses_there() -> None:
+    # An extra that is added where ATLAS is installed is added to that one.
+    index = re.compile(r"(?:uvx|pipx run|\binstall(?: -\S+)*) ['\"]?atlas-mcp\b(?!\[)")
+    sources = [*(ROOT / "atlas_mcp").rglob("*.py"), *(ROOT / "tools").rglob("*.*"), *PAGES]
+    told = {
+        file.relative_to(ROOT).as_posix()
+        for file in sources
+        if file.suffix in {".py", ".md", ".toml"}
+        and any(index.search(line) for line in file.read_text("utf-8").lower().splitlines())
+    }
+    assert told == set()
 
 
 def test_the_settings_of_the_readme_and_of_the_handbook_are_accepted(home: Path) -> None:

@@ -101,3 +101,9 @@ def test_keys_are_secret_and_nothing_is_required() -> None:
         each["name"] for each in variables if each["name"].endswith(("_KEY", "_TOKEN"))
     }
     assert not any(each["isRequired"] for each in variables)
+
+
+def test_the_bundle_brings_the_wheel_that_was_built_and_asks_no_index_for_atlas() -> None:
+    uv = tomllib.loads(make_bundle.pyproject("atlas_mcp-1-py3-none-any.whl"))["tool"]["uv"]
+    assert uv["sources"] == {"atlas-mcp": {"path": "atlas_mcp-1-py3-none-any.whl"}}
+    assert not [pin for pin in uv["constraint-dependencies"] if pin.startswith("atlas")]

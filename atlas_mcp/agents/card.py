@@ -14,6 +14,7 @@ from atlas_mcp.agents.front_matter import read_front_matter
 from atlas_mcp.agents.skills import FOLDER, load_skills, told
 from atlas_mcp.errors import InvalidConfiguration
 from atlas_mcp.messages import TaskType
+from atlas_mcp.mistakes import in_words
 from atlas_mcp.providers.budget import Limit
 from atlas_mcp.providers.capabilities import Capability
 
@@ -106,7 +107,7 @@ def load_card(path: Path) -> Card:
         remedy = _REMEDIES.get(first["type"], "Correct that key.").format(key=key)
         if key.startswith("memory"):
             remedy = BLOCK_KEYS
-        said = first["msg"].removeprefix("Value error, ")
+        said = in_words(first["msg"])
         raise InvalidConfiguration(f"{path}: {key}: {said}.", remedy=remedy) from None
     abilities = told(load_skills(path.parent / FOLDER), card.skills, path)
     return card.model_copy(update={"abilities": abilities}) if abilities else card

@@ -7,6 +7,7 @@ turn that has to be taken again does not pay for it twice. It knows no vendor.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -55,6 +56,7 @@ class LentTurn(ModelSession):
         self._turn = turn
         self._terms = terms
         self._record = record
+        self._closed = asyncio.Event()
 
     async def ask(self, prompt: Prompt, terms: Terms) -> Stream:
         """Ask as the turn wishes; what was answered to the same prompt before is given again."""
@@ -112,13 +114,21 @@ class LentTurn(ModelSession):
         if isinstance(chunk, Chosen | Switched):
             self.seams.append(chunk)
 
-    def failed(self, error: AtlasError) -> None:
+    async def failed(self, error: AtlasError) -> None:
         """Take note of why the turn cannot go on: its user's own words for it say less.
 
-        That its user went away is no reason; the reason is wherever it went.
+        That its user went away is no reason; the reason is wherever it went. Whoever cancels has until it
+        closes to tell the program, which might take what it has of an answer for the whole of it.
         """
         if not isinstance(error, Cancelled):
             self.failure = error
+        elif self._cancelled:
+            await self._closed.wait()
+
+    def close(self) -> None:
+        """Cancel, and let the key be worth nothing from here on."""
+        super().close()
+        self._closed.set()
 
     def take_seams(self) -> list[Chosen | Switched]:
         """The seams not yet told."""

@@ -220,10 +220,6 @@ class ModelAgent:
             raise
         metrics = stream.control.metrics
         reply = fold.reply()
-        if reply.stopped.reason == "refused":
-            raise ContentRefused(
-                f"{info.name} refused to answer: {reply.text[:300]}", provider=info.vendor, model=info.model
-            )
         data = {
             **said,
             "model": reply.stopped.model,
@@ -233,6 +229,10 @@ class ModelAgent:
             "stopped": reply.stopped.reason,
         }
         yield Happened(Kind.MODEL_FINISHED, data)
+        if reply.stopped.reason == "refused":
+            raise ContentRefused(
+                f"{info.name} refused to answer: {reply.text[:300]}", provider=info.vendor, model=info.model
+            )
 
     def _prompt(self, talk: _Talk) -> Prompt:
         return Prompt(

@@ -16,6 +16,7 @@ AtlasError
 ├── IncompatibleStore         a database, or the vectors in it, do not fit this version or model
 ├── StoreFull                 a database cannot grow: the disk is full, or fails
 ├── IndexUnavailable          an index derived from the record is down, damaged, or not ours
+├── TrackingUnavailable       a server that runs are told to is down, or does not take them
 ├── InvalidOutput             a model's answer does not fit its schema, after repairs
 ├── RunError
 │   ├── LeaseLost             another process owns the run
@@ -66,6 +67,7 @@ from atlas_mcp.errors.general import (
     TeamChanged,
     ToolFailed,
     ToolRefused,
+    TrackingUnavailable,
     TurnLost,
     UnknownAgent,
     UnknownMemory,
@@ -138,6 +140,7 @@ __all__ = [
     "TeamChanged",
     "ToolFailed",
     "ToolRefused",
+    "TrackingUnavailable",
     "TurnLost",
     "Unavailable",
     "UnknownAgent",

@@ -28,6 +28,7 @@ __all__ = [
     "TeamChanged",
     "ToolFailed",
     "ToolRefused",
+    "TrackingUnavailable",
     "TurnLost",
     "UnknownAgent",
     "UnknownMemory",
@@ -115,6 +116,20 @@ class IndexUnavailable(AtlasError):
     code = "index_unavailable"
 
 
+class TrackingUnavailable(AtlasError):
+    """A server that runs are told to, such as MLflow, cannot be reached, or does not take what it is sent.
+
+    No run waits for it; the journal keeps what it missed. `refused` says that it was this that it did not
+    take, and that the same will not be taken later.
+    """
+
+    code = "tracking_unavailable"
+
+    def __init__(self, message: str, *, remedy: str = "", refused: bool = False) -> None:
+        super().__init__(message, remedy=remedy)
+        self.refused = refused
+
+
 class InvalidConfiguration(AtlasError):
     """A file of settings, a team folder or an agent card is wrong; the message names file and key."""
 
@@ -187,9 +202,17 @@ class ProviderChanged(RunError):
 
 
 class NothingToShow(RunError):
-    """No worker gave a usable result."""
+    """No worker gave a usable result; `causes` are the codes of what each of them met."""
 
     code = "nothing_to_show"
+
+    def __init__(self, message: str, *, causes: tuple[str, ...] = (), remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.causes = causes
+
+    def to_dict(self) -> dict[str, Any]:
+        """The error as JSON, with what each worker met."""
+        return {**super().to_dict(), "causes": list(self.causes)}
 
 
 class BudgetSpent(AtlasError):
@@ -205,9 +228,16 @@ class ToolFailed(AtlasError):
 
 
 class ToolRefused(ToolFailed):
-    """A tool may not be called: it was not granted, changed, or a person said no; nothing was sent."""
+    """A tool may not be called: it was not granted, changed, or a person said no; nothing was sent.
+
+    `limit` is that of a budget which leaves too little for it, in words; empty where there is another reason.
+    """
 
     code = "tool_refused"
+
+    def __init__(self, message: str, *, remedy: str = "", limit: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.limit = limit
 
 
 class DownstreamFailed(ToolFailed):

@@ -16,12 +16,14 @@ from atlas_mcp.errors import AtlasError, BudgetSpent, LeaseLost, NothingToShow, 
 from atlas_mcp.events import Kind
 from atlas_mcp.orchestration.chain import whole_product
 from atlas_mcp.orchestration.context import RunContext
+from atlas_mcp.orchestration.delivering import delivers
 from atlas_mcp.orchestration.evidence import handed_over, numbered, remarked
 from atlas_mcp.orchestration.gate import resting
 from atlas_mcp.orchestration.lease import Lease, assert_held
 from atlas_mcp.orchestration.ledger import Ledger
 from atlas_mcp.orchestration.limits import Limits
-from atlas_mcp.orchestration.past import lost, worked
+from atlas_mcp.orchestration.past import unledgered, unpaid, worked
+from atlas_mcp.orchestration.state import is_partial
 from atlas_mcp.orchestration.store import RunRow, RunState
 from atlas_mcp.orchestration.team_file import TEAM_WORKER
 
@@ -86,12 +88,12 @@ class Children:
             row = await self._run(row, team)
         if row.output is None:
             error = row.error or {}
-            # The parent is cut short, too, where it was the budget that left a child with nothing.
-            kind = BudgetSpent if error.get("code") == BudgetSpent.code else NothingToShow
-            raise kind(
-                f"The {team.name} team gave nothing: {error.get('message', row.state)}",
-                remedy=str(error.get("remedy") or f"See run {row.run_id}."),
-            )
+            said = f"The {team.name} team gave nothing: {error.get('message', row.state)}"
+            remedy = str(error.get("remedy") or f"See run {row.run_id}.")
+            if error.get("code") == BudgetSpent.code:  # the parent is cut short, too
+                raise BudgetSpent(said, remedy=remedy)
+            causes: list[str] = error.get("causes") or [error.get("code", "")]
+            raise NothingToShow(said, remedy=remedy, causes=tuple(filter(None, causes)))
         result = result_of(row, team)
         works = [draft.id for draft in found.drafts if draft.kind == "work"]
         return {**result, "of": works[-1].rpartition(".")[0]} if works else result
@@ -112,11 +114,11 @@ class Children:
         finally:
             self._parent.children.remove(context)
             self._parent.made_with.update(context.made_with)
-        state, partial, output, error = _outcome(walking)
+        state, partial, output, error = _outcome(walking, context)
         usage = asdict(context.limits.spent)
         data = {"state": state.value, "partial": partial, "seconds": round(monotonic() - began, 3),
                 "usage": usage, "error": error}  # fmt: skip
-        if partial and (limit := context.limits.reached):
+        if partial and (limit := context.limits.reached or context.limits.refused):
             data["limit"] = limit
         await self._workshop.store.finish(
             self._lease, state, partial=partial, output=output, error=error, usage=usage, data=data,
@@ -131,6 +133,7 @@ class Children:
         desk = await workshop.desk(row, team)
         ledger = Ledger(workshop.database, self._lease, run_id=row.run_id)
         replies, events = await ledger.replies(), await workshop.journal.read(row.run_id)
+        inside = await workshop.inside(row.run_id)
         # Nothing is awaited from here until the parent knows the child, so that it misses no pause and no end
         # of one.
         before, left = worked(events), parent.limits.seconds_left
@@ -144,7 +147,8 @@ class Children:
         )  # fmt: skip
         context.follow(parent)
         context.outside = workshop.outside(context, desk.memory)
-        context.remember(replies, lost(events))
+        context.limits.refused = unpaid(events)
+        context.remember(replies, unledgered((each.kind, each.data) for each in (*events, *inside)))
         return context, desk
 
     async def _walk(self, row: RunRow, context: RunContext, desk: Desk) -> State:
@@ -164,12 +168,13 @@ class Children:
 
 
 def _outcome(
-    walking: asyncio.Task[State],
+    walking: asyncio.Task[State], context: RunContext
 ) -> tuple[RunState, bool, dict[str, Any] | None, dict[str, Any] | None]:
     error = walking.exception()
     if error is None:
         state = walking.result()
-        return RunState.DONE, state.get("partial", False), state.get("output"), None
+        partial = is_partial(state) or bool(context.limits.refused)
+        return RunState.DONE, partial, state.get("output"), None
     if isinstance(error, AtlasError) and not isinstance(error, LeaseLost):
         return RunState.FAILED, False, None, error.to_dict()
     raise error
@@ -192,6 +197,8 @@ def _input(team: Team, assignment: Mapping[str, Any], parent: RunContext, found:
         source = field.handed or ("goal" if number == 0 else "")
         if source == "work" and not field.required and not handed["instructions"]:
             continue  # a draft is for whoever is told what to change in it
+        if field.format == "file_name" and delivers(parent.team):
+            continue  # whoever was asked for the file makes it, of the last version
         said = field.read(named[name]) if name in named else parent.row.input.get(name)
         value = handed[source] if source else said
         if value is not None and value != "":

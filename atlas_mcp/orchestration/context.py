@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from atlas_mcp.orchestration.outside import Outside
     from atlas_mcp.orchestration.store import RunRow
     from atlas_mcp.orchestration.team import Team
+    from atlas_mcp.providers.budget import Budget
     from atlas_mcp.providers.group import ProviderGroup
     from atlas_mcp.providers.provider import Provider
     from atlas_mcp.providers.stream import StreamControl
@@ -92,6 +93,7 @@ class RunContext:
         self._streams: set[StreamControl] = set()
         self._answered_by: dict[str, str] = {}
         self._asked_for: dict[str, TaskType] = {}
+        self._budgets: dict[str, Budget] = {}
         self.children: list[RunContext] = []
         self.homes: Homes | None = None
         self.memories: MemorySettings | None = None
@@ -145,9 +147,13 @@ class RunContext:
         return made
 
     async def toolbox(self, card: Card, path: str, actor: str = "") -> Tools:
-        """The tools a card grants, their results kept under `path`; `actor` is who uses them."""
+        """The tools a card grants, their results kept under `path`; `actor` is who uses them.
+
+        What they cost counts against the same budget as what `ask` takes under that path.
+        """
         actor = actor or card.name
-        outside = await self.outside.tools(card, path, actor) if self.outside else []
+        budget = self._budgets[path] = self._budget(card, actor)
+        outside = await self.outside.tools(card, path, actor, budget) if self.outside else []
         gate = Doorkeeper(self, path, actor)
         box = Toolbox([*self._tools, *outside], card.tools, card.writes, gate)
         return LedgeredToolbox(box, self._ledger, path, effects=box.effects)
@@ -164,9 +170,7 @@ class RunContext:
         gate = self._open.wait if last else self._gate
         heard = partial(self._heard, path)
         provider = LedgeredProvider(await self._asked(card), self._ledger, path, heard, gate)
-        budget = self.limits.budget
-        if card.budget is not None:
-            budget = budget.child(card.budget.limit, name=actor)
+        budget = self._budgets.pop(path, None) or self._budget(card, actor)
         terms = Terms(budget=budget, closing=last, attempts=attempts, avoid=avoid)
         voice = Voice()
         try:
@@ -194,6 +198,11 @@ class RunContext:
         finally:
             self.speaking.pop(self._voices + actor, None)
         raise AssertionError("an agent's last step is its answer")
+
+    def _budget(self, card: Card, actor: str) -> Budget:
+        """What one task of an agent may take."""
+        whole = self.limits.budget
+        return whole if card.budget is None else whole.child(card.budget.limit, name=actor)
 
     async def ask_person(self, question: Question) -> dict[str, Any]:
         """What a person answers to a question, waited for however long, over restarts too.
@@ -232,16 +241,16 @@ class RunContext:
             return ResidentAgent(card, home, provider, tools, terms)
         return ModelAgent(card, provider, tools, terms, priority=self.row.options.get("priority", "normal"))
 
-    def remember(self, replies: Sequence[Reply], lost: Usage | None = None) -> None:
-        """Count what the run's calls before this process took: those that gave replies, and those `lost`.
+    def remember(self, replies: Sequence[Reply], beside: Usage | None = None) -> None:
+        """Count what the run took before this process: calls that gave replies, and what came `beside` them.
 
         Only its own budget is charged; that of a parent counts its children's calls itself.
         """
         for reply in replies:
             self.made_with[reply.stopped.model] = reply.stopped.provider
             self.limits.budget.add(reply.usage, above=False)
-        if lost is not None:
-            self.limits.budget.add(lost, above=False)
+        if beside is not None:
+            self.limits.budget.add(beside, above=False)
 
     def _heard(self, path: str, reply: Reply) -> None:
         self.made_with[reply.stopped.model] = reply.stopped.provider

@@ -7,22 +7,26 @@ file grants the tools, and a person approves their calls like any other.
 from __future__ import annotations
 
 import re
+from contextlib import asynccontextmanager
 from fnmatch import fnmatchcase
+from itertools import count
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.downstream.filing import Part, parts, written
-from atlas_mcp.errors import AtlasError, NotConfigured, ToolFailed
+from atlas_mcp.errors import AtlasError, LeaseLost, NotConfigured, ToolFailed, ToolRefused
 from atlas_mcp.events import Kind
 from atlas_mcp.messages import ToolCall
 from atlas_mcp.orchestration.doorkeeping import admit, file_question
+from atlas_mcp.orchestration.gate import DOCUMENTS
 from atlas_mcp.orchestration.outside import tool_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import AsyncGenerator, Mapping, Sequence
 
     from atlas_mcp.downstream.entry import Recipe
     from atlas_mcp.downstream.servers import Servers
+    from atlas_mcp.downstream.store import Store
     from atlas_mcp.downstream.toolbox import Tools
     from atlas_mcp.orchestration.context import RunContext
     from atlas_mcp.orchestration.state import State, Update
@@ -46,23 +50,29 @@ class Delivery:
         self._team = context.team
 
     async def deliver(self, state: State) -> Update:
-        """Make the file that was wished for; one that cannot be made is told, and harms nothing else."""
+        """Make the file that was wished for; one that cannot be made is told, and makes the run partial.
+
+        Where a person did not want it in the end, nothing is missing.
+        """
         wished = str(self._context.row.input.get(_wish(self._team)) or "")
         output: dict[str, Any] = state.get("output", {})
-        if not wished or not output.get("document"):
+        if not wished or not _document(output):
             return {}
-        since = perf_counter()
+        since, wanted = perf_counter(), True
         await self._emit(Kind.STEP_STARTED, step=_PATH, label=f"deliver: writing {wished}")
         try:
             made = await self._made(wished, output)
         except AtlasError as error:
+            wanted = not isinstance(error, ToolRefused)
             made = {"name": wished, "path": None, "problem": str(error)}
         seconds = round(perf_counter() - since, 3)
-        await self._emit(Kind.STEP_FINISHED, step=_PATH, seconds=seconds, files=int(made["path"] is not None))
-        return {"output": {**output, "files": [made], "report": _told(output["report"], made)}}
+        lost: dict[str, Any] = {} if made["path"] else {"lost": made["name"], "problem": made["problem"]}
+        await self._emit(Kind.STEP_FINISHED, step=_PATH, seconds=seconds, files=int(not lost), **lost)
+        whole = {**output, "files": [made], "report": _told(output["report"], made)}
+        return {"output": whole, "undelivered": bool(lost) and wanted}
 
     async def _made(self, wished: str, output: Mapping[str, Any]) -> dict[str, Any]:
-        if not output.get("evidence"):
+        if not (output.get("evidence") or output.get("evidence_chain")):
             raise ToolFailed("Nothing was found that it could rest on.", remedy="Name other documents.")
         ending = wished.rpartition(".")[2].lower()
         outside = self._context.outside
@@ -70,19 +80,35 @@ class Delivery:
             raise NotConfigured("Nothing here writes files.", remedy="Configure a server that does.")
         servers = await outside.servers()
         server, recipe = _writer(servers, ending, self._team.files)
-        path = await self._context.once(f"{_PATH}/path", wished, lambda: servers.free_path(wished))
-        title = str(output.get("title") or wished)
+        path = await self._path(servers, wished)
+        found = parts(_document(output))
+        title = str(output.get("title") or _heading(found) or wished)
         # A file of sheets has no place for a title but its properties.
-        body = parts(output["document"]) if recipe.sheet else _body(output["document"], title)
+        body = found if recipe.sheet else _body(found, title)
         document = [*body, *_sources(output)]
         calls = written(recipe, document, file=path, title=title)
-        if outside.asks(servers.entries[server]):
-            await admit(self._context, file_question(_PATH, self._team.name, server, path, len(calls)))
         card = self._team.cards[self._team.supervisor]
         granted = tuple(each for each in self._team.files if fnmatchcase(server, each.partition("/")[0]))
         writer = card.model_copy(update={"tools": (), "writes": granted})
-        await self._written(server, recipe, calls, await self._context.toolbox(writer, _PATH))
+        # A person is not asked for what cannot be paid, and no file is left half written for want of money.
+        cost = sum(servers.entries[server].price(tool) or 0.0 for tool, _ in calls)
+        async with _promised(path, self._context.row.run_id, servers.store):
+            if cost:
+                self._context.limits.budget.check(tokens=None, usd=cost, calls=None)
+            if outside.asks(servers.entries[server]):
+                await admit(self._context, file_question(_PATH, self._team.name, server, path, len(calls)))
+            await self._written(server, recipe, calls, await self._context.toolbox(writer, _PATH))
         return {"name": path.replace("\\", "/").rpartition("/")[2], "path": path, "problem": None}
+
+    async def _path(self, servers: Servers, wished: str) -> str:
+        """The path that the run was promised; another one where it waited so long that it has it no more."""
+        owner = self._context.row.run_id
+        for number in count():
+            about = wished if number == 0 else f"{wished}/{number}"
+            path = await self._context.once(f"{_PATH}/path", about, lambda: servers.free_path(wished, owner))
+            if await servers.store.renew_promise(path, owner):
+                return path
+        raise AssertionError  # there is always another path
 
     async def _written(
         self, server: str, recipe: Recipe, calls: Sequence[tuple[str, dict[str, Any]]], tools: Tools
@@ -106,11 +132,33 @@ class Delivery:
         await self._context.emit(kind, self._team.name, _PATH, **data)
 
 
-def _body(markdown: str, title: str) -> list[Part]:
+@asynccontextmanager
+async def _promised(path: str, owner: str, store: Store) -> AsyncGenerator[None]:
+    """Keep a path from others until its file is there or will not be; a run that goes on later has it."""
+    try:
+        yield
+    except LeaseLost:
+        raise
+    except AtlasError:
+        await store.end_promise(path, owner, made=False)
+        raise
+    await store.end_promise(path, owner, made=True)
+
+
+def _document(output: Mapping[str, Any]) -> str:
+    """The document that a team made, or took for its own from a team that worked for it."""
+    return next((str(output[name]) for name in DOCUMENTS if output.get(name)), "")
+
+
+def _heading(found: Sequence[Part]) -> str:
+    """The heading that a document begins with, where there is one."""
+    return found[0].text if found and found[0].kind == "heading" else ""
+
+
+def _body(found: Sequence[Part], title: str) -> list[Part]:
     """The parts of a document, without a first heading that only repeats its title."""
-    found = parts(markdown)
-    repeats = found and found[0].kind == "heading" and found[0].text.casefold() == title.casefold()
-    return found[1:] if repeats else found
+    repeats = _heading(found).casefold() == title.casefold()
+    return [*found[1:]] if repeats else [*found]
 
 
 def _wish(team: Team) -> str:
@@ -145,9 +193,10 @@ def _writer(servers: Servers, ending: str, granted: Sequence[str]) -> tuple[str,
 def _sources(output: Mapping[str, Any]) -> list[Part]:
     """The quotes that a document rests on, and where they stand, as its last section."""
     titles = {each["id"]: (each["title"], each["uri"]) for each in output.get("sources", ())}
+    chain = [each for each in output.get("evidence_chain", ()) if each["cited"]]
     lines: list[Part] = []
-    for each in output.get("evidence", ()):
-        title, uri = titles.get(each["source_id"], ("", ""))
+    for each in output.get("evidence") or chain:
+        title, uri = (each["title"], each["source"]) if chain else titles.get(each["source_id"], ("", ""))
         place = ", ".join(part for part in (title, uri) if part)
         lines.append(Part("item", f"[{each['id']}] “{' '.join(each['quote'].split())}” {place}".strip()))
     return [Part("heading", "Sources", 1), *lines] if lines else []

@@ -133,13 +133,14 @@ async def walk(steps: Steps, checkpoints: Checkpoints, run_id: str, team: Team) 
     if begun:
         steps.restore(cast("State", kept.values))
     start = State(round=0, assignments=[], results={})
-    try:
-        state = await graph.ainvoke(
-            None if begun else start, config, context=Walker(steps), durability="async"
-        )
-    except AtlasError as error:
-        await steps.memory.learn_of_failure(error)
-        raise
+    with steps.memory.tally.counting():
+        try:
+            state = await graph.ainvoke(
+                None if begun else start, config, context=Walker(steps), durability="async"
+            )
+        except AtlasError as error:
+            await steps.memory.learn_of_failure(error)
+            raise
     return cast("State", state)
 
 

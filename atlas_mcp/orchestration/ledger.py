@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import replace
-from functools import cache
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import asdict, replace
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import TypeAdapter
 
@@ -19,6 +19,8 @@ from atlas_mcp.chunks import ReasoningDelta, Reply, Stopped, TextDelta, Usage
 from atlas_mcp.messages import Reasoning, Text, ToolCall, ToolResult, prompt_hash
 from atlas_mcp.observe.journal import now
 from atlas_mcp.orchestration.lease import Lease, assert_held
+from atlas_mcp.orchestration.past import UNLEDGERED, unledgered
+from atlas_mcp.orchestration.records import told_of_model, told_of_tool
 from atlas_mcp.providers.provider import Fold, Provider, ProviderInfo
 from atlas_mcp.providers.stream import Stream
 from atlas_mcp.providers.terms import TERMS, Terms
@@ -29,11 +31,11 @@ if TYPE_CHECKING:
 
     from atlas_mcp.chunks import Chunk
     from atlas_mcp.database import Database
-    from atlas_mcp.downstream.toolbox import Tools
+    from atlas_mcp.downstream.toolbox import Toolbox
     from atlas_mcp.messages import Prompt, ToolSpec
     from atlas_mcp.providers.control import StreamControl
 
-__all__ = ["SCHEMA", "Ledger", "LedgeredProvider", "LedgeredToolbox"]
+__all__ = ["ASKED", "SCHEMA", "Ledger", "LedgeredProvider", "LedgeredToolbox", "spent_until_now"]
 
 T = TypeVar("T")
 
@@ -51,12 +53,17 @@ CREATE TABLE ledger (
 """
 
 
-_REPLIES = """
+ASKED = "ALTER TABLE ledger ADD COLUMN asked TEXT;"
+"""What went into a call and came out, as JSON without secrets; empty for calls of before."""
+
+_PART = """
 WITH RECURSIVE part (run_id) AS (
     VALUES (?) UNION SELECT run.run_id FROM run JOIN part ON run.parent_run_id = part.run_id
 )
-SELECT result FROM ledger JOIN part USING (run_id) WHERE kind = 'model'
 """
+_REPLIES = f"{_PART} SELECT result FROM ledger JOIN part USING (run_id) WHERE kind = 'model'"  # noqa: S608 - our own text
+_KINDS = ", ".join(f"'{kind}'" for kind in UNLEDGERED)
+_BESIDE = f"{_PART} SELECT kind, data FROM event JOIN part USING (run_id) WHERE kind IN ({_KINDS})"  # noqa: S608 - our own text
 
 
 @cache
@@ -87,8 +94,10 @@ class Ledger:
         )
         return None if row is None else row["result"]
 
-    async def commit(self, path: str, position: int, digest: str, kind: str, result: str) -> None:
-        """Finish a call.
+    async def commit(
+        self, path: str, position: int, digest: str, kind: str, result: str, *, told: str | None = None
+    ) -> None:
+        """Finish a call; `told` is what went in and came out of it, for whoever looks at it later.
 
         Raises:
             LeaseLost: another process owns the run; the result is not written.
@@ -97,9 +106,9 @@ class Ledger:
         def write(connection: sqlite3.Connection) -> None:
             assert_held(connection, self._lease)
             connection.execute(
-                "INSERT OR IGNORE INTO ledger (run_id, path, position, hash, kind, result, at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (self._run_id, path, position, digest, kind, result, now()),
+                "INSERT OR IGNORE INTO ledger (run_id, path, position, hash, kind, result, at, asked)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (self._run_id, path, position, digest, kind, result, now(), told),
             )
 
         await self._database.write(write)
@@ -110,6 +119,15 @@ class Ledger:
             lambda connection: connection.execute(_REPLIES, (self._run_id,)).fetchall()
         )
         return [_replies().validate_json(row["result"]) for row in rows]
+
+
+def spent_until_now(connection: sqlite3.Connection, run_id: str) -> dict[str, Any]:
+    """What a run and its child runs took; for one that ends without its owner."""
+    rows = connection.execute(_REPLIES, (run_id,)).fetchall()
+    usages = (Usage(**json.loads(row["result"])["usage"]) for row in rows)
+    told = connection.execute(_BESIDE, (run_id,))
+    beside = [(row["kind"], json.loads(row["data"])) for row in told]
+    return asdict(sum(usages, start=unledgered(beside)))
 
 
 class _Behind:
@@ -186,7 +204,8 @@ class LedgeredProvider:
         whole = fold.reply()
         reply = replace(whole, usage=replace(whole.usage, calls=1))
         kept = _replies().dump_json(reply).decode()
-        await self._ledger.commit(self._path, position, digest, "model", kept)
+        told = told_of_model(prompt, reply)
+        await self._ledger.commit(self._path, position, digest, "model", kept, told=told)
         self._on_reply(reply)
         yield reply.usage
         yield reply.stopped
@@ -223,7 +242,7 @@ class LedgeredToolbox:
     """
 
     def __init__(
-        self, toolbox: Tools, ledger: Ledger, path: str, *, effects: frozenset[str] = frozenset()
+        self, toolbox: Toolbox, ledger: Ledger, path: str, *, effects: frozenset[str] = frozenset()
     ) -> None:
         self._toolbox = toolbox
         self._ledger = ledger
@@ -244,19 +263,15 @@ class LedgeredToolbox:
         digest = hashlib.sha256(asked.encode()).hexdigest()
         if kept := await self._ledger.find(self._path, position, digest):
             return _tool_results().validate_json(kept)
-        if call.name in self._effects and await self._was_begun(position, digest):
+        if call.name not in self._effects:
+            result = await self._toolbox.call(call)
+        elif await self._ledger.find(f"{self._path}/begun", position, digest) is not None:
             result = ToolResult(call.id, _UNCERTAIN.format(tool=call.name), error=True)
         else:
-            result = await self._toolbox.call(call)
-        await self._ledger.commit(
-            self._path, position, digest, "tool", _tool_results().dump_json(result).decode()
-        )
+            # Only what a person let in has begun: while they are asked, nothing has happened yet.
+            begun = partial(self._ledger.commit, f"{self._path}/begun", position, digest, "begun", "{}")
+            result = await self._toolbox.call(call, on_begin=begun)
+        kept = _tool_results().dump_json(result).decode()
+        told = told_of_tool(result)
+        await self._ledger.commit(self._path, position, digest, "tool", kept, told=told)
         return result
-
-    async def _was_begun(self, position: int, digest: str) -> bool:
-        """Whether a call had been begun before, and has no result; else it is noted as begun now."""
-        path = f"{self._path}/begun"
-        if await self._ledger.find(path, position, digest) is not None:
-            return True
-        await self._ledger.commit(path, position, digest, "begun", "{}")
-        return False

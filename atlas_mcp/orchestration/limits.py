@@ -40,6 +40,8 @@ class Limits:
         self._paused_at: float | None = None
         self._holds = 0
         self._scopes: set[asyncio.Timeout] = set()
+        self.refused = ""
+        """The limit for which a tool was not paid, in words; empty where each was."""
         limit = Limit(wished.tokens, wished.cost_usd, wished.calls)
         self.budget = providers.Budget(
             limit, name="run", parent=day, held_back=HELD_BACK, remedy=f"{_RAISE}tokens, -usd or -calls."
@@ -49,6 +51,11 @@ class Limits:
     def spent(self) -> Usage:
         """What was used until now."""
         return self.budget.spent
+
+    @property
+    def seconds_taken(self) -> float:
+        """Seconds that were worked until now; pauses do not count."""
+        return (self._paused_at or monotonic()) - self._began
 
     @property
     def seconds_left(self) -> float | None:

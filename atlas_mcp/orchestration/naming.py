@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["named_documents"]
 
+AT_ONCE = 8
+"""Pages that are read at a time: where one cannot be, no more than these were paid for in vain."""
+
 
 async def named_documents(
     documents: Sequence[str], roots: Sequence[Path], servers: Callable[[], Awaitable[Servers]]
@@ -32,10 +35,18 @@ async def named_documents(
         return list(checked)
     from atlas_mcp.downstream.fetching import fetched
 
-    known = await servers()
-    pages = await asyncio.gather(*(fetched(known, each) for each in addresses))
-    read = {
-        address: {"uri": page.uri, "title": page.title, "text": page.text}
-        for address, page in zip(addresses, pages, strict=True)
-    }
+    known, left = await servers(), iter(addresses)
+    read: dict[str, dict[str, Any]] = {}
+
+    async def fetch() -> None:
+        for address in left:
+            page = await fetched(known, address)
+            read[address] = {"uri": page.uri, "title": page.title, "text": page.text}
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(AT_ONCE, len(addresses))):
+                group.create_task(fetch())
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None
     return [read[each.strip()] if is_address(each) else each for each in checked]

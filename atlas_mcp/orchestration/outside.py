@@ -11,13 +11,14 @@ import asyncio
 import hashlib
 import re
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.downstream.toolbox import Found, Tool, grants
 from atlas_mcp.errors import AtlasError, ToolFailed
 from atlas_mcp.events import Kind
 from atlas_mcp.memory.moments import now
 from atlas_mcp.messages import Passage, Source, ToolCall, ToolSpec
+from atlas_mcp.orchestration.paying import Purse
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -25,10 +26,12 @@ if TYPE_CHECKING:
     from atlas_mcp.agents.card import Card
     from atlas_mcp.downstream.entry import Entry
     from atlas_mcp.downstream.results import Document
+    from atlas_mcp.downstream.said import Said
     from atlas_mcp.downstream.screening.suspecting import Suspicion
     from atlas_mcp.downstream.servers import Offered, Servers
     from atlas_mcp.memory.memory import Memory
     from atlas_mcp.orchestration.running import Running
+    from atlas_mcp.providers.budget import Budget
     from atlas_mcp.settings import ServerSettings
 
 __all__ = ["Outside", "fetched_scope", "needs_servers", "tool_name"]
@@ -38,7 +41,6 @@ HITS = 12
 EACH = 4
 """Passages of one source among them, where there are several sources."""
 MOST_DESCRIPTION = 1_000
-MOST_PARAMETER = 200
 _NAME = re.compile(r"[^a-zA-Z0-9_-]")
 _LONGEST_NAME = 64
 
@@ -81,8 +83,11 @@ class Outside:
         self._suspected: set[tuple[str, str, str]] = set()
         self._hearing = asyncio.Lock()
 
-    async def tools(self, card: Card, path: str, actor: str) -> list[Tool]:
-        """The tools of every server that a card names and that can be used; one that fails is told of."""
+    async def tools(self, card: Card, path: str, actor: str, budget: Budget) -> list[Tool]:
+        """The tools of every server that a card names and that can be used; one that fails is told of.
+
+        What they cost is paid out of `budget`.
+        """
         patterns = grants([*card.tools, *card.writes])
         if not any("/" in each for each in patterns):
             return []
@@ -91,7 +96,7 @@ class Outside:
         self._used.update(names)
         listed = await asyncio.gather(*(self._offered(servers, name) for name in names))
         await self._tell(servers, path)
-        return [self._tool(servers, each, path, actor) for offers in listed for each in offers]
+        return [self._tool(servers, each, path, actor, budget) for offers in listed for each in offers]
 
     async def usable(self, card: Card) -> bool:
         """Whether a server that a card reads by can be used; none is started."""
@@ -123,35 +128,47 @@ class Outside:
         except AtlasError:
             return ()  # the servers' own notice says why
 
-    def _tool(self, servers: Servers, offered: Offered, path: str, actor: str) -> Tool:
+    def _tool(self, servers: Servers, offered: Offered, path: str, actor: str, budget: Budget) -> Tool:
+        from atlas_mcp.downstream.schemas import shown
         from atlas_mcp.downstream.screening.suspecting import capped, cleaned
 
         entry, offer = offered.entry, offered.offer
         description = capped(cleaned(offer.description), MOST_DESCRIPTION)[0]
-        parameters = _slim(entry.narrowed(offer.name, offer.parameters))
+        parameters = shown(entry.narrowed(offer.name, offer.parameters))
         spec = ToolSpec(tool_name(offered.address), description, parameters)
-        run = partial(self._run, servers, offered, path, actor)
+        price = entry.price(offer.name)
+        purse = Purse(self._context, budget, price, tool=spec.name, path=path, actor=actor) if price else None
+        call = partial(
+            servers.call, offered.address, agent=actor.partition("#")[0], run_id=self._context.row.run_id,
+            pay=purse and purse.pay,
+        )  # fmt: skip
+        run = partial(self._run, call, offered, path, actor)
         asks = not offered.reads and self.asks(entry)
-        return Tool(spec, run, offered.address, reads=offered.reads, web=entry.web, ask=asks)
+        check = purse.check if purse and asks else None
+        return Tool(spec, run, offered.address, reads=offered.reads, web=entry.web, ask=asks, check=check)
 
     def asks(self, entry: Entry) -> bool:
         """Whether a person is asked before a server's tools with effects are used."""
         return entry.ask and self._settings.approve == "ask"
 
     async def _run(
-        self, servers: Servers, offered: Offered, path: str, actor: str, arguments: dict[str, Any]
-    ) -> Found:
+        self, call: Callable[[dict[str, Any]], Awaitable[Said]], offered: Offered, path: str, actor: str,
+        arguments: dict[str, Any],
+    ) -> Found:  # fmt: skip
         from atlas_mcp.downstream.results import documents
         from atlas_mcp.downstream.screening.suspecting import capped, cleaned
 
         entry, offer = offered.entry, offered.offer
         try:
-            said = await servers.call(
-                offered.address, arguments, agent=actor.partition("#")[0], run_id=self._context.row.run_id
-            )
+            said = await call(arguments)
+        except AtlasError as error:
+            # A server's own words are in it, which the model reads.
+            await self._suspect(offered.address, "", str(error), path=path, actor=actor, left_out=False)
+            raise
         finally:
-            await self._tell(servers, path)
+            await self._tell(await self.servers(), path)
         if said.error:
+            await self._suspect(offered.address, "", said.text, path=path, actor=actor, left_out=False)
             text, _ = capped(cleaned(said.text), entry.limits.characters)
             raise ToolFailed(text or f"{offered.address} failed and does not say why.")
         found = await asyncio.to_thread(documents, entry, offer.name, arguments, said.text, said.structured)
@@ -159,7 +176,7 @@ class Outside:
         if found:
             return await self._sources(offered.address, found, query, path, actor)
         text, _ = capped(cleaned(said.text), entry.limits.characters)
-        await self._suspect(offered.address, "", said.text, path, actor, left_out=False)
+        await self._suspect(offered.address, "", said.text, path=path, actor=actor, left_out=False)
         return Found(text or "It gave nothing.")
 
     async def _sources(
@@ -167,18 +184,19 @@ class Outside:
     ) -> Found:
         """Documents as sources that can be quoted: kept first, then the passages that fit best."""
         passages: list[Passage] = []
-        each = HITS if len(found) == 1 else EACH
+        each, keep = HITS if len(found) == 1 else EACH, self._settings.suspected == "keep"
+        screen = partial(self._suspect, address, path=path, actor=actor, left_out=not keep)
         for document in found:
-            sha256 = await self._memory.keep_computed(document.text, scope=self._scope, uri=document.uri)
-            source = Source(sha256, document.uri, document.title, now())
+            uri, title = document.uri, document.title
+            if await screen(uri, title) and not keep:
+                title = uri
+            sha256 = await self._memory.keep_computed(document.text, scope=self._scope, uri=uri)
+            source = Source(sha256, uri, title, now())
             why = f"dated {document.published}" if document.published else ""
-            await self._tell_suspicions(address, document.uri, document.hidden, path, actor, left_out=True)
-            chosen = await asyncio.to_thread(_passages, document.text, source, query, each, why)
-            for passage in chosen:
-                keep = self._settings.suspected == "keep"
-                suspect = await self._suspect(
-                    address, document.uri, passage.text, path, actor, left_out=not keep
-                )
+            await self._tell_suspicions(address, uri, document.hidden, path, actor, left_out=True)
+            for passage in await asyncio.to_thread(_passages, document.text, source, query, each, why):
+                # Its heading is shown with it, and may stand in another passage of the text.
+                suspect = await screen(uri, f"{passage.heading or ''}\n{passage.text}")
                 if keep or not suspect:
                     passages.append(passage)
         best = sorted(passages, key=lambda passage: -passage.score)[:HITS]
@@ -190,7 +208,7 @@ class Outside:
         )
 
     async def _suspect(
-        self, tool: str, uri: str, text: str, path: str, actor: str, *, left_out: bool
+        self, tool: str, uri: str, text: str, *, path: str, actor: str, left_out: bool
     ) -> bool:
         """Whether a text reads like an instruction to a model; a person is told."""
         from atlas_mcp.downstream.screening.suspecting import suspicions
@@ -239,20 +257,3 @@ def _passages(text: str, source: Source, query: str, most: int, why: str) -> lis
         )
         for place in order
     ]  # fmt: skip
-
-
-def _slim(schema: Any) -> Any:
-    """A schema with its descriptions cut and cleaned: prompts carry it on every turn."""
-    from atlas_mcp.downstream.screening.suspecting import capped, cleaned
-
-    if isinstance(schema, list):
-        return [_slim(each) for each in cast("list[Any]", schema)]
-    if not isinstance(schema, dict):
-        return schema
-    slim: dict[str, Any] = {}
-    for key, value in cast("dict[str, Any]", schema).items():
-        if key == "description" and isinstance(value, str):
-            slim[key] = capped(cleaned(value), MOST_PARAMETER)[0]
-        elif key not in {"examples", "$schema", "title"} or not isinstance(value, str | list):
-            slim[key] = _slim(value)
-    return slim

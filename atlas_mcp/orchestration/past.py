@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.chunks import Usage
 from atlas_mcp.events import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from atlas_mcp.events import Event
 
-__all__ = ["lost", "worked"]
+__all__ = ["UNLEDGERED", "unledgered", "unpaid", "worked"]
 
 _AT_WORK = {Kind.RUN_STARTED, Kind.RUN_RESUMED, Kind.RUN_CONTINUED, Kind.QUESTION_ANSWERED}
 _AT_REST = {Kind.RUN_PAUSED, Kind.QUESTION_ASKED}
+
+UNLEDGERED = (Kind.MODEL_FAILED, Kind.TOOL_CHARGED)
+"""Events that tell of something taken which no answer in the ledger does."""
 
 
 def worked(events: Sequence[Event]) -> float:
@@ -48,7 +51,21 @@ def worked(events: Sequence[Event]) -> float:
     return seconds
 
 
-def lost(events: Sequence[Event]) -> Usage:
-    """What calls took that gave no answer; what others gave is in the ledger."""
-    failed = (event.data.get("usage") for event in events if event.kind is Kind.MODEL_FAILED)
-    return sum((Usage(**usage) for usage in failed if usage), start=Usage())
+def unledgered(told: Iterable[tuple[str, Mapping[str, Any]]]) -> Usage:
+    """What a run took beside the answers in its ledger, by the kinds and data of its events.
+
+    That is what calls took that gave no answer, and the money of tools.
+    """
+    took = Usage()
+    for kind, data in told:
+        if kind == Kind.MODEL_FAILED and data.get("usage"):
+            took += Usage(**data["usage"])
+        elif kind == Kind.TOOL_CHARGED:
+            took += Usage(cost_usd=data["cost_usd"])
+    return took
+
+
+def unpaid(events: Iterable[Event]) -> str:
+    """The limit for which a tool was not paid, in words; empty where each was."""
+    limits = [event.data.get("limit", "") for event in events if event.kind is Kind.TOOL_REFUSED]
+    return next((limit for limit in reversed(limits) if limit), "")

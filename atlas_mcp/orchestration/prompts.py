@@ -188,7 +188,10 @@ def _workers(team: Team, workers: Sequence[str]) -> str:
         lines.append(f"- {name}: {team.describe(name)}")
         child = team.teams.get(name.removeprefix(TEAM_WORKER))
         fields = list(child.input.items())[1:] if child else []
-        lines += [f"  - input {key}: {field.description}" for key, field in fields if not field.handed]
+        lines += [
+            f"  - input {key}: {field.description}"
+            for key, field in fields if not field.handed and field.format != "file_name"
+        ]  # fmt: skip
     return "Your workers:\n" + "\n".join(lines)
 
 

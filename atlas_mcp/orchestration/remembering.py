@@ -15,7 +15,24 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from atlas_mcp.agents.agent import Task
-from atlas_mcp.errors import AtlasError, InvalidInput, LeaseLost, UnreadableDocument
+from atlas_mcp.errors import (
+    AgentRuntimeError,
+    AtlasError,
+    DownstreamFailed,
+    IncompatibleStore,
+    IndexUnavailable,
+    InvalidConfiguration,
+    InvalidInput,
+    LeaseLost,
+    MissingExtra,
+    NotConfigured,
+    NothingToShow,
+    ProviderChanged,
+    ProviderError,
+    RunError,
+    StoreFull,
+    TeamChanged,
+)
 from atlas_mcp.events import Kind
 from atlas_mcp.memory.lifecycle import uri_of
 from atlas_mcp.memory.moments import moment, now
@@ -27,6 +44,8 @@ from atlas_mcp.orchestration.desk import SEARCH
 from atlas_mcp.orchestration.gate import POINTERS, pointed
 from atlas_mcp.orchestration.outside import needs_servers
 from atlas_mcp.orchestration.recall_tool import QUOTABLE, RECALL, RecallTool
+from atlas_mcp.orchestration.tallying import RunTally
+from atlas_mcp.quality.escalation import RECOVERIES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
@@ -53,6 +72,17 @@ SHARE = 1 / 12
 
 MEMORY_URI = uri_of("")
 _HOW_IT_WENT = ("limits", "made_with", "measures", "open_questions")
+
+_ASIDE = frozenset(
+    kind.code for kind in RECOVERIES
+    if issubclass(
+        kind,
+        ProviderError | AgentRuntimeError | DownstreamFailed | IndexUnavailable | InvalidInput
+        | InvalidConfiguration | NotConfigured | MissingExtra | IncompatibleStore | StoreFull
+        | LeaseLost | TeamChanged | ProviderChanged,
+    )
+)  # fmt: skip
+"""Codes of failures that another day, another key or another file would not have seen."""
 
 MOST_TOLD = 50
 """Learnings that a run's events tell as not kept, at most."""
@@ -106,7 +136,7 @@ async def beside(work: Coroutine[Any, Any, T]) -> AsyncGenerator[asyncio.Task[T]
 
 
 class Remembering:
-    """The memory of one run."""
+    """The memory of one run; `tally` is what the run has it do."""
 
     def __init__(self, context: RunContext, desk: Desk, question: str) -> None:
         self._context = context
@@ -118,6 +148,7 @@ class Remembering:
         self._learns = settings is not None and learns(context.row, context.team, settings)
         self._proposes = settings is not None and settings.propose
         self._scope = scope_of(context.row, settings)
+        self.tally = RunTally(context)
 
     async def recall(self) -> dict[str, Any]:
         """What the supervisor is to know: `plan` and `compose` as texts, and the `items` in them."""
@@ -194,8 +225,11 @@ class Remembering:
         return await self._learn(_own(state.get("output", {}), whole=not partial), rating, partial=partial)
 
     async def learn_of_failure(self, error: AtlasError) -> None:
-        """Keep how a run went that failed: nothing that it found, but that and why it failed."""
-        if self._learns and not isinstance(error, InvalidInput | LeaseLost | UnreadableDocument):
+        """Keep how a run went that failed: nothing that it found, but that and why it failed.
+
+        A provider that was down, a key or a file that was wrong say nothing of the question.
+        """
+        if self._learns and _is_of_the_task(error):
             await self._learn({}, None, partial=True, failure=error.message)
 
     async def _learn(
@@ -213,7 +247,8 @@ class Remembering:
             told, self._desk.memory, self._scope, read=self._desk.snapshot,
             propose=self._proposed if asks else None,
         )  # fmt: skip
-        captured = await self._tried(capturing, "learn", "learn")
+        async with self.tally.told("learn"):
+            captured = await self._tried(capturing, "learn", "learn")
         if captured is None:
             return {}
         for learning, added in captured.kept:
@@ -291,6 +326,15 @@ class Remembering:
             told = {"code": "internal", "message": message}
         await self._context.emit(Kind.MEMORY_FAILED, self._team.name, path, step=step, error=told)
         return None
+
+
+def _is_of_the_task(error: AtlasError) -> bool:
+    """Whether the task had a part in a failure, and not providers, the network or settings alone."""
+    if isinstance(error, NothingToShow) and error.causes:
+        # That others failed before is no cause of its own.
+        causes = set(error.causes) - {RunError.code} or {RunError.code}
+        return not causes <= _ASIDE
+    return error.code not in _ASIDE
 
 
 def _told(made: Prepared) -> dict[str, Any]:

@@ -16,13 +16,24 @@ from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.errors import AtlasError, LeaseLost, ProviderChanged, TeamChanged
 from atlas_mcp.events import Kind
+from atlas_mcp.observe.journal import now
+from atlas_mcp.orchestration.alerting import (
+    Alert,
+    Thresholds,
+    WarnedAlready,
+    Watch,
+    of_the_team,
+    refuse_again,
+)
 from atlas_mcp.orchestration.asking import Person
 from atlas_mcp.orchestration.context import RunContext
 from atlas_mcp.orchestration.control import Verb
+from atlas_mcp.orchestration.doorkeeping import let_in
 from atlas_mcp.orchestration.lease import RENEW_SECONDS, Lease, assert_held
 from atlas_mcp.orchestration.ledger import Ledger
 from atlas_mcp.orchestration.limits import Limits
-from atlas_mcp.orchestration.past import lost, worked
+from atlas_mcp.orchestration.past import unledgered, unpaid, worked
+from atlas_mcp.orchestration.state import is_partial
 from atlas_mcp.orchestration.store import RunRow, RunState
 from atlas_mcp.orchestration.team import Budget, Team
 
@@ -30,7 +41,6 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping, Sequence
 
-    from atlas_mcp.events import Event
     from atlas_mcp.orchestration.places import Place
     from atlas_mcp.orchestration.steps import State
     from atlas_mcp.orchestration.voice import Voice
@@ -72,6 +82,7 @@ class Owner:
         self._unpaused = asyncio.Event()
         self._unpaused.set()
         self._cancelled: str | None = None
+        self._watch: Watch | None = None
         self._began = monotonic()
 
     @property
@@ -118,7 +129,7 @@ class Owner:
             ledger = Ledger(workshop.database, self._lease)
             budget = Budget(**{**team.budget.model_dump(), **row.options.get("budget", {})})
             events, replies = await workshop.journal.read(row.run_id), await ledger.replies()
-            inside = await self._inside(row.run_id)
+            inside, asked = await workshop.inside(row.run_id), await workshop.questions.of(row.run_id)
             # Nothing is awaited between this and the context, which hears of a pause from then on.
             await self._unpaused.wait()
             self._context = context = RunContext(
@@ -131,7 +142,10 @@ class Owner:
                 workshop.questions, row.run_id, actor=team.name, limits=context.limits, guard=self._guard,
                 on_change=self._rest_or_work,
             )  # fmt: skip
-            context.remember(replies, lost([*events, *inside]))
+            context.limits.refused = unpaid(events)
+            context.remember(replies, unledgered((each.kind, each.data) for each in (*events, *inside)))
+            context.approved.update(let_in(asked))
+            self._watch = Watch(Thresholds.of(workshop.alerts, team), events)
             again = row.state is not RunState.QUEUED
             info = provider.info
             await workshop.store.move(self._lease, RunState.RUNNING)
@@ -142,14 +156,6 @@ class Owner:
             steps = steps_of(context, desk, Children(workshop, self._lease, context, desk))
             return await walk(steps, await workshop.checkpoints(), row.run_id, team)
 
-    async def _inside(self, run_id: str) -> list[Event]:
-        """The events of the runs that work for this one, and of those that work for them."""
-        events: list[Event] = []
-        for child in await self._workshop.store.children(run_id):
-            events += await self._workshop.journal.read(child.run_id)
-            events += await self._inside(child.run_id)
-        return events
-
     async def _keep(self, walking: asyncio.Task[State]) -> None:
         """Hold on to the lease and do what the run is told."""
         renewed = monotonic()
@@ -158,10 +164,46 @@ class Owner:
                 await self._obey(control.verb, control.reason, walking)
             if self._person:
                 await self._person.look()
+            await self._warn_of_the_run()
             if monotonic() - renewed > RENEW_SECONDS:
                 await self._workshop.leases.renew(self._lease)
                 renewed = monotonic()
             await asyncio.sleep(CONTROL_SECONDS)
+
+    async def _warn_of_the_run(self) -> None:
+        if self._watch and self._context:
+            limits = self._context.limits
+            await self._warn(self._watch.look(limits.seconds_taken, limits.spent))
+
+    async def _warn_of_the_team(self, state: RunState) -> None:
+        """Look at the team's last runs, of which this is one."""
+        if state is RunState.CANCELLED:
+            return
+        thresholds, failed = Thresholds.of(self._workshop.alerts, self._team), state is RunState.FAILED
+        alerts = await self._workshop.database.read(
+            lambda connection: of_the_team(connection, self._row, thresholds, failed=failed)
+        )
+        await self._warn(alerts, thresholds)
+
+    async def _warn(self, alerts: Sequence[Alert], of_team: Thresholds | None = None) -> None:
+        """Note what is to be warned of and tell it; of a team only where no other run does at this moment."""
+        row = self._row
+        for each in alerts:
+
+            def guard(connection: sqlite3.Connection, alert: Alert = each) -> None:
+                assert_held(connection, self._lease)
+                if of_team is not None:
+                    refuse_again(connection, row, alert, of_team)
+
+            try:
+                await self._workshop.journal.append(
+                    row.run_id, Kind.ALERT_RAISED, actor=row.team, data=asdict(each), guard=guard
+                )
+            except WarnedAlready:
+                continue
+            text = f"ATLAS, {row.team}, run {row.run_id}: {each.text}."
+            about = {"run_id": row.run_id, "team": row.team, "user": row.user, "at": now()}
+            self._workshop.alarm.ring({**asdict(each), **about, "text": text})
 
     async def _obey(self, verb: Verb, reason: str, walking: asyncio.Task[State]) -> None:
         if verb is Verb.CANCEL:
@@ -217,7 +259,8 @@ class Owner:
             raise error
         if error is None:
             state = walking.result()
-            await self._finish(RunState.DONE, state.get("output"), None, partial=state.get("partial", False))
+            partial = is_partial(state) or bool(self._context and self._context.limits.refused)
+            await self._finish(RunState.DONE, state.get("output"), None, partial=partial)
         elif isinstance(error, AtlasError):
             await self._finish(RunState.FAILED, None, error.to_dict())
         else:
@@ -242,12 +285,17 @@ class Owner:
             "usage": usage,
             "error": error,
         }
-        if partial and self._context and (limit := self._context.limits.reached):
+        await self._warn_of_the_run()
+        await self._warn_of_the_team(state)
+        if (
+            partial
+            and self._context
+            and (limit := self._context.limits.reached or self._context.limits.refused)
+        ):
             data["limit"] = limit
-        await workshop.store.finish(
+        ended = await workshop.store.finish(
             self._lease, state, partial=partial, output=output, error=error, usage=usage, data=data
         )
-        ended = await workshop.store.end_children(self._lease, RunState.CANCELLED)
         workshop.journal.wake(run_id)
         await workshop.leases.release(self._lease)
         for each in (run_id, *ended):

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.errors import AtlasError, InvalidInput
 from atlas_mcp.orchestration.control import Verb
+from atlas_mcp.orchestration.ledger import spent_until_now
 from atlas_mcp.orchestration.run import Owner, changed
 from atlas_mcp.orchestration.store import ALIVE, RunRow, RunState
 from atlas_mcp.orchestration.team import Team, pick_team
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from atlas_mcp.orchestration.asking import Question
     from atlas_mcp.orchestration.lease import Lease
@@ -37,13 +38,21 @@ log = logging.getLogger(__name__)
 
 
 class Runs:
-    """Begins, owns and steers the runs of one user."""
+    """Begins, owns and steers the runs of one user.
 
-    def __init__(self, workshop: Workshop, teams: Mapping[str, Team], user: str) -> None:
+    `about` is told of each run that begins here; `on_work` is called before one is worked on.
+    """
+
+    def __init__(
+        self, workshop: Workshop, teams: Mapping[str, Team], user: str, *,
+        about: Mapping[str, str] | None = None, on_work: Callable[[], None] | None = None,
+    ) -> None:  # fmt: skip
         self._workshop = workshop
         self._store = workshop.store
         self._teams = teams
         self._user = user
+        self._about = about
+        self._on_work = on_work
         self._owners: dict[str, tuple[Owner, asyncio.Task[None]]] = {}
 
     async def begin(
@@ -53,7 +62,9 @@ class Runs:
 
         One that is found without a living owner is taken up.
         """
-        row, new = await self._store.begin(self._user, team.name, team.version, given, options, fresh=fresh)
+        row, new = await self._store.begin(
+            self._user, team.name, team.version, given, options, fresh=fresh, about=self._about
+        )
         if new or row.state in {RunState.QUEUED, RunState.RUNNING}:
             await self.own(row)
         return row, new
@@ -87,6 +98,8 @@ class Runs:
         except BaseException:
             await self._workshop.leases.release(lease)
             raise
+        if self._on_work is not None:
+            self._on_work()
         task = asyncio.create_task(owner.work(), name=f"own {row.run_id}")
         self._owners[row.run_id] = (owner, task)
         task.add_done_callback(lambda _: self._owners.pop(row.run_id, None))
@@ -232,6 +245,10 @@ class Runs:
             remedy=f"Say it to that one: atlas-mcp runs {command} {whole.run_id}, or {how}.",
         )
 
+    def owned(self) -> tuple[str, ...]:
+        """The runs that this process works on."""
+        return tuple(self._owners)
+
     def works_on(self, run_id: str) -> bool:
         """Whether this process works on a run."""
         return run_id in self._owners
@@ -243,11 +260,11 @@ class Runs:
             await self._workshop.controls.send(row.run_id, Verb.CANCEL, reason)
             return
         error = {"code": "cancelled", "message": reason}
-        data = {"state": RunState.CANCELLED.value, "partial": False, "usage": row.usage, "error": error}
-        await self._store.finish(
-            lease, RunState.CANCELLED, partial=False, output=None, error=error, usage=row.usage, data=data
+        usage = await self._workshop.database.read(lambda connection: spent_until_now(connection, row.run_id))
+        data = {"state": RunState.CANCELLED.value, "partial": False, "usage": usage, "error": error}
+        ended = await self._store.finish(
+            lease, RunState.CANCELLED, partial=False, output=None, error=error, usage=usage, data=data
         )
-        ended = await self._store.end_children(lease, RunState.CANCELLED)
         self._workshop.journal.wake(row.run_id)
         await self._workshop.leases.release(lease)
         for each in (row.run_id, *ended):
@@ -278,10 +295,14 @@ class Runs:
             await self._store.move(lease, RunState.INTERRUPTED)
             await self._workshop.leases.release(lease)
 
-    async def prune(self, keep_days: float) -> int:
-        """Forget runs that ended more than so many days ago; gives how many."""
-        before = datetime.now(UTC) - timedelta(days=keep_days)
-        return len(await self._store.prune(before.isoformat(timespec="milliseconds")))
+    async def prune(self, keep_days: float, said_days: float | None = None) -> int:
+        """Forget runs that ended more than so many days ago; gives how many.
+
+        What was said to one goes after `said_days`; None leaves it to whoever tells of runs.
+        """
+        if said_days is not None:
+            await self._store.unsay_before(_days_ago(said_days))
+        return len(await self._store.prune(_days_ago(keep_days)))
 
     async def close(self) -> None:
         """Interrupt the runs of this process, so that another can go on with them."""
@@ -290,6 +311,10 @@ class Runs:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+
+
+def _days_ago(days: float) -> str:
+    return (datetime.now(UTC) - timedelta(days=days)).isoformat(timespec="milliseconds")
 
 
 def _age(at: str) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, NotRequired, TypeAlias, TypedDict
 
-__all__ = ["Result", "State", "Update", "Work"]
+__all__ = ["Result", "State", "Update", "Work", "is_partial"]
 
 Result: TypeAlias = dict[str, Any]
 """What came of an assignment; see `trades.trade`."""
@@ -18,7 +18,8 @@ class State(TypedDict):
     """A run's state between steps; JSON types only. `results` maps assignment ids to what came of them.
 
     `memory` is what was recalled before the plan; see `remembering`. `best` is the best version until now,
-    with what it was rated; `revision` counts from 0.
+    with what it was rated; `revision` counts from 0. `partial` says that not all was found or used,
+    `undelivered` that a file that was wished for was not made.
     """
 
     library: NotRequired[dict[str, Any]]
@@ -29,6 +30,7 @@ class State(TypedDict):
     draft: NotRequired[dict[str, Any]]
     output: NotRequired[dict[str, Any]]
     partial: NotRequired[bool]
+    undelivered: NotRequired[bool]
     best: NotRequired[dict[str, Any]]
     rated: NotRequired[dict[str, Any]]
     revision: NotRequired[int]
@@ -45,9 +47,15 @@ class Update(TypedDict, total=False):
     draft: dict[str, Any]
     output: dict[str, Any]
     partial: bool
+    undelivered: bool
     best: dict[str, Any]
     rated: dict[str, Any]
     revision: int
+
+
+def is_partial(state: State) -> bool:
+    """Whether a run that ended so gave less than it was asked for."""
+    return state.get("partial", False) or state.get("undelivered", False)
 
 
 class Work(TypedDict):

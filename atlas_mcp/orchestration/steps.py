@@ -63,7 +63,7 @@ class Steps:
         """Make ready what the run may read (a child reads as its parent), and recall what is remembered."""
         since = await self._begin("recall", "documents: getting ready")
         counted: dict[str, int] = {}
-        async with beside(self.memory.recall()) as recalling:
+        async with self.memory.tally.told("recall"), beside(self.memory.recall()) as recalling:
             if library := self._context.row.options.get("library"):
                 self._desk.library = library
             else:
@@ -182,8 +182,9 @@ class Steps:
                 self._context.failures.clear()
                 return {"round": state["round"] - 1}
             raise NothingToShow(
-                f"No worker succeeded: {failures[0]['message']}", remedy=failures[0].get("remedy", "")
-            )
+                f"No worker succeeded: {failures[0]['message']}", remedy=failures[0].get("remedy", ""),
+                causes=tuple(code for each in failures for code in each.get("causes") or [each["code"]]),
+            )  # fmt: skip
         if more := await self._reviewed(state):
             return {"round": state["round"] + 1, "assignments": [*state["assignments"], *more]}
         share = 1 - len(failures) / max(1, len(results))

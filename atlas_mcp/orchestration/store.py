@@ -23,13 +23,15 @@ from atlas_mcp.orchestration.control import SCHEMA as CONTROL_SCHEMA
 from atlas_mcp.orchestration.control import Verb
 from atlas_mcp.orchestration.lease import SCHEMA as LEASE_SCHEMA
 from atlas_mcp.orchestration.lease import Lease, assert_held
-from atlas_mcp.orchestration.leavings import clear_checkpoints, let_go
+from atlas_mcp.orchestration.leavings import clear_checkpoints, let_go, talkative, unsay
+from atlas_mcp.orchestration.ledger import ASKED, spent_until_now
 from atlas_mcp.orchestration.ledger import SCHEMA as LEDGER_SCHEMA
 from atlas_mcp.providers.keeping.store import SCHEMA as PROVIDER_SCHEMA
 from atlas_mcp.redaction import redacted
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Mapping, Sequence
 
     from atlas_mcp.database import Database
 
@@ -61,7 +63,7 @@ CHILDREN = "CREATE INDEX run_by_parent ON run (parent_run_id) WHERE parent_run_i
 
 MIGRATIONS = (
     SCHEMA + JOURNAL_SCHEMA + LEDGER_SCHEMA + LEASE_SCHEMA + CONTROL_SCHEMA, PROVIDER_SCHEMA, CHILDREN,
-    QUESTION_SCHEMA,
+    QUESTION_SCHEMA, ASKED,
 )  # fmt: skip
 """The schema of `runs.db`, oldest first; LangGraph's checkpointer adds its own tables."""
 
@@ -138,18 +140,19 @@ WITH RECURSIVE part (run_id) AS (
 
 
 class RunStore:
-    """Reads and writes the rows of `run`."""
+    """Reads and writes the rows of `run`; `keep_said`: what was said to one stays after its end."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, keep_said: bool = False) -> None:
         self._database = database
+        self._keep_said = keep_said
 
     async def begin(
         self, user: str, team: str, version: str, given: dict[str, Any], options: dict[str, Any], *,
-        fresh: bool,
+        fresh: bool, about: Mapping[str, str] | None = None,
     ) -> tuple[RunRow, bool]:  # fmt: skip
         """Open a run, or find the one alive that asks the same; says which by `True` for a new one.
 
-        A run of an earlier `version` of the team is another question.
+        A run of an earlier `version` of the team is another question. `about` is told of a new one.
         """
         same = sameness(user, team, given, options)
 
@@ -168,7 +171,7 @@ class RunStore:
                 " created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (run_id, user, team, version, _json(given), _json(options), same, RunState.QUEUED, at, at),
             )
-            data = {"team": team, "team_version": version, "input": given}
+            data = {"team": team, "team_version": version, "input": given, **(about or {})}
             insert_event(connection, run_id, Kind.RUN_QUEUED, actor=team, data=data)
             return _row(connection.execute("SELECT * FROM run WHERE run_id = ?", (run_id,)).fetchone()), True
 
@@ -247,29 +250,6 @@ class RunStore:
 
         return await self._database.write(write)
 
-    async def end_children(self, lease: Lease, state: RunState) -> list[str]:
-        """Put every run that works for the lease's and has not ended into a final state; gives their ids.
-
-        Raises:
-            LeaseLost: another process owns the parent.
-        """
-
-        def write(connection: sqlite3.Connection) -> list[str]:
-            assert_held(connection, lease)
-            ended = connection.execute(_OPEN_CHILDREN, (lease.run_id,)).fetchall()
-            for row in ended:
-                let_go(connection, row["run_id"])
-                values = (state, now(), row["run_id"])
-                connection.execute("UPDATE run SET state = ?, updated_at = ? WHERE run_id = ?", values)
-                insert_event(
-                    connection, row["run_id"], Kind.RUN_FINISHED, actor=row["team"],
-                    parent_run_id=row["parent_run_id"],
-                    data={"state": state.value, "partial": False, "usage": {}, "error": None},
-                )  # fmt: skip
-            return [row["run_id"] for row in ended]
-
-        return await self._database.write(write)
-
     async def children(self, run_id: str) -> list[RunRow]:
         """The runs that work for another, in the order in which they began."""
         rows = await self._database.read(
@@ -318,20 +298,20 @@ class RunStore:
     async def finish(
         self, lease: Lease, state: RunState, *, partial: bool, output: dict[str, Any] | None,
         error: dict[str, Any] | None, usage: dict[str, Any], data: dict[str, Any], run_id: str = "",
-    ) -> None:  # fmt: skip
+    ) -> list[str]:  # fmt: skip
         """End a run, the lease's or its child `run_id`: its row and its last event in one transaction.
 
-        What only a run that goes on needs goes in it too, so that nobody can die in between. A run that has
-        ended stays as it is.
+        What only a run that goes on needs goes in it too, and runs that still work for it are cancelled, so
+        that nobody can die in between; gives the ids of those. A run that has ended stays as it is.
 
         Raises:
             LeaseLost: another process owns the run.
         """
         run_id = run_id or lease.run_id
 
-        def write(connection: sqlite3.Connection) -> None:
+        def write(connection: sqlite3.Connection) -> list[str]:
             assert_held(connection, lease)
-            let_go(connection, run_id)
+            let_go(connection, run_id, but_said=self._keep_said)
             changed = connection.execute(
                 "UPDATE run SET state = ?, partial = ?, output = ?, error = ?, usage = ?, updated_at = ?"
                 " WHERE run_id = ? AND state NOT IN ('done', 'failed', 'cancelled')",
@@ -347,8 +327,34 @@ class RunStore:
                 insert_event(
                     connection, run_id, Kind.RUN_FINISHED, actor=team, parent_run_id=parent, data=data
                 )
+            return self._cancel_children(connection, run_id)
 
-        await self._database.write(write)
+        return await self._database.write(write)
+
+    def _cancel_children(self, connection: sqlite3.Connection, run_id: str) -> list[str]:
+        """Cancel every run that works for one that ends; gives their ids."""
+        ended = connection.execute(_OPEN_CHILDREN, (run_id,)).fetchall()
+        for row in ended:
+            let_go(connection, row["run_id"], but_said=self._keep_said)
+            usage = spent_until_now(connection, row["run_id"])
+            values = (RunState.CANCELLED, _json(usage), now(), row["run_id"])
+            connection.execute("UPDATE run SET state = ?, usage = ?, updated_at = ? WHERE run_id = ?", values)
+            told: dict[str, Any] = {"state": "cancelled", "partial": False, "usage": usage, "error": None}
+            insert_event(
+                connection, row["run_id"], Kind.RUN_FINISHED, actor=row["team"],
+                parent_run_id=row["parent_run_id"], data=told,
+            )  # fmt: skip
+        return [row["run_id"] for row in ended]
+
+    async def unsay(self, run_ids: Sequence[str]) -> None:
+        """Forget what was said to ended runs: everybody was told of it who is."""
+        await self._database.write(lambda connection: [unsay(connection, each) for each in run_ids])
+
+    async def unsay_before(self, before: str) -> None:
+        """Forget what was said to every ended run not touched since `before` (ISO 8601 UTC)."""
+        await self._database.write(
+            lambda connection: [unsay(connection, each) for each in talkative(connection, before)]
+        )
 
     async def prune(self, before: str) -> list[str]:
         """Forget every ended run not touched since `before` (ISO 8601 UTC); gives their ids.

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from atlas_mcp.errors import InvalidConfiguration, InvalidInput
 from atlas_mcp.messages import TaskType
+from atlas_mcp.mistakes import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -93,6 +94,15 @@ class Quality(_Table):
     rubric: str = ""
 
 
+class TeamAlerts(_Table):
+    """`[alerts]`: from where on this team's runs are warned of; what is left out is as in `atlas.toml`."""
+
+    seconds: float | None = Field(default=None, ge=0)
+    cost_usd: float | None = Field(default=None, ge=0)
+    quality: float | None = Field(default=None, ge=0, le=5)
+    error_rate: float | None = Field(default=None, ge=0, le=1)
+
+
 class TeamFile(_Table):
     """`team.toml`: who is on the team, what it asks for, within which limits."""
 
@@ -117,6 +127,7 @@ class TeamFile(_Table):
     input: dict[str, InputField] = Field(min_length=1)
     budget: Budget = Budget()
     quality: Quality | None = None
+    alerts: TeamAlerts | None = None
 
     @field_validator("supervisor", "workers")
     @classmethod
@@ -197,22 +208,25 @@ def read_wiring(file: Path) -> TeamFile:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])
-        said = first["msg"].removeprefix("Value error, ")
+        said = in_words(first["msg"])
         known = _known_keys(first["loc"]) if first["type"] == "extra_forbidden" else ""
         raise InvalidConfiguration(
             f"{file}: {key}: {said}.", remedy=f"Known keys: {known}." if known else _remedy(first["loc"])
         ) from None
 
 
+_TABLES: dict[str, type[BaseModel]] = {"budget": Budget, "quality": Quality, "alerts": TeamAlerts}
+
+
 def _known_keys(place: tuple[int | str, ...]) -> str:
-    table = {"input": InputField, "budget": Budget, "quality": Quality}.get(str(place[0]), TeamFile)
+    table = {"input": InputField, **_TABLES}.get(str(place[0]), TeamFile)
     return ", ".join(table.model_fields)
 
 
 def _remedy(place: Sequence[int | str]) -> str:
     """What to write where a number is out of its bounds."""
     top, *below = map(str, place)
-    table = {"budget": Budget, "quality": Quality}.get(top, TeamFile) if below else TeamFile
+    table = _TABLES.get(top, TeamFile) if below else TeamFile
     fields, name = table.model_fields, below[0] if below else top
     bounds = {
         kind: getattr(bound, kind)

@@ -78,7 +78,8 @@ class Workers:
         )
         since = perf_counter()
         try:
-            result = await self._done(work, path, actor)
+            async with self._memory.tally.told(path, actor):
+                result = await self._done(work, path, actor)
         except LeaseLost:
             raise
         except AtlasError as error:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from atlas_mcp.observe.alarm import Alarm
 from atlas_mcp.orchestration.asking import Questions
 from atlas_mcp.orchestration.control import Controls
 from atlas_mcp.orchestration.desk import Desk
@@ -13,12 +14,14 @@ from atlas_mcp.orchestration.places import Places
 from atlas_mcp.orchestration.remembering import recall_tool
 from atlas_mcp.orchestration.standing import standing_items
 from atlas_mcp.orchestration.store import RunStore
+from atlas_mcp.settings import AlertSettings
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from atlas_mcp.database import Database
     from atlas_mcp.downstream.servers import Servers
+    from atlas_mcp.events import Event
     from atlas_mcp.memory.memory import Memory
     from atlas_mcp.observe.journal import Journal
     from atlas_mcp.orchestration.context import Homes, RunContext
@@ -38,7 +41,8 @@ class Workshop:
     """What every owner of this process works with; heavy parts are opened when the first run needs them.
 
     `answers` is who answers prompts here, as `vendor:model`; `homes` is where agents live that remember,
-    `memories` what runs may recall and learn; `servers` are the downstream ones, `rules` what they may do.
+    `memories` what runs may recall and learn; `servers` are the downstream ones, `rules` what they may do;
+    `keep_said`: what was said to a run stays after its end; `alarm` warns of the thresholds `alerts`.
     """
 
     def __init__(
@@ -46,12 +50,13 @@ class Workshop:
         memory: Callable[[], Awaitable[Memory]], checkpoints: Callable[[], Awaitable[Checkpoints]],
         provider: Callable[[], Awaitable[ProviderGroup]], homes: Homes, memories: MemorySettings,
         servers: Callable[[], Awaitable[Servers]] | None = None, rules: ServerSettings | None = None,
-        day: Spending | None = None,
+        day: Spending | None = None, keep_said: bool = False, alerts: AlertSettings | None = None,
+        alarm: Alarm | None = None,
     ) -> None:  # fmt: skip
         self.database = database
         self.journal = journal
         self.leases = leases
-        self.store = RunStore(database)
+        self.store = RunStore(database, keep_said=keep_said)
         self.controls = Controls(database)
         self.questions = Questions(database, journal)
         self.places = Places(at_once)
@@ -62,6 +67,8 @@ class Workshop:
         self.homes = replace(homes, standing=partial(standing_items, memory, memories))
         self.memories = memories
         self.day = day
+        self.alerts = alerts or AlertSettings()
+        self.alarm = alarm or Alarm()
         self._servers = servers
         self._rules = rules
 
@@ -72,6 +79,14 @@ class Workshop:
         from atlas_mcp.orchestration.outside import Outside
 
         return Outside(self._servers, self._rules, memory, context)
+
+    async def inside(self, run_id: str) -> list[Event]:
+        """The events of the runs that work for a run, and of those that work for them."""
+        events: list[Event] = []
+        for child in await self.store.children(run_id):
+            events += await self.journal.read(child.run_id)
+            events += await self.inside(child.run_id)
+        return events
 
     async def desk(self, row: RunRow, team: Team) -> Desk:
         """What a run may read, and by what its workers look into memory."""

@@ -224,6 +224,8 @@ class Attempt:
             return False
         self.open = False
         self.member.at_once -= 1
+        if (left := self.stream.control.metrics.allowance) is not None:
+            self._reliability.allowed(self.member.name, left)
         if self._hold is not None:
             self._hold.settle(self.usage())
         return True

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from atlas_mcp.providers.known.prices import Price
 
-__all__ = ["Budget", "Hold", "Limit"]
+__all__ = ["Budget", "Hold", "Limit", "in_dollars"]
 
 LEAST_ANSWER = 64
 """A prompt is not sent where not even so many tokens of an answer would fit behind it."""
@@ -88,21 +88,35 @@ class Budget:
         usd = price.estimate(prompt_tokens, answer_tokens or 0) if price else 0.0
         return Hold(self, price, tokens, usd, closing=closing)
 
-    def reached(self, *, closing: bool = False) -> str:
-        """Whose limit leaves no room for another call, in words; empty while none does."""
+    def set_aside(self, usd: float) -> Hold:
+        """Count the money of what is about to be paid for and is no call of a model.
+
+        Raises:
+            BudgetSpent: it does not fit, here or in a budget above.
+        """
+        self.check(tokens=None, usd=usd, calls=None)
+        return Hold(self, None, 0, usd, closing=False, calls=0)
+
+    def reached(
+        self, *, closing: bool = False, tokens: int | None = 1, usd: float = 1e-9, calls: int | None = 1
+    ) -> str:
+        """Whose limit leaves no room for so much more, in words; empty while none does.
+
+        None is not looked at.
+        """
         for budget, closes in self._turns(closing):
-            if limit := budget._beyond(1, 1e-9, 1, closing=closes):
+            if limit := budget._beyond(tokens, usd, calls, closing=closes):
                 return f"{budget.name}'s limit of {limit}"
         return ""
 
-    def check(self) -> None:
-        """Refuse where no limit leaves room for another call.
+    def check(self, *, tokens: int | None = 1, usd: float = 1e-9, calls: int | None = 1) -> None:
+        """Refuse where a limit leaves no room for so much more; None is not looked at.
 
         Raises:
             BudgetSpent: says whose limit it is, here or above, and what to do about that one.
         """
         for budget in self._chain():
-            budget._refuse(1, 1e-9, 1, closing=False)
+            budget._refuse(tokens, usd, calls, closing=False)
 
     def left(self, *, closing: bool = False) -> tuple[int | None, float | None]:
         """Tokens and dollars that are left, here and above; None is no limit."""
@@ -170,19 +184,20 @@ class Budget:
         tokens, usd = self.limit.tokens, self.limit.cost_usd
         return (inf if tokens is None else tokens * share), (inf if usd is None else usd * share)
 
-    def _beyond(self, tokens: int, usd: float, calls: int, *, closing: bool) -> str:
+    def _beyond(self, tokens: int | None, usd: float, calls: int | None, *, closing: bool) -> str:
         """The limit that so much more would go beyond, in words; empty if it fits."""
         limit = self.limit
         most_tokens, most_usd = self._caps(closing=closing)
-        if limit.calls is not None and not closing and self._calls + calls > limit.calls:
+        most_calls = None if closing else limit.calls
+        if calls is not None and most_calls is not None and self._calls + calls > most_calls:
             return f"{limit.calls} call{'' if limit.calls == 1 else 's'}"
-        if self._tokens + tokens > most_tokens:
+        if tokens is not None and self._tokens + tokens > most_tokens:
             return f"{limit.tokens:,} tokens"
         if self._usd + usd > most_usd:
-            return f"${limit.cost_usd:.2f}"
+            return in_dollars(limit.cost_usd or 0.0)
         return ""
 
-    def _refuse(self, tokens: int, usd: float, calls: int, *, closing: bool) -> None:
+    def _refuse(self, tokens: int | None, usd: float, calls: int | None, *, closing: bool) -> None:
         if limit := self._beyond(tokens, usd, calls, closing=closing):
             raise BudgetSpent(self._why(limit, closing=closing), remedy=self.remedy)
 
@@ -193,23 +208,31 @@ class Budget:
         most, taken = (whole.tokens, self._tokens) if by_tokens else (whole.cost_usd, self._usd)
         if most is None or taken >= most:
             return f"The {self.name}'s limit of {limit} is reached."
-        figure = f"{taken:,} are taken" if by_tokens else f"${taken:.2f} is taken"
+        figure = f"{taken:,} are taken" if by_tokens else f"{in_dollars(taken)} is taken"
         kept = not closing and taken >= most * (1.0 - self.held_back)
         rest = "is kept for handing back what there is" if kept else "has no room for this call"
         return f"Of the {self.name}'s limit of {limit}, {figure}; what is left {rest}."
 
 
-class Hold:
-    """What one call under way counts for, until it is settled."""
+def in_dollars(usd: float) -> str:
+    """Money in words: to the cent, and the less it is the finer."""
+    if 0 < usd < 1e-4:  # noqa: PLR2004 - a hundredth of a cent
+        return f"${usd:.1g}"
+    return f"${usd:.2f}" if usd >= 0.1 else f"${usd:.4f}".removesuffix("00")  # noqa: PLR2004 - ten cents
 
-    __slots__ = ("_answer", "_caps", "_chain", "_open", "_price", "_tokens", "_usd")
+
+class Hold:
+    """What one call under way counts for, until it is settled; `calls` is 0 for one that no model answers."""
+
+    __slots__ = ("_answer", "_calls", "_caps", "_chain", "_open", "_price", "_tokens", "_usd")
 
     def __init__(
-        self, budget: Budget, price: Price | None, tokens: int, usd: float, *, closing: bool
+        self, budget: Budget, price: Price | None, tokens: int, usd: float, *, closing: bool, calls: int = 1
     ) -> None:
         self._price = price
         self._tokens = tokens
         self._usd = usd
+        self._calls = calls
         self._answer = 0
         self._open = True
         self._chain = tuple(budget._chain())
@@ -219,7 +242,7 @@ class Hold:
             if each.binds
         )
         for each in self._chain:
-            each.move(tokens, usd, 1)
+            each.move(tokens, usd, calls)
 
     def count(self, prompt_tokens: int, answer_tokens: int) -> None:
         """The call took so much until now.
@@ -247,5 +270,9 @@ class Hold:
         if self._open:
             self._open = False
             for budget in self._chain:
-                budget.move(usage.tokens - self._tokens, (usage.cost_usd or 0.0) - self._usd, usage.calls - 1)
+                budget.move(
+                    usage.tokens - self._tokens,
+                    (usage.cost_usd or 0.0) - self._usd,
+                    usage.calls - self._calls,
+                )
                 budget._report(usage)

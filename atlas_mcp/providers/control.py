@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from atlas_mcp.chunks import Chunk
+    from atlas_mcp.providers.known.allowance import Allowance
 
 __all__ = ["Closable", "StreamControl", "StreamMetrics", "StreamState"]
 
@@ -45,7 +46,7 @@ class StreamMetrics:
     first text, pauses left out, None until it came; `longest_wait` is the longest the reader waited for
     any later chunk, `stalls` how many such waits were longer than a second, `waited` all of them together.
     `bytes` came over the wire, where there is one. `output_tokens` is known once the provider reported its
-    usage.
+    usage, `allowance` where the vendor says what its rate limits leave.
     """
 
     started_at: float = 0.0
@@ -59,6 +60,7 @@ class StreamMetrics:
     bytes: int = 0
     stalls: int = 0
     waited: float = 0.0
+    allowance: Allowance | None = None
 
     @property
     def characters_per_second(self) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from atlas_mcp.providers.breaker import Tripwire
@@ -68,6 +69,10 @@ class ProviderGroup:
             retry=retry or Retry(), tripwire=tripwire, circumstances=circumstances,
         )  # fmt: skip
 
+    @cached_property
+    def _lone_info(self) -> ProviderInfo:
+        return replace(self.members[0].provider.info, keeps_accounts=True)
+
     @classmethod
     def alone(cls, provider: Provider, *, circumstances: Circumstances | None = None) -> ProviderGroup:
         """A provider by itself, under the same budgets, and with retries if it is a language model's.
@@ -112,7 +117,7 @@ class ProviderGroup:
     def info(self) -> ProviderInfo:
         """The group; what it can do is the best of what its members can."""
         if self._alone:
-            return self.members[0].provider.info
+            return self._lone_info
         members = tuple(member.provider.info for member in self.members)
         return ProviderInfo(
             self._roster.name,

@@ -47,7 +47,7 @@ class Member:
     _attended: Attended | None = None
 
     def __post_init__(self) -> None:
-        self.nested = bool(self.provider.info.members)
+        self.nested = bool(self.provider.info.members) or self.provider.info.keeps_accounts
         if isinstance(self.provider, Attended):  # dear, so asked once
             self._attended = self.provider
 

@@ -7,11 +7,14 @@ health is wished for, and that costs nothing either.
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, cast
 
 from atlas_mcp.errors import AtlasError
 from atlas_mcp.messages import TaskType
+from atlas_mcp.providers.breaker import BreakerState
+from atlas_mcp.providers.known.reliability import Reliability
 from atlas_mcp.providers.provider import Checked
 from atlas_mcp.providers.registry import configured_vendors, ways_to_configure
 from atlas_mcp.providers.strategies import name_of
@@ -22,14 +25,17 @@ if TYPE_CHECKING:
     from atlas_mcp.messages import JsonObject
     from atlas_mcp.providers.group import ProviderGroup
     from atlas_mcp.providers.keeping.accounts import Accounts
+    from atlas_mcp.providers.keeping.tables import Opened
     from atlas_mcp.providers.member import Member
     from atlas_mcp.providers.provider import Health
     from atlas_mcp.providers.registry import Registry
 
-__all__ = ["overview"]
+__all__ = ["overview", "standing"]
 
 _MILLION = 1_000_000
 _SHOWN_CHOICES = 5
+_LATELY = 0.5
+"""Who was observed less than that, faded as it is, was not used lately."""
 
 
 async def overview(
@@ -73,6 +79,51 @@ async def overview(
     }
 
 
+async def standing(registry: Registry, accounts: Accounts, default: str) -> JsonObject:
+    """How those fare who answer prompts, as the data folder tells it; nobody is opened, asked or loaded.
+
+    They are those that `default` and the groups name, with all of whom something was observed lately. What a
+    process finds out is here within seconds; a breaker that only a person can close is kept by none.
+    """
+    known, now = await accounts.store.known(), time.time()
+    reliability = Reliability()
+    reliability.restore(known.tracks)
+    opened = {key.rpartition("@")[0]: breaker for key, breaker in known.breakers.items()}
+    used = [name for name in reliability.members if reliability.record(name).calls >= _LATELY]
+    named = [default, *(member.name for group in registry.groups.values() for member in group.members)]
+    every = [*used, *opened]
+    # Where no model is named, whichever was asked stands for it.
+    named = [
+        name for name in named
+        if not name.startswith("group:") and not any(each.startswith(f"{name}:") for each in every)
+    ]  # fmt: skip
+    return {
+        "default": default,
+        "members": [
+            {"name": name, **_breaker(opened.get(name), now), "record": _record_of(reliability, name)}
+            for name in dict.fromkeys([*named, *every])
+        ],
+        "groups": [
+            {"name": f"group:{name}", "members": [member.name for member in group.members]}
+            for name, group in registry.groups.items()
+        ],
+        "today": await _today(accounts),
+    }
+
+
+def _breaker(opened: Opened | None, now: float) -> JsonObject:
+    if opened is None:
+        return {"breaker": str(BreakerState.CLOSED), "reason": "", "ready_in": 0.0}
+    state = BreakerState.OPEN if opened.until > now else BreakerState.HALF_OPEN
+    ready_in = round(min(max(0.0, opened.until - now), opened.seconds), 1)
+    return {"breaker": str(state), "reason": opened.reason, "ready_in": ready_in}
+
+
+def _record_of(reliability: Reliability, name: str) -> JsonObject | None:
+    record = reliability.record(name)
+    return _short(asdict(record)) if record.calls >= _LATELY else None
+
+
 def _unnamed(registry: Registry, default: str) -> list[str]:
     """Providers of a person's own of which no model is asked for anywhere; their usual one is shown."""
     asked = [default, *(member.name for group in registry.groups.values() for member in group.members)]
@@ -108,6 +159,7 @@ async def _provider(registry: Registry, accounts: Accounts, member: Member, *, p
         "usd_per_million": price
         and {"input": round(price.input * _MILLION, 6), "output": round(price.output * _MILLION, 6)},
         "records": _records(registry, member.name),
+        "allowance": _allowance(registry, member.name),
         "health": health and _health(health),
     }
 
@@ -119,6 +171,12 @@ def _health(health: Health) -> JsonObject:
         "says": health.says,
         "remedy": health.remedy,
     }
+
+
+def _allowance(registry: Registry, name: str) -> JsonObject | None:
+    """What the vendor's rate limits left when it last answered this process."""
+    told = registry.circumstances.reliability.allowance(name)
+    return told and {"seconds_ago": round(told[0], 1), **asdict(told[1])}
 
 
 def _records(registry: Registry, name: str) -> JsonObject:

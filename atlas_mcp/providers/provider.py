@@ -39,6 +39,7 @@ class ProviderInfo:
 
     `address` is where prompts go, without any secret, where that is not the vendor's own; `members` are those
     behind a group. `stands_in` is one that is no language model and answers as one would, from a script.
+    `keeps_accounts` says that it charges budgets itself, so that whoever stands before it charges nothing.
     """
 
     name: str
@@ -50,6 +51,7 @@ class ProviderInfo:
     address: str = ""
     members: tuple[ProviderInfo, ...] = ()
     stands_in: bool = False
+    keeps_accounts: bool = False
 
     @property
     def judges(self) -> bool:

@@ -6,6 +6,7 @@ when = { agent = "web", intent = "gather", contains = "tides", nth = 2 }   # all
 json = { findings = [], gaps = ["tides"] }
 tokens = 20                            # in so many pieces (default: one for every 4 characters)
 seconds = 0.5                          # over so much time (default: none)
+usd = 0.002                            # for so much money (default: none)
 first_token = 0.2                      # after so much time before the first of it (default: none)
 reasoning = "The moon comes to mind."  # thought before it is said (default: nothing)
 
@@ -58,7 +59,7 @@ __all__ = ["FAILURES", "Script", "ScriptedReply", "ScriptedTool", "When", "turn_
 _STRICT = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 _KEYS = (
-    "A reply has when, say, json, tool, fail, after, times, retry_after, tokens, seconds, first_token, "
+    "A reply has when, say, json, tool, fail, after, times, retry_after, tokens, seconds, usd, first_token, "
     "reasoning; its when has agent, intent, contains, nth."
 )
 
@@ -129,6 +130,7 @@ class ScriptedReply(BaseModel):
     retry_after: float | None = Field(default=None, ge=0)
     tokens: int | None = Field(default=None, ge=1)
     seconds: float = Field(default=0.0, ge=0)
+    usd: float = Field(default=0.0, ge=0)
     first_token: float = Field(default=0.0, ge=0)
     reasoning: str = ""
 

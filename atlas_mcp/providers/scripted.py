@@ -95,7 +95,8 @@ class ScriptedProvider:
         for number, tool in enumerate(reply.tool, start=1):
             yield ToolCall(f"call_{turn_of(prompt)}_{number}", tool.name, dict(tool.arguments))
         if said or reply.fail is None:
-            yield meter.report(Usage(_asked(prompt), len(said) + len(reply.tool), calls=1))
+            taken = Usage(_asked(prompt), len(said) + len(reply.tool), cost_usd=reply.usd, calls=1)
+            yield meter.report(taken)
         if reply.fail is not None:
             raise self._failure(reply.fail, reply)
         yield Stopped("tool_calls" if reply.tool else "end", _VENDOR, self._info.model, language_model=False)

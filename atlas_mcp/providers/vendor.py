@@ -324,6 +324,8 @@ class VendorProvider:
     def _explained(self, error: Exception, exchange: Exchange | None) -> ProviderError:
         """Any failure as a leaf that names who failed, without a secret and without the SDK's error."""
         http, _ = self._dialect.modules()
+        if exchange is not None and (refusal := getattr(error, "response", None)) is not None:
+            exchange.note(refusal.headers)
         began = exchange is not None and exchange.meter.began
         ours = isinstance(error, ProviderError)
         failure = error if ours else explained(error, http, began=began, secret=self._key)

@@ -108,6 +108,7 @@ _HOUSE: dict[type[AtlasError], _Row] = {
     errors.IncompatibleStore: ((), _PERSON, "stored data are not changed without being asked"),
     errors.StoreFull: ((), _PERSON, "only a person makes room on a disk"),
     errors.IndexUnavailable: ((), _PERSON, "the record answers without it; somebody has to look after it"),
+    errors.TrackingUnavailable: ((), _PERSON, "no run waits for it, and it is told later"),
     errors.InvalidOutput: (
         (Way.OTHER_MEMBER, Way.SMALLER_TASK, Way.OTHER_WORKER),
         _LEVELS,

@@ -95,7 +95,7 @@ async def _overview(opening: Opening) -> dict[str, Any]:
     meter = (await atlas.memory()).meter
     return {
         **kept,
-        "operations": {name: asdict(each) for name, each in meter.summary().items()},
+        "operations": meter.to_list(),
         "newest": [
             {
                 "id": each.id,

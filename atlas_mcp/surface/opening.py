@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ __all__ = ["WARM_AFTER_SECONDS", "Opening"]
 
 WARM_AFTER_SECONDS = 2.0
 """Seconds after the opening before heavy parts are loaded: a host's first questions are answered by then."""
+TIDY_SECONDS = 3600.0
+"""How often what is old is forgotten."""
 
 log = logging.getLogger(__name__)
 
@@ -60,10 +63,15 @@ class Opening:
             log.warning("%s Look at them: atlas-mcp trust %s", project.why_off, project.path)
         async with open_atlas(self.settings, resume=True) as atlas:
             self._opened.set_result(atlas)
-            warming = asyncio.create_task(_warm(atlas), name="warm up")
+            atlas.attend()
+            beside = {
+                asyncio.create_task(_warm(atlas), name="warm up"),
+                asyncio.create_task(_tidy(atlas), name="forget what is old"),
+            }
             await closing.wait()
-            warming.cancel()
-            await asyncio.wait({warming})
+            for each in beside:
+                each.cancel()
+            await asyncio.wait(beside)
 
     def _on_closed(self, holding: asyncio.Task[None]) -> None:
         if not holding.cancelled() and (error := holding.exception()):
@@ -71,6 +79,16 @@ class Opening:
             if not self._opened.done():
                 self._opened.set_exception(error)
                 self._opened.exception()  # Known now, whether or not anybody ever asks.
+
+
+async def _tidy(atlas: Atlas) -> None:
+    """Forget what is old now and then: a server may be up for months."""
+    while True:
+        await asyncio.sleep(TIDY_SECONDS)
+        try:
+            await atlas.prune()
+        except sqlite3.Error as error:
+            log.warning("what is old could not be forgotten, and will be later: %s", error)
 
 
 async def _warm(atlas: Atlas) -> None:

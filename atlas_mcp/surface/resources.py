@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import logging
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from fastmcp.exceptions import ValidationError
 from mcp import MCPError
-from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
+from mcp_types import INTERNAL_ERROR
 
 from atlas_mcp.errors import AtlasError, InvalidInput, UnknownTeam
 from atlas_mcp.observe.log import log_file
-from atlas_mcp.observe.picture import picture
+from atlas_mcp.observe.pictures.mermaid import picture
+from atlas_mcp.observe.pictures.svg import picture_svg
 from atlas_mcp.orchestration.store import ALIVE
 from atlas_mcp.orchestration.team import pick_team
 from atlas_mcp.surface.memory_resources import add_memory
@@ -36,6 +39,7 @@ NEWEST = 50
 JSON = "application/json"
 MARKDOWN = "text/markdown"
 MERMAID = "text/vnd.mermaid"
+SVG = "image/svg+xml"
 
 
 def add_resources(server: FastMCP, opening: Opening, teams: Mapping[str, Team]) -> None:
@@ -101,6 +105,7 @@ def _add_runs(server: FastMCP, opening: Opening) -> None:
     add("/report", "report of a run, whole", MARKDOWN, _report)
     add("/evidence", "findings, sources and what they do not carry", JSON, _evidence)
     add("/graph", "picture of who did what in a run", MERMAID, _graph)
+    add("/graph.svg", "picture of who did what in a run, as SVG", SVG, _drawn_graph)
 
 
 async def _envelope(atlas: Atlas, row: RunRow) -> str:
@@ -133,6 +138,10 @@ async def _evidence(_atlas: Atlas, row: RunRow) -> str:
 
 async def _graph(atlas: Atlas, row: RunRow) -> str:
     return picture(await atlas.events(row.run_id))
+
+
+async def _drawn_graph(atlas: Atlas, row: RunRow) -> str:
+    return picture_svg(await atlas.events(row.run_id))
 
 
 def _add_providers(server: FastMCP, opening: Opening) -> None:
@@ -168,9 +177,14 @@ def _add_health(server: FastMCP, opening: Opening, teams: Mapping[str, Team]) ->
         )
 
 
-def refused(error: AtlasError) -> MCPError:
-    """The error as the protocol has it: what is not there is the asker's mistake, all else ours."""
-    return MCPError(INVALID_PARAMS if isinstance(error, InvalidInput) else INTERNAL_ERROR, str(error))
+def refused(error: AtlasError) -> ValidationError | MCPError:
+    """The error as the protocol has it: what is not there is the asker's mistake, all else ours.
+
+    The asker's mistakes are told to the asker, and leave no traceback in the log.
+    """
+    if isinstance(error, InvalidInput):
+        return ValidationError(str(error), log_level=logging.DEBUG)
+    return MCPError(INTERNAL_ERROR, str(error))
 
 
 def _json(value: object) -> str:

@@ -12,7 +12,7 @@ from contextlib import ExitStack, asynccontextmanager
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
-from fastmcp.exceptions import FastMCPError
+from fastmcp.exceptions import FastMCPError, to_mcp_error
 from fastmcp.server.middleware import Middleware
 from mcp import MCPError
 from mcp.server.subscriptions import ListenHandler, ResourceUpdated
@@ -57,7 +57,7 @@ class Subscriptions:
     `refused` makes errors what the protocol has for them.
     """
 
-    def __init__(self, opening: Opening, refused: Callable[[AtlasError], MCPError]) -> None:
+    def __init__(self, opening: Opening, refused: Callable[[AtlasError], Exception]) -> None:
         self._opening = opening
         self._refused = refused
         self._bus = _Bus()
@@ -84,7 +84,7 @@ class Subscriptions:
         try:
             return await self._watching.hold(uri)
         except AtlasError as error:
-            raise self._refused(error) from None
+            raise to_mcp_error(self._refused(error)) from None
 
     async def _subscribe(
         self, context: ServerRequestContext[Any, Any], params: SubscribeRequestParams

@@ -38,7 +38,7 @@ RUNS_SECONDS = 1.0
 OTHERS_SECONDS = 2.0
 """How often what else has no journal is read, and a run that nobody works on is looked after."""
 
-_RUN = re.compile(r"\Aatlas://runs/(?P<run>[^/?#]+)(?:/(?:events|report|evidence|graph))?\Z")
+_RUN = re.compile(r"\Aatlas://runs/(?P<run>[^/?#]+)(?:/(?:events|report|evidence|graph|graph\.svg))?\Z")
 _TEAM = re.compile(r"\Aatlas://teams(?:/|\Z)")
 _FOUND = re.compile(r"\A(?P<whole>atlas://memory)\?")
 _OURS = "atlas://"
@@ -195,7 +195,7 @@ async def _hear(atlas: Atlas, run_id: str, after: int, source: _Source) -> None:
                         source.changed()
                         source.changes.flush()
                         return
-                    source.changed(f"{whole}/events", f"{whole}/graph")
+                    source.changed(f"{whole}/events", f"{whole}/graph", f"{whole}/graph.svg")
                     standing = event.kind in _STANDING
                     if standing or unsettled:
                         source.changed(whole)

@@ -99,7 +99,7 @@ def _load(weights: Path) -> MiniLM:
     except ImportError as error:
         raise MissingExtra(
             f"The embedding runtime cannot be loaded on this machine: {error}.",
-            remedy="Reinstall atlas-mcp, or set `embeddings = false` in the [memory] table of atlas.toml.",
+            remedy="Install ATLAS anew, or set `embeddings = false` in the [memory] table of atlas.toml.",
         ) from error
 
 

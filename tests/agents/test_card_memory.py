@@ -82,7 +82,7 @@ def test_an_archive_alone_is_memory_too(tmp_path: Path) -> None:
         ("memory: {notes: {read_only: true}}", "memory.notes: it is read_only and says nothing"),
         ("memory: {notes: {recalled: true, value: a}}", "memory.notes: it is recalled"),
         ("memory: {notes: {recalled: true, shared: true}}", "memory.notes: it is recalled"),
-        ("memory: {notes: 3}", "memory.notes: Input should be a valid dictionary"),
+        ("memory: {notes: 3}", "memory.notes: Input should be a table"),
     ],
 )
 def test_a_mistake_is_named_by_file_and_key(tmp_path: Path, written: str, said: str) -> None:

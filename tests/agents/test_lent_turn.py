@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -153,3 +154,39 @@ async def test_the_model_is_called_as_it_is_lent_and_its_window_is_told(home: Pa
     async with lent(home, Mortal("m", [WHOLE]), Turn("t1", "Read.")) as (session, asking):
         (model,) = (await asking.client.models.list()).data
         assert model.id == session.model == "atlas"
+
+
+async def test_who_cancels_has_until_it_closes_to_tell_the_program(home: Path) -> None:
+    model = Mortal("m", [Fate(text("The ", "moon"), pause=0.2)])
+    async with lent(home, group(model), Turn("t1", "Read.")) as (session, asking):
+        stream = await asking.stream(messages=words("Read."), tools=TOOLS)
+        assert (await anext(stream)).choices
+        reading = asyncio.create_task(text_of(stream))
+        session.cancel("its turn was left")
+        await asyncio.wait([reading], timeout=0.6)
+        assert (model.open, reading.done()) == (0, False)
+        session.close()
+        with pytest.raises(openai.APIError, match="left"):
+            await reading
+        assert session.failure is None
+
+
+async def test_a_call_that_is_just_beginning_is_cancelled_with_the_others(home: Path) -> None:
+    model = Mortal("m", [Fate(text("The ", "moon"))])
+    async with lent(home, model, Turn("t1", "Read.")) as (session, asking):
+        looking, go_on = asyncio.Event(), asyncio.Event()
+        known = session._record.answered
+
+        async def slowly(prompt: str) -> Any:
+            looking.set()
+            await go_on.wait()
+            return await known(prompt)
+
+        session._record.answered = slowly
+        reading = asyncio.create_task(asking.whole(messages=words("Read."), tools=TOOLS))
+        await looking.wait()
+        session.close()
+        go_on.set()
+        with pytest.raises(openai.APIError):
+            await reading
+        assert [life.said for life in model.lives] in ([], [[]])

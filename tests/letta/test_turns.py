@@ -180,3 +180,29 @@ async def test_a_deadline_ends_a_turn(runtime: LettaRuntime) -> None:
     with pytest.raises(errors.ProviderTimeout):
         await take(runtime, agent, model, turn("Talk on.", deadline=3.0))
     assert ended(await take(runtime, agent, Watched(say("Enough.")), "Enough?")).text == "Enough."
+
+
+async def test_who_is_cancelled_again_while_leaving_ends_the_run_on_the_server_all_the_same(
+    runtime: LettaRuntime,
+) -> None:
+    agent = await runtime.ensure_agent(spec())
+    model = Watched(say("word " * 200, more="tokens = 200\nseconds = 60"))
+    speaking = asyncio.Event()
+
+    async def listen() -> None:
+        async with aclosing(
+            runtime.turn(agent.id, "t", turn("Talk on."), provider=model, terms=TERMS)
+        ) as taking:
+            async for step in taking:
+                if isinstance(step, TextDelta):
+                    speaking.set()
+
+    listening = asyncio.create_task(listen())
+    await speaking.wait()
+    for _ in range(3):
+        listening.cancel()
+        await asyncio.wait([listening], timeout=0.01)
+    with pytest.raises(asyncio.CancelledError):
+        await listening
+    runs = (await runtime._api.read.runs.list(agent_id=agent.id)).items
+    assert [run.status for run in runs] == ["cancelled"]

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from atlas_mcp.chunks import Citation, ReasoningDelta, Reply, Retracted, Stopped, Switched, TextDelta, Usage
 from atlas_mcp.database import Database, open_database
 from atlas_mcp.downstream.toolbox import Found, Tool, Toolbox
-from atlas_mcp.errors import BudgetSpent, LeaseLost, Overloaded
-from atlas_mcp.messages import Intent, Message, Passage, Prompt, Source, Text, ToolCall, ToolSpec
+from atlas_mcp.errors import BudgetSpent, LeaseLost, Overloaded, ToolRefused
+from atlas_mcp.messages import Intent, Message, Passage, Prompt, Source, Text, ToolCall, ToolResult, ToolSpec
 from atlas_mcp.orchestration.lease import Lease, Leases
 from atlas_mcp.orchestration.ledger import Ledger, LedgeredProvider, LedgeredToolbox
 from atlas_mcp.orchestration.store import MIGRATIONS
@@ -286,3 +286,61 @@ async def test_a_stream_left_early_closes_the_provider_behind_it(ledger: Ledger)
     async with aclosing(ledgered(Endless([]), ledger, Payments()).stream(prompt())) as stream:
         await anext(stream)
     assert closed.is_set()
+
+
+class Mailing:
+    """A tool that sends, behind a gate that asks; either may never come back."""
+
+    def __init__(self, *, asking: bool = False, sending: bool = False) -> None:
+        self.asking, self.sending = asking, sending
+        self.asked, self.sent = asyncio.Event(), asyncio.Event()
+
+    async def approve(self, tool: Tool, call: ToolCall) -> str:
+        assert (tool.spec.name, call.name) == ("send", "send")
+        self.asked.set()
+        if self.asking:
+            await asyncio.Event().wait()
+        return ""
+
+    async def refused(self, call: ToolCall, error: ToolRefused) -> None:
+        raise AssertionError(f"{call.name}: {error}")
+
+    async def run(self, arguments: dict[str, Any]) -> Found:
+        assert arguments == {}
+        self.sent.set()
+        if self.sending:
+            await asyncio.Event().wait()
+        return Found("It is sent.")
+
+    async def call(self, ledger: Ledger) -> ToolResult:
+        tool = Tool(
+            ToolSpec("send", "Sends.", {"type": "object"}), self.run, reads=False, ask=True, address="m/send"
+        )
+        box = Toolbox([tool], [], ["m/*"], self)
+        return await LedgeredToolbox(box, ledger, "work/a1", effects=box.effects).call(
+            ToolCall("c1", "send", {})
+        )
+
+    async def killed(self, ledger: Ledger, until: asyncio.Event) -> None:
+        """Let the process end in the middle of the call."""
+        calling = asyncio.create_task(self.call(ledger))
+        await until.wait()
+        calling.cancel()
+        await asyncio.wait({calling})
+
+
+async def test_a_call_that_was_under_way_when_the_process_ended_is_not_made_again(ledger: Ledger) -> None:
+    first, again = Mailing(sending=True), Mailing()
+    await first.killed(ledger, first.sent)
+    result = await again.call(ledger)
+    assert result.error
+    assert "is not known" in result.text
+    assert not again.sent.is_set()
+
+
+async def test_a_call_of_which_a_person_was_being_asked_when_the_process_ended_is_asked_for_and_made(
+    ledger: Ledger,
+) -> None:
+    first, again = Mailing(asking=True), Mailing()
+    await first.killed(ledger, first.asked)
+    assert (await again.call(ledger)).text == "It is sent."

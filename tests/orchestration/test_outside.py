@@ -12,7 +12,6 @@ import pytest
 from atlas_mcp.app import Atlas, open_atlas
 from atlas_mcp.catalogue import shipped
 from atlas_mcp.events import Kind
-from atlas_mcp.orchestration.doorkeeping import tool_question
 from atlas_mcp.orchestration.outside import tool_name
 from atlas_mcp.providers.extractive import ExtractiveProvider
 from atlas_mcp.settings import MemorySettings, ModelSettings, ServerSettings, Settings
@@ -60,6 +59,12 @@ def team(home: Path, front: str, *, workers: str = '["web"]') -> None:
     (folder / "team.toml").write_text(toml.replace("rounds = 2", "rounds = 1"), "utf-8")
     persona = (folder / "web.md").read_text("utf-8").split("---", 2)[2]
     (folder / "web.md").write_text(f"---\nname: web\ndescription: d\n{front}\n---{persona}", "utf-8")
+
+
+def is_no_web(home: Path) -> None:
+    """The library holds nothing that anybody might have written: who uses it may change something."""
+    entry = home / "config" / "servers" / "library.toml"
+    entry.write_text(entry.read_text("utf-8").replace("web = true", "web = false"), "utf-8")
 
 
 def opened(home: Path, script: str = "", **rules: Any) -> AbstractAsyncContextManager[Atlas]:
@@ -178,6 +183,7 @@ async def test_a_person_is_asked_before_a_tool_with_effects_is_used(
     answer: str, refused: int, home: Path, starts: Path
 ) -> None:
     team(home, "tools: [search_documents]\nwrites: [library/note]")
+    is_no_web(home)
     script = TOOL.format(agent="web", name="library__note", arguments='{ text = "hello" }')
     async with opened(home, script) as atlas:
         _, events = await finished(atlas, answer)
@@ -188,8 +194,57 @@ async def test_a_person_is_asked_before_a_tool_with_effects_is_used(
     assert ("library/note" in called) == (not refused)
 
 
+async def test_each_of_several_calls_that_are_alike_is_asked_for_unless_the_server_is_let_in(
+    home: Path, starts: Path
+) -> None:
+    team(home, "tools: [search_documents]\nwrites: [library/note]")
+    is_no_web(home)
+    one = TOOL.format(agent="web", name="library__note", arguments='{ text = "hello" }')
+    first = one.rpartition("[[reply]]")[0]
+    script = first + first.replace("nth = 1", "nth = 2") + one.replace("nth = 1", "nth = 3")
+    async with opened(home, script) as atlas:
+        _, events = await finished(atlas, "once", "server")
+        calls = await (await atlas.servers()).store.tallies("tool")
+    assert len(of(events, Kind.QUESTION_ASKED)) == 2
+    assert {tally.name: tally.calls for tally in calls}["library/note"] == 3
+
+
+async def test_a_server_that_was_let_in_for_the_whole_run_is_let_in_after_a_restart_too(
+    home: Path, starts: Path
+) -> None:
+    team(home, "tools: [search_documents]\nwrites: [library/note]")
+    is_no_web(home)
+    plan = """
+[[reply]]
+when.intent = "plan"
+json.assignments = [
+  { id = "a1", worker = "web", goal = "the first", after = [] },
+  { id = "a2", worker = "web", goal = "the second", after = ["a1"] },
+]
+"""
+    note = TOOL.format(agent="web", name="library__note", arguments='{ text = "hello" }')
+    slow = '[[reply]]\nwhen.contains = "the second"\nsay = "I write"\nseconds = 60\ntokens = 50\n'
+    async with opened(home, plan + slow + note) as atlas:
+        run = await atlas.start("lookup", question=QUESTION)
+        async for event in atlas.watch(run.id):
+            if event.kind is Kind.QUESTION_ASKED:
+                await atlas.answer(run.id, {"decision": "server"})
+            if event.kind is Kind.MODEL_STARTED and event.span_id == "work/a2":
+                break
+    async with opened(home, plan + note) as atlas:
+        assert await atlas.resume_interrupted() == [run.id]
+        async for event in atlas.watch(run.id):
+            assert event.kind is not Kind.RUN_FINISHED or event.data["state"] == "done"
+        events = await atlas.events(run.id)
+    notes = [event for event in events if event.data.get("tool") == "library__note"]
+    done = [event.span_id for event in notes if event.kind is Kind.TOOL_FINISHED]
+    assert done == ["work/a1", "work/a2"]
+    assert len(of(events, Kind.QUESTION_ASKED)) == 1
+
+
 async def test_a_grant_suffices_where_a_person_says_so(home: Path, starts: Path) -> None:
     team(home, "tools: [search_documents]\nwrites: [library/note]")
+    is_no_web(home)
     script = TOOL.format(agent="web", name="library__note", arguments='{ text = "hello" }')
     async with opened(home, script, approve="granted") as atlas:
         _, events = await finished(atlas)
@@ -217,8 +272,3 @@ def test_a_tool_has_a_name_that_models_take_and_no_other_tool_has() -> None:
     assert tool_name("library/read.page") == "library__read_page"
     assert len({*long}) == 2
     assert all(len(each) == 64 for each in long)
-
-
-def test_what_a_person_is_asked_hides_nothing() -> None:
-    question = tool_question("work/a1", "clerk", "library/note", {"text": "yes\u202e\u200bon"})
-    assert "yeson" in question.text

@@ -351,14 +351,25 @@ async def test_memory_that_fails_is_told_and_fails_no_run(
     assert "could not learn" in caplog.text
 
 
-async def test_a_run_that_failed_leaves_that_and_why(place: Place) -> None:
-    place.script.write_text('[[reply]]\nwhen = { intent = "plan" }\nfail = "invalid_request"\n', "utf-8")
+@pytest.mark.parametrize(
+    ("intent", "reply", "kinds"),
+    [
+        ("gather", 'say = "I would rather not."', ["outcome"]),
+        ("gather", 'fail = "connection_failed"', []),
+        ("plan", 'fail = "authentication"', []),
+        ("plan", 'fail = "invalid_request"', []),
+    ],
+)
+async def test_a_run_that_failed_leaves_that_and_why_unless_it_was_a_provider(
+    place: Place, intent: str, reply: str, kinds: list[str]
+) -> None:
+    place.script.write_text(f'[[reply]]\nwhen = {{ intent = "{intent}" }}\n{reply}\n{SCRIPT}', "utf-8")
     async with place.opened(place.scripted()) as atlas:
         run = await atlas.start("research", question=QUESTION, documents=[place.only("tides.md")])
         assert (await run.envelope(wait_seconds=60))["state"] == "failed"
-        (kept,) = await told(atlas, run.id, Kind.LEARNING_KEPT)
-        assert kept.data["kind"] == "outcome"
-        assert "the research team failed on" in kept.data["text"]
+        kept = await told(atlas, run.id, Kind.LEARNING_KEPT)
+    assert [each.data["kind"] for each in kept] == kinds
+    assert all("the research team failed on" in each.data["text"] for each in kept)
 
 
 async def test_a_run_that_was_cut_short_leaves_how_it_went_and_no_fact(place: Place) -> None:

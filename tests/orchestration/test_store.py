@@ -199,17 +199,20 @@ async def test_what_was_said_to_a_run_goes_in_the_moment_in_which_it_ends(
             connection.execute("INSERT INTO checkpoints VALUES (?)", (each,))
             for kind in ("once", "tool", "model"):
                 connection.execute(
-                    "INSERT INTO ledger VALUES (?, ?, 1, '', ?, 'The tide turns.', '')", (each, kind, kind)
+                    "INSERT INTO ledger VALUES (?, ?, 1, '', ?, 'The tide turns.', '', ?)",
+                    (each, kind, kind, '{"went_in": "When?", "came_out": "Now."}'),
                 )
 
     def read(connection: sqlite3.Connection) -> list[list[tuple[str, ...]]]:
-        asked = ("SELECT run_id, kind FROM ledger", "SELECT thread_id FROM checkpoints")
+        asked = ("SELECT run_id, kind, asked FROM ledger", "SELECT thread_id FROM checkpoints")
         return [[tuple(one) for one in connection.execute(each)] for each in asked]
 
     await database.write(write)
     await finish(store, row)
     kept, points = await database.read(read)
-    assert [kind for run_id, kind in kept if run_id == row.run_id] == ["model"]
+    assert [(kind, said) for run_id, kind, said in kept if run_id == row.run_id] == [
+        ("model", '{"came_out":"Now."}')
+    ]
     assert len(kept) == 4
     assert points == [(other.run_id,)]
 

@@ -117,7 +117,7 @@ def test_gemini_cli_connects_in_a_folder_that_it_trusts(
     while "- Connected" not in listed[-1] and len(listed) < PATIENCE:
         listed.append(told(GEMINI_CLI, place, "mcp", "list"))
     assert re.search(r"atlas: .* - Connected", listed[-1]), listed
-    atlas(place, "gemini-cli", "--uninstall")
+    atlas(place, "gemini-cli", *at, "--uninstall")
     assert settings.read_text("utf-8") == before
 
 

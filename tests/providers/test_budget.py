@@ -37,13 +37,14 @@ def taken(budget: Budget) -> tuple[int, float, int]:
 
 @dataclass
 class Call:
-    """A call under way: where it was reserved, and how far it came."""
+    """A call under way: where it was reserved, and how far it came; one of a tool takes `usd` and no more."""
 
     budget: Budget
     hold: Hold
     prompt: int
     price: Price | None
     answer: int = 0
+    usd: float | None = None
 
 
 @dataclass
@@ -64,21 +65,33 @@ class World:
         else:
             self.open.append(Call(budget, hold, prompt, price))
 
+    def set_aside(self, at: int, cents: int) -> None:
+        budget = self.budgets[at % len(self.budgets)]
+        before = [taken(each) for each in self.budgets]
+        try:
+            hold = budget.set_aside(cents / 100)
+        except BudgetSpent:
+            assert [taken(each) for each in self.budgets] == before
+        else:
+            self.open.append(Call(budget, hold, 0, None, usd=cents / 100))
+
     def count(self, at: int, more: int) -> None:
-        if self.open:
-            call = self.open[at % len(self.open)]
+        if models := [call for call in self.open if call.usd is None]:
+            call = models[at % len(models)]
             call.answer += more
             try:
                 call.hold.count(call.prompt, call.answer)
             except BudgetSpent:
-                self.settle(at, 0)
+                self.settle(self.open.index(call), 0)
 
     def settle(self, at: int, off: int) -> None:
         """The provider says something else than was estimated, or nothing was sent at all."""
         if self.open:
             call = self.open.pop(at % len(self.open))
             usage = Usage(max(0, call.prompt + off), max(0, call.answer + off), cost_usd=None, calls=off % 2)
-            if call.price is not None:
+            if call.usd is not None:
+                usage = Usage(cost_usd=call.usd if off % 2 else 0.0)
+            elif call.price is not None:
                 usage = replace(usage, cost_usd=call.price.cost(usage))
             call.hold.settle(usage)
             call.hold.settle(usage)  # it counts once
@@ -93,7 +106,7 @@ class World:
             assert budget.spent.cost_usd == total.cost_usd
             assert budget.blind == any(usage.cost_usd is None and usage.tokens for usage in spent)
             assert budget._tokens == total.tokens + sum(call.hold._tokens for call in below)
-            assert budget._calls == total.calls + len(below)
+            assert budget._calls == total.calls + sum(call.usd is None for call in below)
             usd = sum(usage.cost_usd or 0.0 for usage in spent) + sum(call.hold._usd for call in below)
             assert isclose(budget._usd, usd, abs_tol=1e-9)
 
@@ -104,6 +117,7 @@ deeds = st.one_of(
         st.just("reserve"), st.integers(0, 9), st.integers(0, 6_000), st.none() | st.integers(0, 500), prices,
         st.booleans(),
     ),
+    st.tuples(st.just("set_aside"), st.integers(0, 9), st.integers(0, 20)),
     st.tuples(st.just("count"), st.integers(0, 9), st.integers(0, 300)),
     st.tuples(st.just("settle"), st.integers(0, 9), st.integers(-200, 200)),
 )  # fmt: skip
@@ -357,3 +371,11 @@ def test_what_others_spend_counts_in_one_budget_alone() -> None:
         agent.reserve(0)
     assert refused.value.remedy == "Wait for tomorrow."
     assert taken(agent) == (0, 0.0, 0)
+
+
+def test_money_is_set_aside_though_tokens_and_calls_are_used_up() -> None:
+    budget = Budget(Limit(tokens=100, cost_usd=1.0, calls=1))
+    budget.add(Usage(150, 0, calls=2))
+    budget.set_aside(0.5).settle(Usage(cost_usd=0.5))
+    with pytest.raises(BudgetSpent, match=r"\$1\.00"):
+        budget.set_aside(0.6)

@@ -112,7 +112,7 @@ def test_the_aiohttp_transport_must_be_installed(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "aiohttp", None)  # which is what it is for whoever does not have it
     with pytest.raises(errors.MissingExtra, match="aiohttp") as caught:
         open_provider("m", api_key=KEY, aiohttp=True)
-    assert "atlas-mcp[fast]" in caught.value.remedy
+    assert "uv tool install '.[fast]'" in caught.value.remedy
 
 
 @pytest.mark.parametrize("aiohttp", [False, True])

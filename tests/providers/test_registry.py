@@ -209,7 +209,7 @@ def test_aiohttp_that_is_not_installed_is_a_missing_extra(monkeypatch: pytest.Mo
     def not_there(_name: str) -> None: ...
 
     monkeypatch.setattr("atlas_mcp.providers.wires.access.find_spec", not_there)
-    with pytest.raises(MissingExtra, match=r"atlas-mcp\[fast\]"):
+    with pytest.raises(MissingExtra, match=r"uv tool install '\.\[fast\]'"):
         Registry(aiohttp=True).open("openai:m")
 
 

@@ -209,7 +209,8 @@ async def test_memory_is_read_as_resources(server: Served) -> None:
         overview = json.loads(await caller.read("atlas://memory"))
         assert (overview["memories"], overview["kinds"]) == (2, {"preference": 1, "procedure": 1})
         assert [each["id"] for each in overview["newest"]] == [other["id"], kept["id"]]
-        assert overview["operations"]["remember"]["times"] == 2
+        done = {(each["operation"], each["store"]): each["count"] for each in overview["operations"]}
+        assert done["keep", "record"] == 2
         about = json.loads(await caller.read("atlas://memory?about=nightly%20backups"))
         assert [each["id"] for each in about["memories"]] == [kept["id"]]
         one = json.loads(await caller.read(f"atlas://memory/{kept['id']}"))

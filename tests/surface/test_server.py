@@ -7,11 +7,13 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from mcp import MCPError
+from mcp_types import INVALID_PARAMS
 
 from atlas_mcp.surface.answers import hand_made
 from atlas_mcp.surface.server import build_server
 from tests.surface.caller import Caller
-from tests.surface.conftest import MODERN, NEVER_ENDS
+from tests.surface.conftest import MODERN, NEVER_ENDS, stdio
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,6 +53,20 @@ async def test_what_nobody_foresaw_is_one_sentence_to_the_client_and_a_traceback
         assert (answer.is_error, answer.text) == (True, "ATLAS itself failed; its log says more.")
         assert (await caller.call("run_list"))["runs"] == []
     assert "the secret of zero" in caplog.text
+
+
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+async def test_what_is_not_there_is_refused_without_a_traceback_in_the_clients_log(
+    settings_with: MakeSettings, home: Path, mode: str
+) -> None:
+    async with Caller(stdio(settings_with()), mode) as caller:
+        for uri in ("runs/r_none", "teams/nobody", "memory/m_none", "servers/nothing", "nowhere", "runs/a/b"):
+            with pytest.raises(MCPError) as told:
+                await caller.read(f"atlas://{uri}")
+            assert told.value.error.code == INVALID_PARAMS, uri
+        assert (await caller.ask("run_result", {"run_id": "r_none"})).is_error
+    written = [home / "stderr.txt", home / "logs" / "atlas.log"]
+    assert not [file for file in written if "Traceback" in await asyncio.to_thread(file.read_text, "utf-8")]
 
 
 async def test_a_server_that_stopped_can_be_started_again(settings_with: MakeSettings) -> None:

@@ -62,7 +62,7 @@ def open_api(url: str, key: str) -> LettaApi:
     except ImportError:
         raise MissingExtra(
             "Agents on a Letta server need its client, which is not installed.",
-            remedy="Install atlas-mcp[letta].",
+            remedy="In the checkout of ATLAS: uv tool install '.[letta]'",
         ) from None
     timeout = httpx.Timeout(SECONDS, connect=CONNECT_SECONDS)
     # A key that is empty would make the client look for another in the environment.

@@ -24,7 +24,7 @@ from atlas_mcp.messages import ToolResult
 from atlas_mcp.providers.wires.schemas import in_words
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, Coroutine, Sequence
 
     from atlas_mcp.agents.lent_turn import LentTurn
     from atlas_mcp.agents.letta.keeping import Agents, Kept
@@ -38,6 +38,8 @@ __all__ = ["Taking"]
 GRACE_SECONDS = 5.0
 """How much longer than the turn may take the server may take to say so."""
 CANCEL_SECONDS = 5.0
+NOTICE_SECONDS = 0.7
+"""After so long a server looks whether a run was cancelled as soon as its model says or ends anything."""
 LOOK_SECONDS = 0.5
 UNSEEN_SECONDS = 120.0
 """How long one that goes on unseen is waited for where the turn has no deadline."""
@@ -107,7 +109,7 @@ class Taking:
             raise
         finally:
             if not ended:
-                await asyncio.shield(asyncio.create_task(self._leave()))
+                await _whole(self._leave())
 
     def _words(self) -> str:
         """The turn's words; a model of the server's own has to be told the shape of its answer in words."""
@@ -344,15 +346,38 @@ class Taking:
             await self._api.act.agents.messages.cancel(self._agent, run_ids=[run])
 
     async def _leave(self) -> None:
-        """Stop what is under way: our models at once, the server's run as soon as it looks."""
+        """Stop what is under way: our models at once, the server's run as soon as it looks.
+
+        It has to notice before its model ends: it would take what it has for the answer, and call the run
+        completed. It looks twice a second at most, and only where its model says something.
+        """
         progress = self._progress
         if self._lent is not None:
-            self._lent.close()
-        with suppress(AtlasError, TimeoutError):
-            async with asyncio.timeout(CANCEL_SECONDS):
-                if progress.run:
-                    await self._cancel(progress.run)
+            self._lent.cancel("its turn was left")
+        try:
+            with suppress(AtlasError, TimeoutError):
+                async with asyncio.timeout(CANCEL_SECONDS):
+                    if progress.run:
+                        await self._cancel(progress.run)
+                        if self._lent is not None:
+                            await asyncio.sleep(NOTICE_SECONDS)
+        finally:
+            if self._lent is not None:
+                self._lent.close()
         await self._record.note(asdict(replace(progress, left=progress.leg == 0)))
+
+
+async def _whole(leaving: Coroutine[Any, Any, None]) -> None:
+    """Wait for it to its end, however often whoever waits is cancelled meanwhile; then be cancelled."""
+    task, cancelled = asyncio.create_task(leaving), False
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            cancelled = True
+    task.result()
+    if cancelled:
+        raise asyncio.CancelledError
 
 
 def _told(leg: Leg, said: str) -> list[TurnStep]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from atlas_mcp import errors
 from atlas_mcp.providers.capabilities import Capabilities
-from atlas_mcp.providers.keeping.tables import SCHEMA, Changes, Learned, Opened, read, write
+from atlas_mcp.providers.keeping.tables import SCHEMA, Changes, Known, Learned, Opened, read, write
 from atlas_mcp.providers.keeping.upkeep import Upkeep
 
 if TYPE_CHECKING:
@@ -92,6 +92,11 @@ class ProviderStore:
                 breaker.restore(seconds, opened.opens, opened.reason)
             if (news := known.learned.get(key)) is not None:
                 self._remind(member, news)
+
+    async def known(self) -> Known:
+        """Everything that is kept, by whichever process, for whoever only looks: nothing is taken up."""
+        now = self._clock()
+        return await self._database.read(lambda connection: read(connection, now))
 
     def _remind(self, member: Member, news: Capabilities) -> None:
         """Have a member know what was once reported of it, as far as no person says otherwise."""

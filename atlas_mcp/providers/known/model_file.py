@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, ValidationError
 
 from atlas_mcp.errors import InvalidConfiguration
+from atlas_mcp.mistakes import in_words
 from atlas_mcp.providers.capabilities import Capability, Strength
 from atlas_mcp.providers.known.model_card import DeclaredPrice, ModelEntry
 
@@ -120,7 +121,7 @@ def _entry(name: str, table: Any, file: Path) -> ModelEntry:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = [str(part) for part in first["loc"] if part not in {"[key]", "rates", "word"}]
-        what = first["msg"].removeprefix("Value error, ")
+        what = in_words(first["msg"])
         raise InvalidConfiguration(
             f'{file}: ["{name}"] {".".join(place)}: {what}.', remedy=_remedy(place[0])
         ) from None

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from atlas_mcp.messages import TaskType
+    from atlas_mcp.providers.known.allowance import Allowance
 
 __all__ = ["Outcome", "Record", "Reliability", "Track"]
 
@@ -82,6 +83,7 @@ class Reliability:
         self._tracks: dict[tuple[str, str], Track] = {}
         self._fresh: dict[tuple[str, str], Track] = {}
         self._records: dict[str, dict[str, _Kept]] = {}
+        self._allowances: dict[str, tuple[float, Allowance]] = {}
 
     def observe(self, member: str, task: TaskType, outcome: Outcome) -> None:
         """Count how a try ended."""
@@ -102,6 +104,26 @@ class Reliability:
         """Count how good an answer was, from 0 to 5."""
         for track, weight in self._touched(member, task):
             track.rate(quality, weight)
+
+    def allowed(self, member: str, allowance: Allowance) -> None:
+        """Keep what a member's vendor said last that its rate limits leave; for this process alone."""
+        self._allowances[member] = self._clock(), allowance
+
+    def allowance(self, member: str) -> tuple[float, Allowance] | None:
+        """How many seconds ago a member's vendor said what its rate limits leave, and what it said."""
+        if (told := self._allowances.get(member)) is None:
+            return None
+        return max(0.0, self._clock() - told[0]), told[1]
+
+    def least_left(self, within: float) -> dict[str, int]:
+        """The least `requests_left` and `tokens_left` that any vendor said within so many seconds."""
+        since = self._clock() - within
+        lately = [allowance for at, allowance in self._allowances.values() if at >= since]
+        left: dict[str, int] = {}
+        for name in ("requests_left", "tokens_left"):
+            if said := [value for each in lately if (value := getattr(each, name)) is not None]:
+                left[name] = min(said)
+        return left
 
     def record(self, member: str, task: TaskType | None = None) -> Record:
         """What is known of a member for a task, or over all of them."""

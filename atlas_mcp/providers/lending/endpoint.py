@@ -131,7 +131,7 @@ async def _answer(session: ModelSession, data: bytes, receive: Receive, send: Se
             finally:
                 leaving.cancel()
     except AtlasError as error:
-        session.failed(error)
+        await session.failed(error)
         await _refuse(send, told(error))
 
 
@@ -160,7 +160,7 @@ async def _in_pieces(session: ModelSession, request: ChatRequest, stream: Stream
     except AtlasError as error:
         if not started:
             raise
-        session.failed(error)
+        await session.failed(error)
         await _write(send, error_event(error), last=True)
 
 

@@ -82,8 +82,8 @@ class ModelSession:
         if type(chunk) is Switched:
             self.switches += 1
 
-    def failed(self, error: AtlasError) -> None:
-        """Take note of why there is no answer, or not all of it."""
+    async def failed(self, error: AtlasError) -> None:
+        """Take note of why there is no answer, or not all of it; its user is told once this returns."""
 
     def cancel(self, reason: str = "it was cancelled") -> None:
         """End the streams under way at once, and refuse new ones."""
@@ -121,6 +121,8 @@ class ModelSession:
         stream = await self.ask(prompt, Terms(policy=policy, budget=self.budget))
         self.requests += 1
         self._streams.add(stream)
+        if self._cancelled:  # meanwhile
+            stream.control.cancel(self._cancelled)
         try:
             async with stream:
                 yield stream

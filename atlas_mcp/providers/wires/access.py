@@ -43,7 +43,7 @@ class Access:
         if self.aiohttp and find_spec("aiohttp") is None:
             raise MissingExtra(
                 "The transport aiohttp is not installed.",
-                remedy="pip install 'atlas-mcp[fast]', or set [models] transport = \"httpx\".",
+                remedy="In the checkout of ATLAS: uv tool install '.[fast]'; or set transport to httpx.",
             )
 
     def reaching(self) -> AbstractContextManager[None]:

@@ -9,6 +9,7 @@ import jiter
 
 from atlas_mcp import errors
 from atlas_mcp.errors import MalformedResponse, ProviderError
+from atlas_mcp.providers.known.allowance import allowance_of
 from atlas_mcp.providers.watchdog import Watchdog
 from atlas_mcp.providers.wires.errors import classify, redacted, remedy_for, retry_after
 from atlas_mcp.providers.wires.halves import Halves
@@ -156,6 +157,7 @@ class Exchange:
             MalformedResponse: with something else than what was asked for.
         """
         headers = response.headers
+        self.note(headers)
         self.request_id = headers.get("x-request-id") or headers.get("request-id")
         self.assembly = assembly
         self.streams = bool(self.body.get("stream"))
@@ -168,6 +170,10 @@ class Exchange:
                 status=response.status_code,
             )
         self.meter.began = True
+
+    def note(self, headers: Mapping[str, str]) -> None:
+        """Keep what an answer, or a refusal, says of the vendor's rate limits."""
+        self.metrics.allowance = allowance_of(headers) or self.metrics.allowance
 
     async def whole(self, response: Response) -> list[Chunk]:
         """The chunks of an answer that comes in one piece.

@@ -14,8 +14,10 @@ import pytest
 from atlas_mcp import errors
 from atlas_mcp.errors import InvalidConfiguration
 from atlas_mcp.providers.budget import Budget, Limit
+from atlas_mcp.providers.group import ProviderGroup
 from atlas_mcp.providers.lending.endpoint import LARGEST_BODY, open_endpoint
 from atlas_mcp.providers.openai import open_provider
+from atlas_mcp.providers.terms import TERMS, Terms
 from tests.fakes.model_server import FakeModels
 from tests.providers.asking import KEY, closed_after, until
 from tests.providers.lending.endpoints import HELLO, asking, group, speaking, text_of
@@ -24,6 +26,9 @@ from tests.providers.mortal import Fate, Mortal, text
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+    from atlas_mcp.messages import Prompt
+    from atlas_mcp.providers.provider import ProviderInfo
+    from atlas_mcp.providers.stream import Stream
     from atlas_mcp.providers.vendor import VendorProvider
 
 WHOLE = Fate(text("The ", "moon"))
@@ -144,6 +149,32 @@ async def test_a_budget_cuts_an_answer_off_within_one_piece_and_refuses_the_next
             await on.whole()
         assert refused.value.code == "insufficient_quota"
     assert ([life.opened for life in mortal.lives], mortal.open) == ([True, False], 0)
+
+
+class Before:
+    """A provider that stands before another, as a run's ledger does, and says what that one is."""
+
+    def __init__(self, behind: ProviderGroup) -> None:
+        self._behind = behind
+
+    @property
+    def info(self) -> ProviderInfo:
+        return self._behind.info
+
+    def stream(self, prompt: Prompt, terms: Terms = TERMS) -> Stream:
+        return self._behind.stream(prompt, terms)
+
+    async def aclose(self) -> None:
+        await self._behind.aclose()
+
+
+async def test_a_provider_by_itself_is_charged_once_whoever_stands_before_it() -> None:
+    budget = Budget(Limit(), name="run")
+    alone = ProviderGroup.alone(Mortal("m", [Fate(text("tide", "tide"))]))
+    async with asking(Before(alone), budget=budget) as on:
+        await on.whole()
+        assert budget.spent == on.session.usage
+    assert budget.spent.calls == 1
 
 
 async def test_a_whole_answer_is_cut_off_no_later() -> None:

@@ -1,0 +1,68 @@
+"""How a tool that costs money is paid for: out of the budget of whoever uses it, and told in the journal."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from atlas_mcp.chunks import Usage
+from atlas_mcp.downstream.payment import Payment
+from atlas_mcp.errors import BudgetSpent, ToolRefused
+from atlas_mcp.events import Kind
+from atlas_mcp.providers.budget import in_dollars
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from atlas_mcp.orchestration.running import Running
+    from atlas_mcp.providers.budget import Budget
+
+__all__ = ["Purse"]
+
+
+class Purse:
+    """What the calls of one tool are paid from, where `actor` works in a run; each costs `price` dollars."""
+
+    def __init__(
+        self, context: Running, budget: Budget, price: float, *, tool: str, path: str, actor: str
+    ) -> None:
+        self._context = context
+        self._budget = budget
+        self._price = price
+        self._tool = tool
+        self._path = path
+        self._actor = actor
+
+    def check(self) -> None:
+        """Refuse a call that cannot be paid.
+
+        Raises:
+            ToolRefused: not enough is left; says of which limit.
+        """
+        try:
+            self._budget.check(tokens=None, usd=self._price, calls=None)
+        except BudgetSpent as error:
+            limit = self._context.limits.refused = self._budget.reached(
+                tokens=None, usd=self._price, calls=None
+            )
+            raise ToolRefused(
+                f"It costs {in_dollars(self._price)}. {error.message}", remedy="Do without it.", limit=limit
+            ) from None
+
+    @asynccontextmanager
+    async def pay(self) -> AsyncGenerator[Payment]:
+        """A payment for one call, whose money nobody else can spend meanwhile.
+
+        Raises:
+            ToolRefused: not enough is left.
+        """
+        self.check()
+        hold, payment = self._budget.set_aside(self._price), Payment()
+        try:
+            yield payment
+        finally:
+            hold.settle(Usage(cost_usd=payment.usd))
+            if payment.usd:
+                await self._context.emit(
+                    Kind.TOOL_CHARGED, self._actor, self._path, tool=self._tool, cost_usd=payment.usd
+                )
