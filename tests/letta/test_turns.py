@@ -136,6 +136,20 @@ async def test_a_model_of_the_servers_own_is_marked_as_not_measured(runtime: Let
     assert budget.spent.tokens == end.usage.tokens > 0
 
 
+async def test_a_turn_whose_end_was_not_written_down_is_read_from_the_server_with_what_it_took(
+    runtime: LettaRuntime,
+) -> None:
+    agent = await runtime.ensure_agent(spec(model=f"openai-proxy/{await own_model(runtime)}"))
+    asked, nobody = turn("Who speaks?"), Watched(say("I was not asked."))
+    heard = ended(await take(runtime, agent, nobody, asked))
+    await runtime._ledger._database.write(
+        lambda connection: connection.execute("UPDATE turn SET given = NULL")
+    )
+    read = await take(runtime, agent, nobody, asked)
+    assert ("".join(spoken(read)), ended(read)) == (OWN_WORDS, heard)
+    assert heard.usage.calls == 1
+
+
 async def own_model(runtime: LettaRuntime) -> str:
     models = await runtime._api.read.models.list()
     return next(str(model.name) for model in models if "scripted" in str(model.handle))

@@ -320,9 +320,7 @@ class Taking:
         A server that dies between the two has the whole answer and calls its run unfinished.
         """
         leg = Leg()
-        for message in messages:
-            for _ in leg.add(message):
-                pass
+        leg.read(messages)
         leg.end("requires_approval")
         if leg.pending:
             return "requires_approval"
@@ -333,12 +331,12 @@ class Taking:
 
     async def _read(self, run: str, reason: str, messages: Sequence[LettaEvent]) -> Leg:
         leg = Leg(run)
-        for message in messages:
-            for _ in leg.add(message):
-                pass
+        leg.read(messages)
         leg.end(reason)
         with self._api.told():
-            leg.usage = usage(await self._api.read.runs.usage.retrieve(run))
+            # A run's own `usage` knows neither its calls nor what was cached.
+            steps = (await self._api.read.runs.steps.list(run, limit=100)).items
+        leg.usage = sum((usage(step, 1) for step in steps), Usage())
         return leg
 
     async def _cancel(self, run: str) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from atlas_mcp.agents.runtime import StopReason, TurnStep
     from atlas_mcp.messages import ToolSpec
 
-__all__ = ["Leg", "approval", "client_tools", "decision", "recalled", "user_message"]
+__all__ = ["Leg", "approval", "client_tools", "decision", "recalled", "usage", "user_message"]
 
 _ENDS: dict[str, StopReason] = {
     "end_turn": "end_turn",
@@ -99,8 +99,14 @@ class Leg:
             case "stop_reason":
                 self.end(event.stop_reason)
             case "usage_statistics":
-                self.usage = usage(event)
+                self.usage = usage(event, event.step_count or 0)
             case _:  # pings, and what the server tells of itself
+                pass
+
+    def read(self, messages: Iterable[Any]) -> None:
+        """Add what is stored of it, of which nothing is told."""
+        for message in messages:
+            for _ in self.add(message):
                 pass
 
     def end(self, reason: str) -> None:
@@ -125,15 +131,15 @@ class Leg:
             yield call.whole()
 
 
-def usage(told: Any) -> Usage:
-    """What a leg took, as the server counts it; it knows no prices."""
+def usage(told: Any, calls: int) -> Usage:
+    """What a leg or a step of it took, as the server counts it; it knows no prices."""
     return Usage(
         told.prompt_tokens or 0,
         told.completion_tokens or 0,
         told.cached_input_tokens or 0,
         told.reasoning_tokens or 0,
         None,
-        calls=told.step_count or 0,
+        calls=calls,
         cache_write_tokens=told.cache_write_tokens or 0,
     )
 
