@@ -146,14 +146,15 @@ class RunContext:
         await self._ledger.commit(path, 1, digest, ONCE, made)
         return made
 
-    async def toolbox(self, card: Card, path: str, actor: str = "") -> Tools:
+    async def toolbox(self, card: Card, path: str, actor: str = "", *, last: bool = False) -> Tools:
         """The tools a card grants, their results kept under `path`; `actor` is who uses them.
 
-        What they cost counts against the same budget as what `ask` takes under that path.
+        What they cost counts against the same budget as what `ask` takes under that path; in the `last` step
+        they may take what is held back.
         """
         actor = actor or card.name
         budget = self._budgets[path] = self._budget(card, actor)
-        outside = await self.outside.tools(card, path, actor, budget) if self.outside else []
+        outside = await self.outside.tools(card, path, actor, budget, last=last) if self.outside else []
         gate = Doorkeeper(self, path, actor)
         box = Toolbox([*self._tools, *outside], card.tools, card.writes, gate)
         return LedgeredToolbox(box, self._ledger, path, effects=box.effects)

@@ -89,15 +89,16 @@ class Delivery:
         calls = written(recipe, document, file=path, title=title)
         card = self._team.cards[self._team.supervisor]
         granted = tuple(each for each in self._team.files if fnmatchcase(server, each.partition("/")[0]))
-        writer = card.model_copy(update={"tools": (), "writes": granted})
+        writer = card.model_copy(update={"tools": (), "writes": granted, "budget": None})
         # A person is not asked for what cannot be paid, and no file is left half written for want of money.
         cost = sum(servers.entries[server].price(tool) or 0.0 for tool, _ in calls)
         async with _promised(path, self._context.row.run_id, servers.store):
             if cost:
-                self._context.limits.budget.check(tokens=None, usd=cost, calls=None)
+                self._context.limits.budget.check(closing=True, tokens=None, usd=cost, calls=None)
             if outside.asks(servers.entries[server]):
                 await admit(self._context, file_question(_PATH, self._team.name, server, path, len(calls)))
-            await self._written(server, recipe, calls, await self._context.toolbox(writer, _PATH))
+            tools = await self._context.toolbox(writer, _PATH, last=True)
+            await self._written(server, recipe, calls, tools)
         return {"name": path.replace("\\", "/").rpartition("/")[2], "path": path, "problem": None}
 
     async def _path(self, servers: Servers, wished: str) -> str:

@@ -83,10 +83,12 @@ class Outside:
         self._suspected: set[tuple[str, str, str]] = set()
         self._hearing = asyncio.Lock()
 
-    async def tools(self, card: Card, path: str, actor: str, budget: Budget) -> list[Tool]:
+    async def tools(
+        self, card: Card, path: str, actor: str, budget: Budget, *, last: bool = False
+    ) -> list[Tool]:
         """The tools of every server that a card names and that can be used; one that fails is told of.
 
-        What they cost is paid out of `budget`.
+        What they cost is paid out of `budget`, where it is the `last` step out of what is held back too.
         """
         patterns = grants([*card.tools, *card.writes])
         if not any("/" in each for each in patterns):
@@ -96,7 +98,8 @@ class Outside:
         self._used.update(names)
         listed = await asyncio.gather(*(self._offered(servers, name) for name in names))
         await self._tell(servers, path)
-        return [self._tool(servers, each, path, actor, budget) for offers in listed for each in offers]
+        pays = partial(Purse, self._context, budget, path=path, actor=actor, last=last)
+        return [self._tool(servers, each, path, actor, pays) for offers in listed for each in offers]
 
     async def usable(self, card: Card) -> bool:
         """Whether a server that a card reads by can be used; none is started."""
@@ -128,7 +131,9 @@ class Outside:
         except AtlasError:
             return ()  # the servers' own notice says why
 
-    def _tool(self, servers: Servers, offered: Offered, path: str, actor: str, budget: Budget) -> Tool:
+    def _tool(
+        self, servers: Servers, offered: Offered, path: str, actor: str, pays: Callable[..., Purse]
+    ) -> Tool:
         from atlas_mcp.downstream.schemas import shown
         from atlas_mcp.downstream.screening.suspecting import capped, cleaned
 
@@ -137,7 +142,7 @@ class Outside:
         parameters = shown(entry.narrowed(offer.name, offer.parameters))
         spec = ToolSpec(tool_name(offered.address), description, parameters)
         price = entry.price(offer.name)
-        purse = Purse(self._context, budget, price, tool=spec.name, path=path, actor=actor) if price else None
+        purse = pays(price, tool=spec.name) if price else None
         call = partial(
             servers.call, offered.address, agent=actor.partition("#")[0], run_id=self._context.row.run_id,
             pay=purse and purse.pay,

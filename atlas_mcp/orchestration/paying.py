@@ -21,17 +21,22 @@ __all__ = ["Purse"]
 
 
 class Purse:
-    """What the calls of one tool are paid from, where `actor` works in a run; each costs `price` dollars."""
+    """What the calls of one tool are paid from, where `actor` works in a run; each costs `price` dollars.
+
+    `last` is what hands back what there is: it may take the share that is held back for it.
+    """
 
     def __init__(
-        self, context: Running, budget: Budget, price: float, *, tool: str, path: str, actor: str
-    ) -> None:
+        self, context: Running, budget: Budget, price: float,
+        *, tool: str, path: str, actor: str, last: bool = False,
+    ) -> None:  # fmt: skip
         self._context = context
         self._budget = budget
         self._price = price
         self._tool = tool
         self._path = path
         self._actor = actor
+        self._last = last
 
     def check(self) -> None:
         """Refuse a call that cannot be paid.
@@ -40,10 +45,10 @@ class Purse:
             ToolRefused: not enough is left; says of which limit.
         """
         try:
-            self._budget.check(tokens=None, usd=self._price, calls=None)
+            self._budget.check(closing=self._last, tokens=None, usd=self._price, calls=None)
         except BudgetSpent as error:
             limit = self._context.limits.refused = self._budget.reached(
-                tokens=None, usd=self._price, calls=None
+                closing=self._last, tokens=None, usd=self._price, calls=None
             )
             raise ToolRefused(
                 f"It costs {in_dollars(self._price)}. {error.message}", remedy="Do without it.", limit=limit
@@ -57,7 +62,7 @@ class Purse:
             ToolRefused: not enough is left.
         """
         self.check()
-        hold, payment = self._budget.set_aside(self._price), Payment()
+        hold, payment = self._budget.set_aside(self._price, closing=self._last), Payment()
         try:
             yield payment
         finally:

@@ -88,14 +88,16 @@ class Budget:
         usd = price.estimate(prompt_tokens, answer_tokens or 0) if price else 0.0
         return Hold(self, price, tokens, usd, closing=closing)
 
-    def set_aside(self, usd: float) -> Hold:
+    def set_aside(self, usd: float, *, closing: bool = False) -> Hold:
         """Count the money of what is about to be paid for and is no call of a model.
+
+        `closing` may take what is held back, as in `reserve`.
 
         Raises:
             BudgetSpent: it does not fit, here or in a budget above.
         """
-        self.check(tokens=None, usd=usd, calls=None)
-        return Hold(self, None, 0, usd, closing=False, calls=0)
+        self.check(closing=closing, tokens=None, usd=usd, calls=None)
+        return Hold(self, None, 0, usd, closing=closing, calls=0)
 
     def reached(
         self, *, closing: bool = False, tokens: int | None = 1, usd: float = 1e-9, calls: int | None = 1
@@ -109,14 +111,16 @@ class Budget:
                 return f"{budget.name}'s limit of {limit}"
         return ""
 
-    def check(self, *, tokens: int | None = 1, usd: float = 1e-9, calls: int | None = 1) -> None:
+    def check(
+        self, *, closing: bool = False, tokens: int | None = 1, usd: float = 1e-9, calls: int | None = 1
+    ) -> None:
         """Refuse where a limit leaves no room for so much more; None is not looked at.
 
         Raises:
             BudgetSpent: says whose limit it is, here or above, and what to do about that one.
         """
-        for budget in self._chain():
-            budget._refuse(tokens, usd, calls, closing=False)
+        for budget, closes in self._turns(closing):
+            budget._refuse(tokens, usd, calls, closing=closes)
 
     def left(self, *, closing: bool = False) -> tuple[int | None, float | None]:
         """Tokens and dollars that are left, here and above; None is no limit."""

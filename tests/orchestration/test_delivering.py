@@ -134,6 +134,18 @@ async def test_a_file_that_costs_nothing_is_made_though_hardly_any_money_is_left
     assert "Spring tides come" in text(made)
 
 
+async def test_a_file_may_cost_what_was_kept_for_handing_back_what_there_is(home: Path) -> None:
+    entry = home / "config" / "servers" / "library.toml"
+    entry.write_text(f"cost_usd = {{ write = 0.001 }}\n{entry.read_text('utf-8')}", "utf-8")
+    async with opened(home, SPENT) as atlas:
+        made = await delivered(atlas, budget={"cost_usd": 0.1})
+        (row,) = await atlas.list()
+        charged = [each for each in await atlas.events(row.run_id) if each.kind is Kind.TOOL_CHARGED]
+    assert made["problem"] is None
+    assert row.usage["cost_usd"] == pytest.approx(0.09 + 0.001 * len(charged))
+    assert len(charged) > 1
+
+
 async def test_nobody_is_asked_for_a_file_that_cannot_be_paid_whole(home: Path) -> None:
     entry = home / "config" / "servers" / "library.toml"
     entry.write_text(f"cost_usd = {{ write = 0.04 }}\n{entry.read_text('utf-8')}", "utf-8")
