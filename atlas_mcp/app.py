@@ -75,6 +75,10 @@ class Atlas:
         self.teams = teams
         self.user = user
         self.roots = tuple(roots)
+        # There is no run yet that could pay for the pages that it is given.
+        self._named = partial(
+            named_documents, roots=self.roots, servers=self.servers, budget=accounts.day.budget
+        )
         self.journal = Journal(database)
         self._stack = stack
         self._opening: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -96,10 +100,9 @@ class Atlas:
         about = {"session": f"s_{ULID()}", "project": settings.memory.project}
         self._runs = Runs(workshop, teams, user, about=about, on_work=self.attend)
         self.observing = observing
-        places = settings.runs.at_once
         self.health = Health(
-            settings.home, self.journal, runs=self._runs.owned, places=places, telling=observing.telling,
-            left=accounts.reliability.least_left,
+            settings.home, self.journal, runs=self._runs.owned, places=settings.runs.at_once,
+            telling=observing.telling, left=accounts.reliability.least_left,
         )  # fmt: skip
         self.memories = PersonMemory(self.memory, user, settings.memory.project)
 
@@ -123,7 +126,7 @@ class Atlas:
         who = {"provider": self._answers, "recipients": list((await self.provider()).info.recipients)}
         options: dict[str, Any] = {"priority": priority, **who}
         if documents:
-            options["documents"] = await named_documents(documents, self.roots, self.servers)
+            options["documents"] = await self._named(documents)
         if budget:
             options["budget"] = checked_budget(budget)
         if not memory:
@@ -259,7 +262,7 @@ class Atlas:
         """
         from atlas_mcp.memory.documents.knowledge import as_source
 
-        named = [as_source(each) for each in await named_documents(documents, self.roots, self.servers)]
+        named = [as_source(each) for each in await self._named(documents)]
         return await (await self.memory()).ingest(named, scope=f"user:{self.user}", on_progress=on_progress)
 
     async def memory(self) -> Memory:
@@ -360,12 +363,9 @@ class Atlas:
 
 @asynccontextmanager
 async def open_atlas(
-    settings: Settings | None = None,
-    *,
-    roots: Sequence[Path] | None = None,
-    provider: Provider | None = None,
-    resume: bool = False,
-) -> AsyncGenerator[Atlas]:
+    settings: Settings | None = None, *, roots: Sequence[Path] | None = None,
+    provider: Provider | None = None, resume: bool = False,
+) -> AsyncGenerator[Atlas]:  # fmt: skip
     """Open the data folder and its teams; on exit runs of this process are interrupted and can go on later.
 
     `roots` are the folders that runs may read (default: `[roots] read`); `provider` answers prompts (default:

@@ -262,8 +262,11 @@ class _Growth:
                 key = (event.span_id, event.actor, data["tool"])
                 self._tools.setdefault(key, deque()).append(tool)
                 self._at(event.span_id).twigs.append(tool)
-            case Kind.TOOL_CHARGED if waiting := self._tools.get((event.span_id, event.actor, data["tool"])):
-                waiting[0].usage = Usage(cost_usd=data["cost_usd"])
+            case Kind.TOOL_CHARGED:
+                waiting = self._tools.get((event.span_id, event.actor, data["tool"]))
+                # The calls that make a file are told as one step, and so is what they cost.
+                paid = waiting[0] if waiting else self._at(event.span_id)
+                paid.usage = (paid.usage or Usage()) + Usage(cost_usd=data["cost_usd"])
             case Kind.TOOL_FINISHED:
                 waiting = self._tools.get((event.span_id, event.actor, data["tool"]))
                 if waiting:

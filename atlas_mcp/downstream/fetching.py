@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.downstream.private import refuse_private
@@ -10,18 +11,27 @@ from atlas_mcp.downstream.results import documents
 from atlas_mcp.errors import NotConfigured, ToolFailed, UnreadableDocument
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
+
     from atlas_mcp.downstream.entry import Entry
+    from atlas_mcp.downstream.payment import Payment
     from atlas_mcp.downstream.results import Document
     from atlas_mcp.downstream.said import Said
     from atlas_mcp.downstream.servers import Servers
 
+    Pays = Callable[[float], AbstractAsyncContextManager[Payment]]
+
 __all__ = ["fetched"]
 
 
-async def fetched(servers: Servers, url: str) -> Document:
+async def fetched(servers: Servers, url: str, *, pay: Pays | None = None) -> Document:
     """The page at an address, as a document; one of any other address is not taken for it.
 
+    `pay` gives the payment of a call at its price.
+
     Raises:
+        BudgetSpent: as `pay` does.
         NotConfigured: no server that reads pages can be used; says what would be needed.
         ToolRefused: it is an address of this machine or its network.
         UnreadableDocument: none of them gave a text; says what the last one said.
@@ -44,7 +54,11 @@ async def fetched(servers: Servers, url: str) -> Document:
             continue
         arguments = {**how.arguments, how.url: [url] if how.many else url}
         try:
-            said = await servers.call(f"{entry.name}/{how.tool}", arguments, agent="ingest")
+            price = entry.price(how.tool)
+            said = await servers.call(
+                f"{entry.name}/{how.tool}", arguments, agent="ingest",
+                pay=partial(pay, price) if pay and price else None,
+            )  # fmt: skip
         except (NotConfigured, ToolFailed) as error:
             why = str(error)
             continue

@@ -13,6 +13,7 @@ __all__ = ["Lines", "Overlong"]
 
 _SHOWN = 4096
 _ID = re.compile(rb'"id"\s*:\s*(?:(\d{1,18})|"([^"\\]{1,100})")')
+_FIRST = re.compile(rb'\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?' + _ID.pattern)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +63,8 @@ class Lines:
         return line
 
     def _identity(self) -> int | str | None:
-        """An id stands near the beginning or near the end of a message, depending on who wrote it."""
-        found = _ID.search(self._head) or next(iter([*_ID.finditer(self._tail)][-1:]), None)
+        """An id stands before what a message says or behind it, by who wrote it; ids within are others'."""
+        found = _FIRST.match(self._head) or next(iter([*_ID.finditer(self._tail)][-1:]), None)
         if found is None:
             return None
         return int(found[1]) if found[1] else found[2].decode("utf-8", "replace")

@@ -322,6 +322,11 @@ class Store:
             lambda connection: connection.execute(f"{change} WHERE path = ? AND owner = ?", given)
         )
 
+    async def end_promises(self, owners: Sequence[str]) -> None:
+        """Let others have the paths of owners who make no file any more."""
+        drop, rows = "DELETE FROM promised WHERE owner = ? AND NOT made", [(each,) for each in owners]
+        await self._database.write(lambda connection: connection.executemany(drop, rows))
+
     async def prune(self) -> None:
         """Forget answers that are no longer good, and calls and promises of long ago."""
         long_ago = _stamp(datetime.now(UTC) - timedelta(days=KEEP_DAYS))

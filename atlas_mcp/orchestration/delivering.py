@@ -93,13 +93,28 @@ class Delivery:
         # A person is not asked for what cannot be paid, and no file is left half written for want of money.
         cost = sum(servers.entries[server].price(tool) or 0.0 for tool, _ in calls)
         async with _promised(path, self._context.row.run_id, servers.store):
-            if cost:
-                self._context.limits.budget.check(closing=True, tokens=None, usd=cost, calls=None)
+            await self._afford(cost)
             if outside.asks(servers.entries[server]):
                 await admit(self._context, file_question(_PATH, self._team.name, server, path, len(calls)))
+                await self._afford(cost)  # a person may take days, in which others spend too
             tools = await self._context.toolbox(writer, _PATH, last=True)
             await self._written(server, recipe, calls, tools)
         return {"name": path.replace("\\", "/").rpartition("/")[2], "path": path, "problem": None}
+
+    async def _afford(self, cost: float) -> None:
+        """Refuse a file that cannot be paid whole; what an earlier walk of the step paid of it is paid.
+
+        Raises:
+            BudgetSpent: says whose limit it is.
+        """
+        if not cost:
+            return
+        told = await self._context.events()
+        paid = [
+            each.data["cost_usd"] for each in told if each.kind is Kind.TOOL_CHARGED and each.span_id == _PATH
+        ]
+        if (rest := cost - sum(paid)) > 0:
+            self._context.limits.budget.check(closing=True, tokens=None, usd=rest, calls=None)
 
     async def _path(self, servers: Servers, wished: str) -> str:
         """The path that the run was promised; another one where it waited so long that it has it no more."""

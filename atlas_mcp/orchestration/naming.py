@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from atlas_mcp.orchestration.paying import paid
 from atlas_mcp.roots import is_address, readable
 
 if TYPE_CHECKING:
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from atlas_mcp.downstream.servers import Servers
+    from atlas_mcp.providers.budget import Budget
 
 __all__ = ["named_documents"]
 
@@ -20,11 +23,15 @@ AT_ONCE = 8
 
 
 async def named_documents(
-    documents: Sequence[str], roots: Sequence[Path], servers: Callable[[], Awaitable[Servers]]
+    documents: Sequence[str], roots: Sequence[Path], servers: Callable[[], Awaitable[Servers]],
+    *, budget: Budget,
 ) -> list[str | dict[str, Any]]:
     """Documents as `as_source` takes them; a page at an address becomes `{uri, title, text}`.
 
+    What pages cost is paid out of `budget`.
+
     Raises:
+        BudgetSpent: it cannot be paid.
         InvalidInput, OutsideRoots, UnreadableDocument: a document is not as it must be.
         NotConfigured: one is an address, and no server reads pages.
         ToolFailed: the server that does failed.
@@ -40,7 +47,7 @@ async def named_documents(
 
     async def fetch() -> None:
         for address in left:
-            page = await fetched(known, address)
+            page = await fetched(known, address, pay=partial(paid, budget))
             read[address] = {"uri": page.uri, "title": page.title, "text": page.text}
 
     try:

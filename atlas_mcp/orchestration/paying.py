@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.chunks import Usage
 from atlas_mcp.downstream.payment import Payment
@@ -17,13 +17,28 @@ if TYPE_CHECKING:
     from atlas_mcp.orchestration.running import Running
     from atlas_mcp.providers.budget import Budget
 
-__all__ = ["Purse"]
+__all__ = ["Purse", "paid"]
+
+
+@asynccontextmanager
+async def paid(budget: Budget, price: float) -> AsyncGenerator[Payment]:
+    """A payment of so many dollars for a call that belongs to no run.
+
+    Raises:
+        BudgetSpent: not enough is left.
+    """
+    hold, payment = budget.set_aside(price), Payment()
+    try:
+        yield payment
+    finally:
+        hold.settle(Usage(cost_usd=payment.usd))
 
 
 class Purse:
     """What the calls of one tool are paid from, where `actor` works in a run; each costs `price` dollars.
 
-    `last` is what hands back what there is: it may take the share that is held back for it.
+    `last` is what hands back what there is: it may take the share that is held back for it. Nothing else is
+    paid once its agent could ask no model any more what to make of the answer.
     """
 
     def __init__(
@@ -36,7 +51,9 @@ class Purse:
         self._tool = tool
         self._path = path
         self._actor = actor
+        one = None if last else 1
         self._last = last
+        self._needs: dict[str, Any] = {"closing": last, "tokens": one, "usd": price, "calls": one}
 
     def check(self) -> None:
         """Refuse a call that cannot be paid.
@@ -44,12 +61,13 @@ class Purse:
         Raises:
             ToolRefused: not enough is left; says of which limit.
         """
+        limits = self._context.limits
         try:
-            self._budget.check(closing=self._last, tokens=None, usd=self._price, calls=None)
+            if not self._last:
+                limits.check()
+            self._budget.check(**self._needs)
         except BudgetSpent as error:
-            limit = self._context.limits.refused = self._budget.reached(
-                closing=self._last, tokens=None, usd=self._price, calls=None
-            )
+            limit = limits.refused = self._budget.reached(**self._needs) or limits.reached
             raise ToolRefused(
                 f"It costs {in_dollars(self._price)}. {error.message}", remedy="Do without it.", limit=limit
             ) from None

@@ -30,7 +30,7 @@ from atlas_mcp.orchestration.context import RunContext
 from atlas_mcp.orchestration.control import Verb
 from atlas_mcp.orchestration.doorkeeping import let_in
 from atlas_mcp.orchestration.lease import RENEW_SECONDS, Lease, assert_held
-from atlas_mcp.orchestration.ledger import Ledger
+from atlas_mcp.orchestration.ledger import Ledger, spent_until_now
 from atlas_mcp.orchestration.limits import Limits
 from atlas_mcp.orchestration.past import unledgered, unpaid, worked
 from atlas_mcp.orchestration.state import is_partial
@@ -277,7 +277,10 @@ class Owner:
         partial: bool = False,
     ) -> None:
         run_id, workshop = self._row.run_id, self._workshop
-        usage = asdict(self._context.limits.spent) if self._context else {}
+        if self._context:
+            usage = asdict(self._context.limits.spent)
+        else:  # it ended before its work was taken up, and may have taken something under an earlier owner
+            usage = await workshop.database.read(lambda connection: spent_until_now(connection, run_id))
         data = {
             "state": state.value,
             "partial": partial,
@@ -298,8 +301,7 @@ class Owner:
         )
         workshop.journal.wake(run_id)
         await workshop.leases.release(self._lease)
-        for each in (run_id, *ended):
-            await (await workshop.checkpoints()).forget(each)
+        await workshop.forget(state, run_id, *ended)
 
     async def _interrupt(self, reason: str) -> None:
         with suppress(LeaseLost):

@@ -267,8 +267,7 @@ class Runs:
         )
         self._workshop.journal.wake(row.run_id)
         await self._workshop.leases.release(lease)
-        for each in (row.run_id, *ended):
-            await (await self._workshop.checkpoints()).forget(each)
+        await self._workshop.forget(RunState.CANCELLED, row.run_id, *ended)
 
     async def resume_interrupted(self, within: float) -> list[str]:
         """Take up every run whose owner went less than `within` seconds ago; gives their ids.

@@ -352,9 +352,9 @@ class RunStore:
 
     async def unsay_before(self, before: str) -> None:
         """Forget what was said to every ended run not touched since `before` (ISO 8601 UTC)."""
-        await self._database.write(
-            lambda connection: [unsay(connection, each) for each in talkative(connection, before)]
-        )
+        # Each for itself: others write, too.
+        for each in await self._database.read(lambda connection: talkative(connection, before)):
+            await self.unsay([each])
 
     async def prune(self, before: str) -> list[str]:
         """Forget every ended run not touched since `before` (ISO 8601 UTC); gives their ids.

@@ -13,7 +13,7 @@ from atlas_mcp.orchestration.desk import Desk
 from atlas_mcp.orchestration.places import Places
 from atlas_mcp.orchestration.remembering import recall_tool
 from atlas_mcp.orchestration.standing import standing_items
-from atlas_mcp.orchestration.store import RunStore
+from atlas_mcp.orchestration.store import RunState, RunStore
 from atlas_mcp.settings import AlertSettings
 
 if TYPE_CHECKING:
@@ -79,6 +79,16 @@ class Workshop:
         from atlas_mcp.orchestration.outside import Outside
 
         return Outside(self._servers, self._rules, memory, context)
+
+    async def forget(self, state: RunState, *run_ids: str) -> None:
+        """Let go of what only runs that go on need: checkpoints, and names of files promised to them."""
+        checkpoints = await self.checkpoints()
+        for each in run_ids:
+            await checkpoints.forget(each)
+        # One that is done has ended its promise itself.
+        if self._servers is not None and state is not RunState.DONE:
+            servers = await self._servers()
+            await servers.store.end_promises(run_ids)
 
     async def inside(self, run_id: str) -> list[Event]:
         """The events of the runs that work for a run, and of those that work for them."""

@@ -224,8 +224,10 @@ class Attempt:
             return False
         self.open = False
         self.member.at_once -= 1
-        if (left := self.stream.control.metrics.allowance) is not None:
-            self._reliability.allowed(self.member.name, left)
+        control = self.stream.control
+        if (left := control.metrics.allowance) is not None:
+            ago = control.now() - control.metrics.allowed_at
+            self._reliability.allowed(self.member.name, left, ago=ago)
         if self._hold is not None:
             self._hold.settle(self.usage())
         return True

@@ -25,6 +25,8 @@ __all__ = ["Budget", "Hold", "Limit", "in_dollars"]
 LEAST_ANSWER = 64
 """A prompt is not sent where not even so many tokens of an answer would fit behind it."""
 
+_DUST = 1e-12
+"""Dollars that a sum of dollars may be off by: ten cents, three times, are more than thirty."""
 
 _SMALL_SHARE = 0.1
 """Of what is left, so much may be reserved for one answer without anybody else having to go short."""
@@ -197,7 +199,7 @@ class Budget:
             return f"{limit.calls} call{'' if limit.calls == 1 else 's'}"
         if tokens is not None and self._tokens + tokens > most_tokens:
             return f"{limit.tokens:,} tokens"
-        if self._usd + usd > most_usd:
+        if self._usd + usd > most_usd + _DUST:
             return in_dollars(limit.cost_usd or 0.0)
         return ""
 

@@ -42,11 +42,12 @@ _ENDED = frozenset({StreamState.DONE, StreamState.CANCELLED, StreamState.FAILED}
 class StreamMetrics:
     """What a stream took, in seconds and counts.
 
-    `started_at` and `last_chunk_at` are readings of the event loop's clock. `first_token` is the wait for the
-    first text, pauses left out, None until it came; `longest_wait` is the longest the reader waited for
-    any later chunk, `stalls` how many such waits were longer than a second, `waited` all of them together.
+    `started_at`, `last_chunk_at` and `allowed_at` are readings of the event loop's clock. `first_token` is
+    the wait for the first text, pauses left out, None until it came; `longest_wait` is the longest the reader
+    waited for any later chunk, `stalls` how many such waits were longer than a second, `waited` all of them
+    together.
     `bytes` came over the wire, where there is one. `output_tokens` is known once the provider reported its
-    usage, `allowance` where the vendor says what its rate limits leave.
+    usage, `allowance` where the vendor says what its rate limits leave, which it did at `allowed_at`.
     """
 
     started_at: float = 0.0
@@ -61,6 +62,7 @@ class StreamMetrics:
     stalls: int = 0
     waited: float = 0.0
     allowance: Allowance | None = None
+    allowed_at: float = 0.0
 
     @property
     def characters_per_second(self) -> float:

@@ -34,6 +34,9 @@ def test_which_request_an_overlong_answer_was_for_is_seen_at_its_beginning_or_it
     for line, identity in (
         (b'{"jsonrpc":"2.0","id":7,"result":"' + b"x" * 9000 + b'"}', 7),
         (b'{"result":"' + b"x" * 9000 + b'","jsonrpc":"2.0","id":"seven"}', "seven"),
+        (b' { "id" : 8, "jsonrpc":"2.0","result":"' + b"x" * 9000 + b'"}', 8),
+        (b'{"result":{"items":[{"id":4711}],"text":"' + b"x" * 9000 + b'"},"jsonrpc":"2.0","id":9}', 9),
+        (b'{"result":{"items":[{"id":4711}],"text":"' + b"x" * 9000 + b'"}}', None),
         (b'{"result":"' + b"x" * 9000 + b'"}', None),
     ):
         (found,) = Lines(1_000).feed(line + b"\n")

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import sqlite3
 import sys
-from contextlib import closing
+import tomllib
+from contextlib import AsyncExitStack, closing
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from atlas_mcp.catalogue import shipped
+from atlas_mcp.chunks import Usage
+from atlas_mcp.cli.twigs import grown
 from atlas_mcp.events import Kind
+from atlas_mcp.orchestration.ledger import LedgeredToolbox
 from tests.downstream import library
 from tests.orchestration.test_outside import is_no_web, opened
 
 if TYPE_CHECKING:
     from atlas_mcp.app import Atlas
+    from atlas_mcp.messages import ToolCall, ToolResult
 
 FILES = """
 [files.txt]
@@ -60,6 +67,20 @@ async def delivered(atlas: Atlas, decision: str = "server", **more: Any) -> dict
     return made
 
 
+def priced(home: Path, usd: float) -> None:
+    """Each line of a file costs so much."""
+    entry = home / "config" / "servers" / "library.toml"
+    entry.write_text(f"cost_usd = {{ write = {usd} }}\n{entry.read_text('utf-8')}", "utf-8")
+
+
+async def charged(atlas: Atlas) -> list[float]:
+    """What was paid for the calls of the newest run."""
+    row = (await atlas.list())[0]
+    return [
+        event.data["cost_usd"] for event in await atlas.events(row.run_id) if event.kind is Kind.TOOL_CHARGED
+    ]
+
+
 def text(made: dict[str, Any]) -> str:
     return Path(made["path"]).read_text("utf-8")
 
@@ -79,6 +100,31 @@ async def test_a_name_whose_file_a_person_did_not_want_is_free_for_the_next(home
         assert (await delivered(atlas))["name"] == "tides.txt"
 
 
+async def waits(atlas: Atlas) -> str:
+    """A run that asks a person for its file."""
+    run = await atlas.start(
+        "letters", fresh=True, task="Write on tides.", documents=[TIDES], file="tides.txt"
+    )
+    async for event in atlas.watch(run.id):
+        if event.kind is Kind.QUESTION_ASKED:
+            break
+    return run.id
+
+
+@pytest.mark.parametrize("left", [False, True], ids=["at work", "left by its process"])
+async def test_a_name_whose_run_was_cancelled_is_free_for_the_next(home: Path, *, left: bool) -> None:
+    async with AsyncExitStack() as stack:
+        atlas = await stack.enter_async_context(opened(home))
+        run_id = await waits(atlas)
+        if left:
+            await stack.aclose()
+            atlas = await stack.enter_async_context(opened(home))
+        await atlas.control(run_id, "cancel")
+        async for _ in atlas.watch(run_id):
+            pass
+        assert (await delivered(atlas))["name"] == "tides.txt"
+
+
 @pytest.mark.parametrize(
     ("days", "names"), [(0, ["tides-2.txt", "tides.txt"]), (31, ["tides.txt", "tides-2.txt"])]
 )
@@ -86,22 +132,18 @@ async def test_a_run_that_waits_has_its_name_or_after_a_month_another_and_never_
     days: float, names: list[str], home: Path
 ) -> None:
     async with opened(home) as atlas:
-        wishes: dict[str, Any] = {"task": "Write on tides.", "documents": [TIDES], "file": "tides.txt"}
-        waits = await atlas.start("letters", **wishes)
-        async for event in atlas.watch(waits.id):
-            if event.kind is Kind.QUESTION_ASKED:
-                break
+        run_id = await waits(atlas)
     with closing(sqlite3.connect(home / "servers.db")) as connection, connection:
         at = (datetime.now(UTC) - timedelta(days=days)).isoformat(timespec="milliseconds")
         connection.execute("UPDATE promised SET at = ?", (at,))
     async with opened(home) as atlas:
         other = await delivered(atlas)
         before = text(other)
-        await atlas.answer(waits.id, {"decision": "server"})
-        async for event in atlas.watch(waits.id):
-            if event.kind is Kind.QUESTION_ASKED and await atlas.questions(waits.id):
-                await atlas.answer(waits.id, {"decision": "server"})
-        row = await atlas.get(waits.id)
+        await atlas.answer(run_id, {"decision": "server"})
+        async for event in atlas.watch(run_id):
+            if event.kind is Kind.QUESTION_ASKED and await atlas.questions(run_id):
+                await atlas.answer(run_id, {"decision": "server"})
+        row = await atlas.get(run_id)
     assert row.output is not None
     (made,) = row.output["files"]
     assert [other["name"], made["name"]] == names
@@ -135,20 +177,19 @@ async def test_a_file_that_costs_nothing_is_made_though_hardly_any_money_is_left
 
 
 async def test_a_file_may_cost_what_was_kept_for_handing_back_what_there_is(home: Path) -> None:
-    entry = home / "config" / "servers" / "library.toml"
-    entry.write_text(f"cost_usd = {{ write = 0.001 }}\n{entry.read_text('utf-8')}", "utf-8")
+    priced(home, 0.001)
     async with opened(home, SPENT) as atlas:
         made = await delivered(atlas, budget={"cost_usd": 0.1})
         (row,) = await atlas.list()
-        charged = [each for each in await atlas.events(row.run_id) if each.kind is Kind.TOOL_CHARGED]
+        paid, events = await charged(atlas), await atlas.events(row.run_id)
     assert made["problem"] is None
-    assert row.usage["cost_usd"] == pytest.approx(0.09 + 0.001 * len(charged))
-    assert len(charged) > 1
+    assert len(paid) > 1
+    assert row.usage["cost_usd"] == pytest.approx(0.09 + sum(paid))
+    assert sum(twig.used.cost_usd or 0.0 for twig in grown(events, {})) == pytest.approx(0.09 + sum(paid))
 
 
 async def test_nobody_is_asked_for_a_file_that_cannot_be_paid_whole(home: Path) -> None:
-    entry = home / "config" / "servers" / "library.toml"
-    entry.write_text(f"cost_usd = {{ write = 0.04 }}\n{entry.read_text('utf-8')}", "utf-8")
+    priced(home, 0.04)
     async with opened(home) as atlas:
         made = await delivered(atlas, budget={"cost_usd": 0.1})
         (row,) = await atlas.list()
@@ -156,3 +197,57 @@ async def test_nobody_is_asked_for_a_file_that_cannot_be_paid_whole(home: Path) 
     assert "The run's limit of $0.10" in made["problem"] or "Of the run's limit of $0.10" in made["problem"]
     assert not [event for event in events if event.kind in {Kind.QUESTION_ASKED, Kind.TOOL_CHARGED}]
     assert row.partial
+
+
+async def test_no_file_is_begun_for_which_others_took_the_money_while_a_person_thought(home: Path) -> None:
+    priced(home, 0.01)
+    async with opened(home, day_usd=0.1) as atlas:
+        run_id = await waits(atlas)
+        atlas.accounts.day.budget.add(Usage(cost_usd=0.08))
+        await atlas.answer(run_id, {"decision": "server"})
+        async for _ in atlas.watch(run_id):
+            pass
+        row = await atlas.get(run_id)
+        assert await charged(atlas) == []
+    assert row.output is not None
+    assert "day's limit of $0.10" in row.output["files"][0]["problem"]
+    assert not [*(home / "files").iterdir()]
+
+
+async def test_the_budget_of_a_supervisor_does_not_cut_off_its_team_s_file(home: Path) -> None:
+    priced(home, 0.01)
+    folder = home / "config" / "teams" / "letters"
+    lead = folder / f"{tomllib.loads((folder / 'team.toml').read_text('utf-8'))['supervisor']}.md"
+    lead.write_text(lead.read_text("utf-8").replace("---\n", "---\nbudget: {cost_usd: 0.025}\n", 1), "utf-8")
+    async with opened(home) as atlas:
+        assert (await delivered(atlas))["problem"] is None
+
+
+async def test_a_file_that_goes_on_after_a_restart_pays_for_the_rest_alone(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    priced(home, 0.01)
+    stuck, calls = asyncio.Event(), count(1)
+
+    async def call(box: LedgeredToolbox, one: ToolCall) -> ToolResult:
+        if one.id.startswith("deliver") and next(calls) == 3:
+            stuck.set()
+            await asyncio.Event().wait()
+        return await real(box, one)
+
+    real = LedgeredToolbox.call
+    monkeypatch.setattr(LedgeredToolbox, "call", call)
+    wishes: dict[str, Any] = {"task": "Write on spring tides.", "documents": [TIDES], "file": "tides.txt"}
+    async with opened(home, approve="granted") as atlas:
+        run = await atlas.start("letters", budget={"cost_usd": 0.055}, **wishes)
+        await stuck.wait()
+        before = await charged(atlas)
+    async with opened(home, approve="granted") as atlas:
+        assert await atlas.resume_interrupted() == [run.id]
+        async for _ in atlas.watch(run.id):
+            pass
+        row, paid = await atlas.get(run.id), await charged(atlas)
+    assert row.output is not None
+    assert row.output["files"][0]["problem"] is None
+    assert (len(before), row.partial) == (2, False)
+    assert row.usage["cost_usd"] == pytest.approx(sum(paid)) == pytest.approx(0.05)

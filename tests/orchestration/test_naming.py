@@ -12,6 +12,7 @@ from atlas_mcp.downstream.entry import load_entry
 from atlas_mcp.downstream.said import Said
 from atlas_mcp.errors import UnreadableDocument
 from atlas_mcp.orchestration.naming import AT_ONCE, named_documents
+from atlas_mcp.providers.budget import Budget, Limit
 
 PAGES = [f"https://page{number}.example/" for number in range(50)]
 
@@ -45,7 +46,7 @@ async def named(library: Library, *documents: str) -> list[str | dict[str, Any]]
     async def opened() -> Any:
         return library
 
-    return await named_documents(documents, [], opened)
+    return await named_documents(documents, [], opened, budget=Budget(Limit()))
 
 
 async def test_pages_are_read_a_few_at_a_time_and_given_in_order() -> None:

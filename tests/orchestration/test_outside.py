@@ -14,7 +14,14 @@ from atlas_mcp.catalogue import shipped
 from atlas_mcp.events import Kind
 from atlas_mcp.orchestration.outside import tool_name
 from atlas_mcp.providers.extractive import ExtractiveProvider
-from atlas_mcp.settings import MemorySettings, ModelSettings, ServerSettings, Settings
+from atlas_mcp.settings import (
+    MemorySettings,
+    ModelSettings,
+    RunSettings,
+    ServerSettings,
+    Settings,
+    SpendingSettings,
+)
 from tests.downstream import library
 from tests.downstream.library import FUNDY, SPRING, WICKED
 
@@ -67,12 +74,15 @@ def is_no_web(home: Path) -> None:
     entry.write_text(entry.read_text("utf-8").replace("web = true", "web = false"), "utf-8")
 
 
-def opened(home: Path, script: str = "", **rules: Any) -> AbstractAsyncContextManager[Atlas]:
+def opened(
+    home: Path, script: str = "", *, day_usd: float | None = None, at_once: int = 8, **rules: Any
+) -> AbstractAsyncContextManager[Atlas]:
     path = home / "script.toml"
     path.write_text(script, "utf-8")
     settings = Settings(
         home=home, models=ModelSettings(default=f"scripted:{path}" if script else None),
         memory=MemorySettings(embeddings=False, recall=False, learn=False), servers=ServerSettings(**rules),
+        budget=SpendingSettings(day_usd=day_usd), runs=RunSettings(at_once=at_once),
     )  # fmt: skip
     provider = None if script else ExtractiveProvider()
     return open_atlas(settings, roots=[], provider=provider)

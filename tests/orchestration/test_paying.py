@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from atlas_mcp.cli.twigs import grown
+from atlas_mcp.errors import BudgetSpent
 from atlas_mcp.events import Kind
 from atlas_mcp.observe.figures import Figures
 from atlas_mcp.observe.hearing import hearing
@@ -206,8 +207,7 @@ usd = 0.5
     )
 
 
-async def test_a_run_that_is_cancelled_while_nobody_works_on_it_says_what_was_paid(home: Path) -> None:
-    search = """
+SEARCHES = """
 [[reply]]
 when = { agent = "web", nth = 1 }
 tool = { name = "library__search", arguments = { query = "the tide" } }
@@ -218,9 +218,12 @@ say = "I write"
 seconds = 60
 tokens = 50
 """
-    async with opened(home, search) as atlas:
+
+
+async def test_a_run_that_is_cancelled_while_nobody_works_on_it_says_what_was_paid(home: Path) -> None:
+    async with opened(home, SEARCHES) as atlas:
         run_id = await until_it_has_searched(atlas)
-    async with opened(home, search) as atlas:
+    async with opened(home, SEARCHES) as atlas:
         await atlas.control(run_id, "cancel")
         async for _ in atlas.watch(run_id):
             pass
@@ -278,3 +281,57 @@ async def test_teams_within_teams_each_say_what_was_paid_below_them_after_a_rest
                     spent[each.event.actor] = each.event.data["usage"]["cost_usd"]
     assert charged > PRICE
     assert spent == {"top": charged, "middle": charged, "leaf": charged}
+
+
+MANY = """
+[[reply]]
+when.intent = "plan"
+json.assignments = [
+  { id = "a1", worker = "web", goal = "the first", after = [] },
+  { id = "a2", worker = "web", goal = "the second", after = ["a1"] },
+  { id = "a3", worker = "web", goal = "the third", after = ["a1"] },
+]
+
+[[reply]]
+when = { agent = "web" }
+json = { findings = [{ passage = "p1", quote = "The Bay of Fundy has a range of 16 metres." }], gaps = [] }
+"""
+
+
+async def test_nothing_is_bought_for_who_may_ask_no_model_any_more(home: Path) -> None:
+    async with opened(home, MANY) as atlas:
+        _, events = await finished(atlas, budget={"calls": 2})
+    paid = [event.span_id for event in events if event.kind is Kind.TOOL_CHARGED]
+    assert paid == ["work/a1"]
+
+
+async def test_a_run_that_is_cancelled_before_it_has_its_place_again_says_what_was_paid(home: Path) -> None:
+    async with opened(home, SEARCHES) as atlas:
+        run_id = await until_it_has_searched(atlas)
+        paid = [data["cost_usd"] for data in of(await atlas.events(run_id), Kind.TOOL_CHARGED)]
+    async with opened(home, SEARCHES, at_once=1) as atlas:
+        other = await atlas.start("lookup", question="When do spring tides come?")
+        async for event in atlas.watch(other.id):
+            if event.kind is Kind.MODEL_STARTED and event.span_id.startswith("work/"):
+                break
+        await atlas.control(run_id, "resume")
+        assert (await atlas.get(run_id)).state == "queued"
+        await atlas.control(run_id, "cancel")
+        async for _ in atlas.watch(run_id):
+            pass
+        row, events = await atlas.get(run_id), await atlas.events(run_id)
+    assert (row.state, bool(paid)) == ("cancelled", True)
+    assert row.usage["cost_usd"] == usage(events)["cost_usd"] == pytest.approx(sum(paid))
+
+
+async def test_a_page_that_a_call_names_is_paid_by_the_day_or_not_read(home: Path) -> None:
+    write(home, "read")
+    entry = home / "config" / "servers" / "library.toml"
+    entry.write_text(entry.read_text("utf-8") + '\n[fetch]\ntool = "read"\nurl = "url"\n', "utf-8")
+    shutil.rmtree(home / "config" / "teams")
+    team(home, "tools: [search_documents]", workers='["documents"]')
+    async with opened(home, day_usd=1.5 * PRICE) as atlas:
+        await finished(atlas, documents=["https://library.example/fundy"])
+        assert atlas.accounts.day.spent.cost_usd == PRICE
+        with pytest.raises(BudgetSpent, match="day's limit"):
+            await finished(atlas, documents=["https://library.example/tides"])

@@ -78,6 +78,7 @@ def test_the_least_that_anybody_said_lately_is_what_is_left() -> None:
     reliability.allowed("old", Allowance(1, 2, 3, 4))
     now[0] = 100.0
     reliability.allowed("one", Allowance(30, 60, None, None))
+    reliability.allowed("one", Allowance(40, 60, None, None), ago=1.0)
     reliability.allowed("two", Allowance(20, 60, 500, 1000))
     assert reliability.least_left(60) == {"requests_left": 20, "tokens_left": 500}
     assert reliability.least_left(200) == {"requests_left": 1, "tokens_left": 3}

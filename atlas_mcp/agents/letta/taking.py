@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.agents.lent_turn import GO_ON
 from atlas_mcp.agents.letta.keeping import MEMORY_TOOLS, beyond
-from atlas_mcp.agents.letta.wire import Leg, approval, client_tools, decision, usage, user_message
+from atlas_mcp.agents.letta.wire import Leg, approval, client_tools, decision, edited, usage, user_message
 from atlas_mcp.agents.runtime import NeedsTools, TurnEnded
 from atlas_mcp.agents.turns import Given
 from atlas_mcp.chunks import TextDelta, Usage
@@ -41,6 +41,8 @@ CANCEL_SECONDS = 5.0
 NOTICE_SECONDS = 0.7
 """After so long a server looks whether a run was cancelled as soon as its model says or ends anything."""
 LOOK_SECONDS = 0.5
+MOST_LISTED = 1_000
+"""Messages or steps of one run, which has a few messages a step and at most as many steps as a turn."""
 UNSEEN_SECONDS = 120.0
 """How long one that goes on unseen is waited for where the turn has no deadline."""
 SKEW = timedelta(seconds=5)
@@ -178,7 +180,7 @@ class Taking:
             return ""
         if block.read_only:
             return f"Block {block.label!r} may only be read."
-        return beyond(block, _edited(block.value, call))
+        return beyond(block, edited(block.value, call))
 
     # A leg, as it is heard
 
@@ -273,7 +275,7 @@ class Taking:
         self._progress.run = run
         status, reason = await self._settled(run, waits=ours or self._lent is None)
         with self._api.told():
-            messages = (await self._api.read.runs.messages.list(run, order="asc", limit=100)).items
+            messages = (await self._api.read.runs.messages.list(run, order="asc", limit=MOST_LISTED)).items
         if status == "completed" and reason in _WHOLE:
             return await self._read(run, reason, messages)
         if reason := await self._stored(messages):
@@ -281,6 +283,8 @@ class Taking:
         if messages and self._progress.leg == 0 and self._words():
             # The words are in the thread already: they are not said twice.
             self._progress.messages = [user_message(GO_ON, self._otid(0))]
+        # It is taken again, or fails, and was paid all the same.
+        self._usage += await self._took(run)
         self._progress.run = ""
         return None
 
@@ -333,11 +337,16 @@ class Taking:
         leg = Leg(run)
         leg.read(messages)
         leg.end(reason)
-        with self._api.told():
-            # A run's own `usage` knows neither its calls nor what was cached.
-            steps = (await self._api.read.runs.steps.list(run, limit=100)).items
-        leg.usage = sum((usage(step, 1) for step in steps), Usage())
+        leg.usage = await self._took(run)
         return leg
+
+    async def _took(self, run: str) -> Usage:
+        """What a run of the server's own model took; its `usage` knows neither calls nor what was cached."""
+        if self._lent is not None:
+            return Usage()  # it was counted here
+        with self._api.told():
+            steps = (await self._api.read.runs.steps.list(run, limit=MOST_LISTED)).items
+        return sum((usage(step, 1) for step in steps), Usage())
 
     async def _cancel(self, run: str) -> None:
         with self._api.told():
@@ -382,16 +391,3 @@ def _told(leg: Leg, said: str) -> list[TurnStep]:
     """The text of a leg that was not heard, as far as it was not `said`."""
     rest = leg.text.removeprefix(said)
     return [TextDelta(rest)] if rest else []
-
-
-def _edited(value: str, call: ToolCall) -> str:
-    """What a block's value would become, or something as long."""
-    arguments = {name: str(inner) for name, inner in call.arguments.items()}
-    match call.name:
-        case "memory_insert":
-            return f"{value}\n{arguments.get('new_string', '')}" if value else arguments.get("new_string", "")
-        case "memory_replace":
-            old = arguments.get("old_string", "")
-            return value.replace(old, arguments.get("new_string", "")) if old else value
-        case _:
-            return arguments.get("new_memory", "")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from atlas_mcp.agents.runtime import StopReason, TurnStep
     from atlas_mcp.messages import ToolSpec
 
-__all__ = ["Leg", "approval", "client_tools", "decision", "recalled", "usage", "user_message"]
+__all__ = ["Leg", "approval", "client_tools", "decision", "edited", "recalled", "usage", "user_message"]
 
 _ENDS: dict[str, StopReason] = {
     "end_turn": "end_turn",
@@ -198,3 +198,16 @@ def client_tools(tools: Iterable[ToolSpec]) -> list[dict[str, Any]]:
     return [
         {"name": tool.name, "description": tool.description, "parameters": tool.parameters} for tool in tools
     ]
+
+
+def edited(value: str, call: ToolCall) -> str:
+    """What a block's value would become by a call of the server's memory tools, or something as long."""
+    arguments = {name: str(inner) for name, inner in call.arguments.items()}
+    match call.name:
+        case "memory_insert":
+            return f"{value}\n{arguments.get('new_string', '')}" if value else arguments.get("new_string", "")
+        case "memory_replace":
+            old = arguments.get("old_string", "")
+            return value.replace(old, arguments.get("new_string", "")) if old else value
+        case _:
+            return arguments.get("new_memory", "")

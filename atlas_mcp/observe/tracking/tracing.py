@@ -66,6 +66,9 @@ class _Open:
     outputs: Any = None
     asked: Asked | None = None
 
+    def pay(self, usd: float) -> None:
+        self.attributes["atlas.cost_usd"] = float(self.attributes.get("atlas.cost_usd", 0.0)) + usd
+
 
 @dataclass(slots=True)
 class _Journey:
@@ -265,8 +268,10 @@ class Trace:
                 )  # fmt: skip
                 tool.inputs = data["arguments"]
                 journey.tools[place] = tool
-            case Kind.TOOL_CHARGED if tool := journey.tools.get(place):
-                tool.attributes["atlas.cost_usd"] = data["cost_usd"]
+            case Kind.TOOL_CHARGED:
+                # The calls that make a file are told as one step, and so is what they cost.
+                charged = journey.tools.get(place) or journey.around(event)
+                charged.pay(data["cost_usd"])
             case Kind.TOOL_FINISHED if tool := journey.tools.pop(place, None):
                 number = journey.numbers[event.span_id] = journey.numbers.get(event.span_id, 0) + 1
                 tool.attributes["atlas.passages"] = data["passages"]

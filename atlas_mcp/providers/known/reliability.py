@@ -105,9 +105,13 @@ class Reliability:
         for track, weight in self._touched(member, task):
             track.rate(quality, weight)
 
-    def allowed(self, member: str, allowance: Allowance) -> None:
-        """Keep what a member's vendor said last that its rate limits leave; for this process alone."""
-        self._allowances[member] = self._clock(), allowance
+    def allowed(self, member: str, allowance: Allowance, *, ago: float = 0.0) -> None:
+        """Keep what a member's vendor said last, `ago` seconds before, that its rate limits leave.
+
+        For this process alone. A long answer that ends after a short one was often begun before it.
+        """
+        told = self._clock() - ago, allowance
+        self._allowances[member] = max(told, self._allowances.get(member, told), key=lambda each: each[0])
 
     def allowance(self, member: str) -> tuple[float, Allowance] | None:
         """How many seconds ago a member's vendor said what its rate limits leave, and what it said."""

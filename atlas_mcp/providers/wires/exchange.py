@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -173,7 +174,9 @@ class Exchange:
 
     def note(self, headers: Mapping[str, str]) -> None:
         """Keep what an answer, or a refusal, says of the vendor's rate limits."""
-        self.metrics.allowance = allowance_of(headers) or self.metrics.allowance
+        if (told := allowance_of(headers)) is not None:
+            self.metrics.allowance = told
+            self.metrics.allowed_at = asyncio.get_running_loop().time()
 
     async def whole(self, response: Response) -> list[Chunk]:
         """The chunks of an answer that comes in one piece.
