@@ -20,7 +20,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 run: $(MADE)/run ## answer a question about ATLAS from its handbook (QUESTION="…" asks another)
-	@$(BIN)/atlas-mcp run research "$$QUESTION" --documents docs/handbook
+	@$(BIN)/atlas-mcp run research "$$QUESTION" --documents docs/handbook --no-memory
 
 test: $(MADE)/dev ## run the tests, on all cores
 	$(BIN)/python -m pytest -q -n auto --dist worksteal

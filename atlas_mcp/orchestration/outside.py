@@ -80,6 +80,7 @@ class Outside:
         self._scope = fetched_scope(context.row.user)
         self._heard: int | None = None
         self._used: set[str] = set()
+        self._lacking: set[str] = set()
         self._suspected: set[tuple[str, str, str]] = set()
         self._hearing = asyncio.Lock()
 
@@ -98,12 +99,15 @@ class Outside:
         self._used.update(names)
         listed = await asyncio.gather(*(self._offered(servers, name) for name in names))
         await self._tell(servers, path)
+        await self._tell_lacking(servers, patterns, path)
         pays = partial(Purse, self._context, budget, path=path, actor=actor, last=last)
         return [self._tool(servers, each, path, actor, pays) for offers in listed for each in offers]
 
     async def usable(self, card: Card) -> bool:
         """Whether a server that a card reads by can be used; none is started."""
-        return bool((await self.servers()).usable(grants(card.tools)))
+        servers, patterns = await self.servers(), grants(card.tools)
+        await self._tell_lacking(servers, patterns, "plan")
+        return bool(servers.usable(patterns))
 
     async def opening(self, card: Card, goal: str, granted: frozenset[str]) -> list[ToolCall]:
         """The calls by which a worker may begin to look for its goal, the preferred first."""
@@ -233,6 +237,16 @@ class Outside:
                 Kind.RESULT_SUSPECTED, actor, path, tool=tool, uri=uri, left_out=left_out,
                 found=[{"name": each.name, "quote": each.quote[:200]} for each in new[:5]],
             )  # fmt: skip
+
+    async def _tell_lacking(self, servers: Servers, patterns: Sequence[str], path: str) -> None:
+        """Say once of each server that a person wrote and granted why it is not used."""
+        from atlas_mcp.downstream.entries import lacking
+
+        lacks = await asyncio.to_thread(lacking, servers, patterns)
+        for name in lacks.keys() - self._lacking:
+            self._lacking.add(name)
+            text = f"{name} is granted and not used: {lacks[name]}"
+            await self._context.emit(Kind.SERVER_NOTED, name, path, server=name, what="failed", text=text)
 
     async def _tell(self, servers: Servers, path: str) -> None:
         """Write what servers did meanwhile to the run's journal, each once."""

@@ -123,6 +123,21 @@ async def test_what_a_server_finds_is_cited_with_its_address_and_a_quote_that_is
     assert of(events, Kind.SERVER_NOTED)[0]["what"] == "started"
 
 
+async def test_a_server_of_one_s_own_that_is_granted_and_lacks_something_is_told_of_once(
+    home: Path, starts: Path
+) -> None:
+    entry = home / "config" / "servers" / "library.toml"
+    entry.write_text('needs = ["LIBRARY_KEY"]\n' + entry.read_text("utf-8"), "utf-8")
+    (home / "config" / "servers" / "shelf.toml").write_text('comand = "shelf"\n', "utf-8")
+    team(home, "tools: [search_documents, library/*, shelf/*, tavily/*]")
+    async with opened(home) as atlas:
+        _, events = await finished(atlas, documents=["# Tides\n\nThe tide.\n"])
+    told = {data["server"]: data["text"] for data in of(events, Kind.SERVER_NOTED)}
+    assert told.keys() == {"library", "shelf"}
+    assert "LIBRARY_KEY" in told["library"]
+    assert len(of(events, Kind.SERVER_NOTED)) == 2
+
+
 async def test_the_same_page_under_two_addresses_is_one_source(home: Path, starts: Path) -> None:
     team(home, "tools: [library/*]")
     async with opened(home) as atlas:
