@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
+from atlas_mcp.catalogue import Catalogue
 from atlas_mcp.downstream.remedies import way_on
 from atlas_mcp.downstream.screening.invisible import cleaned
 from atlas_mcp.downstream.servers import reads
@@ -17,14 +19,14 @@ from atlas_mcp.downstream.store import Standing
 from atlas_mcp.redaction import redacted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from atlas_mcp.downstream.entry import Entry
     from atlas_mcp.downstream.servers import Servers
     from atlas_mcp.downstream.store import Pin, Tally
     from atlas_mcp.errors import AtlasError
 
-__all__ = ["Facts", "described", "overview", "tool_facts"]
+__all__ = ["Facts", "described", "lacking", "overview", "tool_facts"]
 
 Facts = dict[str, Any]
 
@@ -38,6 +40,23 @@ async def overview(servers: Servers) -> list[Facts]:
     told = [await _facts(servers, entry, tallies) for entry in servers.entries.values()]
     told += [_wrong(name, error) for name, error in servers.wrong.items()]
     return sorted(told, key=lambda each: each["name"])
+
+
+def lacking(servers: Servers, patterns: Iterable[str]) -> dict[str, AtlasError]:
+    """What keeps servers of a person's own from use that patterns of `server/tool` name, by name.
+
+    Of those that shipped a team names many, of which a person has a few; what they turned off is meant so.
+    """
+    wanted = {each.partition("/")[0] for each in patterns if "/" in each}
+    shipped = Catalogue().entries("servers", "*.toml")
+    lacks: dict[str, AtlasError] = {}
+    for name in sorted({*servers.entries, *servers.wrong}):
+        if name in shipped or not any(fnmatchcase(name, each) for each in wanted):
+            continue
+        why = servers.wrong.get(name) or (servers.entries[name].enabled and servers.why_not(name))
+        if why:
+            lacks[name] = why
+    return lacks
 
 
 async def described(servers: Servers, name: str) -> Facts:

@@ -22,7 +22,7 @@ from atlas_mcp.orchestration.gate import resting
 from atlas_mcp.orchestration.lease import Lease, assert_held
 from atlas_mcp.orchestration.ledger import Ledger
 from atlas_mcp.orchestration.limits import Limits
-from atlas_mcp.orchestration.past import unledgered, unpaid, worked
+from atlas_mcp.orchestration.past import worked
 from atlas_mcp.orchestration.state import is_partial
 from atlas_mcp.orchestration.store import RunRow, RunState
 from atlas_mcp.orchestration.team_file import TEAM_WORKER
@@ -147,8 +147,7 @@ class Children:
         )  # fmt: skip
         context.follow(parent)
         context.outside = workshop.outside(context, desk.memory)
-        context.limits.refused = unpaid(events)
-        context.remember(replies, unledgered((each.kind, each.data) for each in (*events, *inside)))
+        context.remember(replies, events, inside)
         return context, desk
 
     async def _walk(self, row: RunRow, context: RunContext, desk: Desk) -> State:

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.agents.agent import Answered, Happened, Speaking
 from atlas_mcp.agents.model_agent import ModelAgent
-from atlas_mcp.chunks import Retracted, TextDelta
+from atlas_mcp.chunks import Retracted, TextDelta, Usage
 from atlas_mcp.downstream.toolbox import Toolbox
 from atlas_mcp.errors import RunError
 from atlas_mcp.events import Kind
 from atlas_mcp.messages import TaskType
 from atlas_mcp.orchestration.doorkeeping import Doorkeeper
 from atlas_mcp.orchestration.ledger import LedgeredProvider, LedgeredToolbox
+from atlas_mcp.orchestration.past import unledgered, unledgered_by_path, unpaid
 from atlas_mcp.orchestration.voice import Voice
 from atlas_mcp.providers.terms import Attempts, Terms
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from atlas_mcp.agents.card import Card
     from atlas_mcp.agents.runtime import AgentRuntime
     from atlas_mcp.agents.standing import StandingItem
-    from atlas_mcp.chunks import Reply, Usage
+    from atlas_mcp.chunks import Reply
     from atlas_mcp.downstream.toolbox import Tool, Tools
     from atlas_mcp.events import Event
     from atlas_mcp.observe.journal import Journal
@@ -94,6 +95,7 @@ class RunContext:
         self._answered_by: dict[str, str] = {}
         self._asked_for: dict[str, TaskType] = {}
         self._budgets: dict[str, Budget] = {}
+        self._before: dict[str, Usage] = {}
         self.children: list[RunContext] = []
         self.homes: Homes | None = None
         self.memories: MemorySettings | None = None
@@ -153,7 +155,7 @@ class RunContext:
         they may take what is held back.
         """
         actor = actor or card.name
-        budget = self._budgets[path] = self._budget(card, actor)
+        budget = self._budgets[path] = self._budget(card, actor, path)
         outside = await self.outside.tools(card, path, actor, budget, last=last) if self.outside else []
         gate = Doorkeeper(self, path, actor)
         box = Toolbox([*self._tools, *outside], card.tools, card.writes, gate)
@@ -170,8 +172,9 @@ class RunContext:
         """
         gate = self._open.wait if last else self._gate
         heard = partial(self._heard, path)
-        provider = LedgeredProvider(await self._asked(card), self._ledger, path, heard, gate)
-        budget = self._budgets.pop(path, None) or self._budget(card, actor)
+        budget = self._budgets.pop(path, None) or self._budget(card, actor, path)
+        own = None if budget is self.limits.budget else budget
+        provider = LedgeredProvider(await self._asked(card), self._ledger, path, heard, gate, budget=own)
         terms = Terms(budget=budget, closing=last, attempts=attempts, avoid=avoid)
         voice = Voice()
         try:
@@ -200,10 +203,14 @@ class RunContext:
             self.speaking.pop(self._voices + actor, None)
         raise AssertionError("an agent's last step is its answer")
 
-    def _budget(self, card: Card, actor: str) -> Budget:
-        """What one task of an agent may take."""
+    def _budget(self, card: Card, actor: str, path: str) -> Budget:
+        """What one task of an agent may take, less what it took under that path before this process."""
         whole = self.limits.budget
-        return whole if card.budget is None else whole.child(card.budget.limit, name=actor)
+        if card.budget is None:
+            return whole
+        own = whole.child(card.budget.limit, name=actor)
+        own.add(self._before.pop(path, Usage()), above=False)
+        return own
 
     async def ask_person(self, question: Question) -> dict[str, Any]:
         """What a person answers to a question, waited for however long, over restarts too.
@@ -242,16 +249,19 @@ class RunContext:
             return ResidentAgent(card, home, provider, tools, terms)
         return ModelAgent(card, provider, tools, terms, priority=self.row.options.get("priority", "normal"))
 
-    def remember(self, replies: Sequence[Reply], beside: Usage | None = None) -> None:
-        """Count what the run took before this process: calls that gave replies, and what came `beside` them.
+    def remember(self, replies: Sequence[Reply], events: Sequence[Event], inside: Sequence[Event]) -> None:
+        """Count what the run took before this process: calls that gave replies, and what came beside them.
 
-        Only its own budget is charged; that of a parent counts its children's calls itself.
+        `events` are its own, `inside` those of the runs that work for it. Only its own budget is charged;
+        that of a parent counts its children's calls itself.
         """
+        self.limits.refused = unpaid(events)
+        self._before = unledgered_by_path(events)
         for reply in replies:
             self.made_with[reply.stopped.model] = reply.stopped.provider
             self.limits.budget.add(reply.usage, above=False)
-        if beside is not None:
-            self.limits.budget.add(beside, above=False)
+        beside = unledgered((each.kind, each.data) for each in (*events, *inside))
+        self.limits.budget.add(beside, above=False)
 
     def _heard(self, path: str, reply: Reply) -> None:
         self.made_with[reply.stopped.model] = reply.stopped.provider

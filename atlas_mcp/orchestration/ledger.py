@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from atlas_mcp.database import Database
     from atlas_mcp.downstream.toolbox import Toolbox
     from atlas_mcp.messages import Prompt, ToolSpec
+    from atlas_mcp.providers.budget import Budget
     from atlas_mcp.providers.control import StreamControl
 
 __all__ = ["ASKED", "SCHEMA", "Ledger", "LedgeredProvider", "LedgeredToolbox", "spent_until_now"]
@@ -151,23 +152,21 @@ class LedgeredProvider:
     """A provider whose finished calls are kept, and answered from the ledger when a step is walked again.
 
     `on_reply` hears of each reply that was paid now; `gate` is awaited before a call that must be
-    paid, and may hold it or refuse it. `replayed` says that the last answer was paid before.
+    paid, and may hold it or refuse it. `replayed` says that the last answer was paid before; it counts in
+    `budget` alone: those above it have counted it already.
     """
 
     def __init__(
-        self,
-        provider: Provider,
-        ledger: Ledger,
-        path: str,
-        on_reply: Callable[[Reply], None],
-        gate: Callable[[], Awaitable[object]],
-    ) -> None:
+        self, provider: Provider, ledger: Ledger, path: str, on_reply: Callable[[Reply], None],
+        gate: Callable[[], Awaitable[object]], *, budget: Budget | None = None,
+    ) -> None:  # fmt: skip
         self._provider = provider
         self._ledger = ledger
         self._path = path
         self._position = 0
         self._on_reply = on_reply
         self._gate = gate
+        self._budget = budget
         self.replayed = False
 
     @property
@@ -191,6 +190,8 @@ class LedgeredProvider:
         self.replayed = kept is not None
         if kept is not None:
             reply = _replies().validate_json(kept)
+            if self._budget is not None:
+                self._budget.add(reply.usage, above=False)
             for chunk in _retold(reply):
                 yield chunk
             return

@@ -240,7 +240,7 @@ class Outside:
 
     async def _tell_lacking(self, servers: Servers, patterns: Sequence[str], path: str) -> None:
         """Say once of each server that a person wrote and granted why it is not used."""
-        from atlas_mcp.downstream.entries import lacking
+        from atlas_mcp.downstream.overview import lacking
 
         lacks = await asyncio.to_thread(lacking, servers, patterns)
         for name in lacks.keys() - self._lacking:

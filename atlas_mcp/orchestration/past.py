@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from atlas_mcp.events import Event
 
-__all__ = ["UNLEDGERED", "unledgered", "unpaid", "worked"]
+__all__ = ["UNLEDGERED", "unledgered", "unledgered_by_path", "unpaid", "worked"]
 
 _AT_WORK = {Kind.RUN_STARTED, Kind.RUN_RESUMED, Kind.RUN_CONTINUED, Kind.QUESTION_ANSWERED}
 _AT_REST = {Kind.RUN_PAUSED, Kind.QUESTION_ASKED}
@@ -63,6 +64,15 @@ def unledgered(told: Iterable[tuple[str, Mapping[str, Any]]]) -> Usage:
         elif kind == Kind.TOOL_CHARGED:
             took += Usage(cost_usd=data["cost_usd"])
     return took
+
+
+def unledgered_by_path(events: Iterable[Event]) -> dict[str, Usage]:
+    """The same of each path in a run."""
+    took: defaultdict[str, Usage] = defaultdict(Usage)
+    for event in events:
+        if event.kind in UNLEDGERED:
+            took[event.span_id] += unledgered([(event.kind, event.data)])
+    return dict(took)
 
 
 def unpaid(events: Iterable[Event]) -> str:

@@ -32,7 +32,7 @@ from atlas_mcp.orchestration.doorkeeping import let_in
 from atlas_mcp.orchestration.lease import RENEW_SECONDS, Lease, assert_held
 from atlas_mcp.orchestration.ledger import Ledger, spent_until_now
 from atlas_mcp.orchestration.limits import Limits
-from atlas_mcp.orchestration.past import unledgered, unpaid, worked
+from atlas_mcp.orchestration.past import worked
 from atlas_mcp.orchestration.state import is_partial
 from atlas_mcp.orchestration.store import RunRow, RunState
 from atlas_mcp.orchestration.team import Budget, Team
@@ -142,8 +142,7 @@ class Owner:
                 workshop.questions, row.run_id, actor=team.name, limits=context.limits, guard=self._guard,
                 on_change=self._rest_or_work,
             )  # fmt: skip
-            context.limits.refused = unpaid(events)
-            context.remember(replies, unledgered((each.kind, each.data) for each in (*events, *inside)))
+            context.remember(replies, events, inside)
             context.approved.update(let_in(asked))
             self._watch = Watch(Thresholds.of(workshop.alerts, team), events)
             again = row.state is not RunState.QUEUED

@@ -125,6 +125,25 @@ async def test_an_agent_s_models_and_tools_share_its_budget(home: Path) -> None:
     assert failed["message"] == "The web#a1's limit of $0.01 is reached."
 
 
+async def test_the_budget_of_an_agent_s_assignment_is_the_same_after_a_restart(home: Path) -> None:
+    shutil.rmtree(home / "config" / "teams")
+    team(home, "tools: [library/*]\nbudget: {cost_usd: 0.01}")
+    wait = '[[reply]]\nwhen = { agent = "web" }\nsay = "I write"\nseconds = 60\ntokens = 50\n'
+    async with opened(home, wait) as atlas:
+        run = await atlas.start("lookup", question=QUESTION)
+        async for event in atlas.watch(run.id):
+            if event.kind is Kind.MODEL_STARTED and event.span_id.startswith("work/"):
+                break
+    script = TOOL.format(agent="web", name="library__search", arguments='{ query = "other words" }')
+    async with opened(home, script) as atlas:
+        assert await atlas.resume_interrupted() == [run.id]
+        async for _ in atlas.watch(run.id):
+            pass
+        events = await atlas.events(run.id)
+    assert [each["cost_usd"] for each in of(events, Kind.TOOL_CHARGED)] == [PRICE]
+    assert "web#a1's limit of $0.01" in of(events, Kind.TOOL_REFUSED)[0]["reason"]
+
+
 async def test_an_answer_from_before_is_given_where_nothing_is_left_to_pay_it(home: Path) -> None:
     async with opened(home) as atlas:
         await finished(atlas)
