@@ -43,8 +43,12 @@ async def examine(settings: Settings, *, start_servers: bool = False) -> list[Ch
     models = await asyncio.to_thread(models_of, settings)
     checks += [*_models(settings, models), *await provider_checks(settings, models)]
     checks += await asyncio.to_thread(lambda: list(budget_checks(settings)))
-    checks += await asyncio.to_thread(lambda: [*project_checks(settings), *server_checks(settings)])
-    checks += await started_checks(settings) if start_servers else []
+    started = await started_checks(settings) if start_servers else {}
+    failed = [name for name, check in started.items() if check.health == "broken"]
+    checks += await asyncio.to_thread(
+        lambda: [*project_checks(settings), *server_checks(settings, failed=failed)]
+    )
+    checks += started.values()
     checks += [*await agent_checks(settings), *await memory_checks(settings), await _http(settings)]
     checks += await observe_checks(settings)
     return [*checks, *_roots(settings), _log(settings)]
@@ -155,15 +159,13 @@ def _models(settings: Settings, models: Models) -> Iterable[Check]:
 
 
 def _roots(settings: Settings) -> Iterable[Check]:
+    from atlas_mcp.downstream.launch import ROOTS
+
     roots = settings.roots.read
     if not roots:
         says = "MCP clients may name no file; at the command line the working directory may be read"
-        yield Check(
-            "Folders",
-            "hint",
-            says,
-            f"To let clients name files, write in {settings.file}: [roots] read = ['/a/folder']",
-        )
+        todo = f"To let clients name files, write two lines at the end of {settings.file}:\n{ROOTS}"
+        yield Check("Folders", "hint", says, todo)
     for root in roots:
         there = root.expanduser().is_dir()
         todo = "" if there else f"Correct [roots] read in {settings.file}."

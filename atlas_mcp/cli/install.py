@@ -222,9 +222,19 @@ class _Errand:
         for each in typed.copy_env or ():
             if not self._machine.environment.get(each):
                 raise InvalidInput(f"--copy-env: {each} is not set here.", remedy=f"Set {each} first.")
-        keys = tuple(one.key_env for one in self._settings.provider.values() if one.key_env)
         folders = tuple(map(_folder, typed.read)) if typed.read else None
-        return Wish(folders, tuple(typed.env or ()), keys, tuple(typed.copy_env or ()))
+        return Wish(folders, tuple(typed.env or ()), self._needed(), tuple(typed.copy_env or ()))
+
+    def _needed(self) -> tuple[str, ...]:
+        """The variables of this person's providers, and of the servers that teams may use."""
+        from atlas_mcp.downstream.entries import load_entries
+        from atlas_mcp.trust import catalogue_of
+
+        keys = [one.key_env for one in self._settings.provider.values() if one.key_env]
+        # A file that is wrong counts for nothing in ATLAS, and doctor says what is wrong with it.
+        entries, _wrong = load_entries(catalogue_of(self._settings))
+        on = (entry for entry in entries.values() if entry.enabled)
+        return (*keys, *(name for entry in on for name in (*entry.needs, *entry.env)))
 
     def _perform(
         self, client: Client, change: Change, nothing: str, done: str, remarks: list[str], *, then: str
@@ -331,12 +341,14 @@ def _asked_folders(title: str) -> tuple[Path, ...] | None:
 
 
 def _tell_clients(told: list[dict[str, Any]]) -> None:
-    from rich.table import Table
+    """The clients as a table; a path is never broken, and has a line of its own where there is no room."""
+    from rich.cells import cell_len
     from rich.text import Text
 
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for title in ("client", "", "here", "ATLAS", "file"):
-        table.add_column(title, overflow="fold")
+    from atlas_mcp.cli.aligned import Column, aligned
+
+    columns = (Column("client"), Column("", dear=False), Column("here"), Column("ATLAS"))
+    rows, files = list[list[str | Text]](), list[str]()
     for one in told:
         here = Text("yes", style="green") if one["here"] else Text("no", style="dim")
         for scope, each in one["scopes"].items():
@@ -344,14 +356,19 @@ def _tell_clients(told: list[dict[str, Any]]) -> None:
                 continue
             said, style = _STATES[each["state"]]
             said = f"{said} (project)" if scope == "project" else said
-            table.add_row(
-                Text(one["name"], style="bold"),
-                one["title"],
-                here,
-                Text(said, style=style),
-                Text(each["file"]),
-            )
-    stdout().print(table)
+            rows.append([Text(one["name"], "bold"), one["title"], here, Text(said, style)])
+            files.append(each["file"])
+    console = stdout()
+    lines = aligned(columns, rows, console.width)
+    left = max(line.cell_len for line in lines) + len("  ")
+    beside = left + max(map(cell_len, files), default=0) <= console.width
+    paths = [Text("file", "dim"), *map(Text, files)]
+    for line, path in zip(lines, paths, strict=True):
+        if beside:
+            line.append(" " * (left - line.cell_len)).append_text(path)
+        console.print(line, soft_wrap=True)
+        if not beside and path is not paths[0]:
+            console.print(Text("  ").append_text(path), soft_wrap=True)
     stderr().print("\natlas-mcp install CLIENT writes the entry; add --dry-run to see it first.", style="dim")
 
 

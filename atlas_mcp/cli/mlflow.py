@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import sys
-from contextlib import suppress
+import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from atlas_mcp.cli.terminal import Exit, perform, stderr
+from atlas_mcp.cli.words import clock
 from atlas_mcp.errors import InvalidConfiguration, MissingExtra, TrackingUnavailable
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
+    from collections.abc import Callable, Generator
 
     from atlas_mcp.observe.tracking.observing import Observing
     from atlas_mcp.settings import Settings
@@ -29,6 +33,15 @@ START_SECONDS = 180.0
 
 LEAVE_SECONDS = 10.0
 PROGRESS_SECONDS = 1.0
+
+SAY_SECONDS = 15.0
+"""How often it is said that a start goes on, where no terminal shows it as it does."""
+
+LAST_BYTES = 4_000
+"""Of the server's log, in which its last words are looked for."""
+
+_MOMENT = re.compile(r"\d{4}[/-]\d\d[/-]\d\d[ T]\d\d:\d\d:\d\d\S*\s+")
+"""When a line of the log was written, which is now for whoever waits."""
 
 _QUIET = {
     # Nothing leaves the machine: no statistics of use, no price list fetched from elsewhere.
@@ -69,6 +82,7 @@ def program() -> list[str]:
 async def _serve(port: int) -> Exit:
     from atlas_mcp.app import open_atlas
     from atlas_mcp.downstream.leash import Leash
+    from atlas_mcp.observe.health import Health
     from atlas_mcp.observe.log import write_logs
     from atlas_mcp.settings import Settings
 
@@ -76,16 +90,26 @@ async def _serve(port: int) -> Exit:
     address = f"http://127.0.0.1:{port}"
     observe = settings.observe.model_copy(update={"mlflow": address, "otlp": ""})
     write_logs(settings.home)
-    command = program()
+    command, folder = program(), settings.home / "mlflow"
+    awaited = _awaited(command, folder)
     serving, leash = await _started(command, settings, port), Leash()
     await leash.hold(serving.pid)
     try:
-        stderr().print(f"MLflow starts on {settings.home / 'mlflow'} …", soft_wrap=True)
-        await _listening(serving, address)
+        stderr().print(f"MLflow starts on {folder} …{awaited}", soft_wrap=True, markup=False)
+        with _waiting(folder / "server.log") as look:
+            await _listening(serving, address, look)
         stderr().print(f"[bold]{address}[/] shows your runs; Ctrl-C ends it.", soft_wrap=True)
         async with open_atlas(settings.model_copy(update={"observe": observe})) as atlas:
+            # It works on no run, but who looks, such as `atlas-mcp top`, sees by it where runs are told of.
+            health = Health(
+                settings.home, atlas.journal, runs=tuple[str, ...], telling=atlas.observing.telling
+            )
             atlas.observing.begin()
-            await _fill(atlas.observing, serving)
+            health.begin()
+            try:
+                await _fill(atlas.observing, serving)
+            finally:
+                await health.close()
     except asyncio.CancelledError:
         return Exit.DONE
     finally:
@@ -126,8 +150,54 @@ async def _started(command: list[str], settings: Settings, port: int) -> Process
         )  # fmt: skip
 
 
-async def _listening(serving: Process, address: str) -> None:
-    """Wait until the server answers.
+def _awaited(command: list[str], folder: Path) -> str:
+    """What a start waits for, and for how long about."""
+    new, fetched = not (folder / "mlflow.db").exists(), RANGE in command
+    if new and fetched:
+        return " The first start takes a minute or more: uvx fetches MLflow, which then makes its database."
+    if new:
+        return " The first start takes a minute: MLflow makes its database."
+    return " It may take a minute until MLflow is loaded."
+
+
+@contextmanager
+def _waiting(log: Path) -> Generator[Callable[[], None]]:
+    """What is called again and again meanwhile shows for how long the server starts, and what it says."""
+    from rich.text import Text
+
+    from atlas_mcp.cli.aligned import whole_words
+
+    console, began, said = stderr(), time.monotonic(), 0.0
+
+    def line(seconds: float) -> Text:
+        return Text(whole_words(f"{clock(seconds)} {_last_words(log)}", console.width - len("⠋  ")))
+
+    if console.is_terminal:
+        with console.status(line(0.0)) as status:
+            yield lambda: status.update(line(time.monotonic() - began))
+        return
+
+    def say() -> None:
+        nonlocal said
+        if (seconds := time.monotonic() - began) - said >= SAY_SECONDS:
+            said = seconds
+            words = _last_words(log)
+            told = f"MLflow still starts after {clock(seconds)} …{f' {words}' if words else ''}"
+            console.print(told, markup=False, soft_wrap=True)
+
+    yield say
+
+
+def _last_words(log: Path) -> str:
+    """The last line that the server wrote, without the time; empty where there is none."""
+    with log.open("rb") as words:
+        words.seek(max(0, words.seek(0, os.SEEK_END) - LAST_BYTES))
+        lines = words.read().decode("utf-8", "replace").strip().splitlines()
+    return _MOMENT.sub("", lines[-1].strip()) if lines else ""
+
+
+async def _listening(serving: Process, address: str, look: Callable[[], None]) -> None:
+    """Wait until the server answers, and call `look` while it does not.
 
     Raises:
         TrackingUnavailable: it ended, or does not answer in time.
@@ -140,6 +210,7 @@ async def _listening(serving: Process, address: str) -> None:
                 with suppress(httpx.HTTPError):
                     if (await http.get("/health")).is_success:
                         return
+                look()
                 await asyncio.sleep(0.2)
     raise TrackingUnavailable(
         f"The MLflow server did not start (exit code {serving.returncode}).",

@@ -18,7 +18,7 @@ from atlas_mcp.errors import AtlasError
 from atlas_mcp.observe.sentences import counted, shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from atlas_mcp.downstream.entry import Entry
     from atlas_mcp.downstream.servers import Servers
@@ -50,8 +50,11 @@ def project_checks(settings: Settings) -> Iterator[Check]:
         yield Check("Project", "ok", f"{project.path} brings nothing of its own in .atlas")
 
 
-def server_checks(settings: Settings) -> Iterator[Check]:
-    """How the servers stand by their files and this machine; none is started, nothing written."""
+def server_checks(settings: Settings, *, failed: Collection[str] = ()) -> Iterator[Check]:
+    """How the servers stand by their files and this machine; none is started, nothing written.
+
+    `failed` are those that were started just now, and would not.
+    """
     from atlas_mcp.downstream.entries import load_entries
     from atlas_mcp.trust import catalogue_of
 
@@ -60,9 +63,11 @@ def server_checks(settings: Settings) -> Iterator[Check]:
         yield Check("Server file", "broken", error.message, error.remedy)
     on = {name: lacks(settings, entry) for name, entry in entries.items() if entry.enabled}
     lacking = {name: error for name, error in on.items() if error is not None}
-    ready = [name for name in on if name not in lacking]
+    ready = [name for name in on if name not in {*lacking, *failed}]
     off = [name for name, entry in entries.items() if not entry.enabled]
     said = [f"ready: {', '.join(ready) or 'none'}"]
+    if failed:
+        said.append(f"failed: {', '.join(failed)}")
     if off:
         said.append(f"off: {', '.join(off)} (atlas-mcp servers enable NAME)")
     if lacking:
@@ -110,11 +115,12 @@ def _waiting(settings: Settings, entries: Mapping[str, Entry]) -> Iterator[Check
             yield Check("Server tools", "hint", said, f"Look at them: atlas-mcp servers approve {name}")
 
 
-async def started_checks(settings: Settings) -> list[Check]:
-    """Every server that is enabled and configured, started now and listed."""
+async def started_checks(settings: Settings) -> dict[str, Check]:
+    """Every server that is enabled and configured, by name, started now and listed."""
     async with opened_servers(settings) as servers:
         names = [name for name in servers.entries if servers.why_not(name) is None]
-        return list(await asyncio.gather(*(_started(servers, name) for name in names)))
+        checks = await asyncio.gather(*(_started(servers, name) for name in names))
+        return dict(zip(names, checks, strict=True))
 
 
 async def _started(servers: Servers, name: str) -> Check:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["servers"]
 
 servers = typer.Typer(
-    help="Servers whose tools teams may use: list, show, test, add, approve.", invoke_without_command=True
+    help="Servers whose tools teams may use: list, show, test, enable, disable, add, remove, approve.",
+    invoke_without_command=True,
 )
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]

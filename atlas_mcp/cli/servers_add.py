@@ -18,10 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from atlas_mcp.downstream.pasted import Pasted
+    from atlas_mcp.errors import NotConfigured
     from atlas_mcp.settings import Settings
 
 __all__ = ["Adding", "add_server"]
 
+WALK = "From a new server to a run"
+"""The section of the handbook that tells how a team gets a server."""
 _WAYS = """\
 Three ways: atlas-mcp servers add NAME -- npx -y package@1.2.3
             atlas-mcp servers add NAME --url https://…
@@ -42,7 +45,7 @@ class Adding(TyperCommand):
             with leaving():
                 # What follows may hold a secret, so it is not repeated.
                 raise InvalidInput(
-                    f"An option that is {program}'s, or none at all.",
+                    f"The options of {program} must come after --; before it they are taken for ours.",
                     remedy=f"Put -- before the command: atlas-mcp servers add {name} -- {program} …",
                 )
         return super().parse_args(ctx, args)
@@ -122,8 +125,13 @@ def _block(file: str | None, blocks: Sequence[str]) -> str:
     if file is not None:
         try:
             return Path(file).expanduser().read_text("utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            raise InvalidInput(f"{file} cannot be read: {error}.", remedy="Name another file.") from None
+        except FileNotFoundError:
+            raise InvalidInput(f"There is no file {file}.", remedy="Name one that is there.") from None
+        except OSError as error:
+            said = f"{file} cannot be read: {error.strerror or error}."
+            raise InvalidInput(said, remedy="Name another file.") from None
+        except UnicodeDecodeError:
+            raise InvalidInput(f"{file} is no text in UTF-8.", remedy="Name another file.") from None
     if blocks:
         return blocks[0]
     if sys.stdin.isatty():
@@ -149,6 +157,7 @@ def _pairs(option: str, given: Sequence[str] | None) -> dict[str, str]:
 
 
 def _add(taken: Sequence[Pasted], *, force: bool, as_json: bool) -> None:
+    from atlas_mcp.downstream.launch import no_program
     from atlas_mcp.downstream.own import as_toml, keep, own_file
     from atlas_mcp.settings import Settings
 
@@ -161,12 +170,14 @@ def _add(taken: Sequence[Pasted], *, force: bool, as_json: bool) -> None:
     unset = {
         each.entry.name: [name for name in each.entry.needs if not os.environ.get(name)] for each in taken
     }
+    lacking = {each.entry.name: no_program(each.entry) for each in taken}
     if as_json:
         give_json(
             [
                 {
                     "name": each.entry.name, "file": str(files[each.entry.name]),
-                    "needs": list(each.entry.needs), "unset": unset[each.entry.name], "told": list(each.told),
+                    "needs": list(each.entry.needs), "unset": unset[each.entry.name],
+                    "told": [*each.told, *(error.message for error in (lacking[each.entry.name],) if error)],
                     "copy": str(copies[each.entry.name] or "") or None,
                 }
                 for each in taken
@@ -174,7 +185,9 @@ def _add(taken: Sequence[Pasted], *, force: bool, as_json: bool) -> None:
         )  # fmt: skip
         return
     for each in taken:
-        _tell(each, files[each.entry.name], unset[each.entry.name], copies[each.entry.name])
+        name = each.entry.name
+        _tell(each, files[name], unset[name], copies[name])
+        _tell_next(name, lacking[name], enabled=each.entry.enabled)
 
 
 def _kept(file: Path, text: str) -> Path | None:
@@ -203,10 +216,11 @@ def _must_be_free(settings: Settings, names: Sequence[str], *, force: bool) -> N
             )
         if not force:
             there = "which shipped" if whose == "shipped" else f"in {file}"
-            turn_on = f"Turn that one on: atlas-mcp servers enable {name}. " if whose == "shipped" else ""
+            remedy = "Choose another name, or add --force to lay yours over it."
+            if whose == "shipped":
+                remedy = f"{remedy} To turn the shipped one on: atlas-mcp servers enable {name}"
             raise InvalidInput(
-                f"There is a server {name} already, {there}; nothing was written.",
-                remedy=f"{turn_on}Or choose another name, or add --force to lay yours over it.",
+                f"There is a server {name} already, {there}; nothing was written.", remedy=remedy
             )
 
 
@@ -227,9 +241,19 @@ def _tell(each: Pasted, file: Path, unset: Sequence[str], copy: Path | None) -> 
         stderr().print(
             f"  Set {' and '.join(rest)} in the environment that ATLAS is started in.", soft_wrap=True
         )
+
+
+def _tell_next(name: str, lacking: NotConfigured | None, *, enabled: bool) -> None:
+    """What to type once a server is added, and what is amiss with how it is started."""
+    from atlas_mcp.catalogue import shipped
+
+    if lacking:
+        stderr().print(f"! {lacking.message}", style="yellow", soft_wrap=True, markup=False)
+        stderr().print(f"  {lacking.remedy}", soft_wrap=True, markup=False)
     grants = f'tools: ["{name}/*"] for what only reads, and writes: ["{name}/*"] for what has effects'
     for said in (
-        f"  Next: atlas-mcp servers {'test' if each.entry.enabled else 'enable'} {name}",
+        f"  Next: atlas-mcp servers {'test' if enabled else 'enable'} {name}",
         f"  Then, on the card of an agent: {grants}.",
+        f'  For a team that shipped, see "{WALK}" in {shipped("handbook") / "12-servers.md"}',
     ):
         stderr().print(said, soft_wrap=True, markup=False)

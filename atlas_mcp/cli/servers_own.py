@@ -70,10 +70,13 @@ def _next(settings: Settings, entry: Entry) -> Iterator[str]:
     else:
         yield f"It is ready. Try it: atlas-mcp servers test {entry.name}"
     if not settings.roots.read and "{roots}" in entry.args:
+        from atlas_mcp.downstream.launch import ROOTS
+
         yield (
-            "With atlas-mcp run it reads the working directory. For MCP clients, name its folders in"
-            f" {settings.file}: [roots] read = ['/a/folder']"
+            "With atlas-mcp run it reads the working directory. For MCP clients, name its folders in two"
+            f" lines at the end of {settings.file}:"
         )
+        yield ROOTS
 
 
 def remove_server(name: Name) -> None:

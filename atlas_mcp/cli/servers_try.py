@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from atlas_mcp.downstream.connection import State
+    from atlas_mcp.downstream.entry import Entry
     from atlas_mcp.downstream.overview import Facts
     from atlas_mcp.downstream.servers import Servers
     from atlas_mcp.downstream.store import Pin
@@ -27,6 +29,8 @@ __all__ = ["try_server"]
 
 MOST_SUSPECTED = 5
 """Passages that read like orders, of which a person is told."""
+LONGEST = 500
+"""Characters of a line of a server's own words."""
 AGENT = "person"
 """Under whom the calls of this command are counted."""
 
@@ -50,44 +54,74 @@ def try_server(
 
 
 async def _try(name: str, call: str | None, arguments: str, *, effects: bool, as_json: bool) -> Exit:
-    from atlas_mcp.downstream.overview import tool_facts
-    from atlas_mcp.redaction import redacted
     from atlas_mcp.settings import Settings
 
     given, settings = _read(arguments), Settings.load()
+    failed: DownstreamFailed | None = None
+    pins: Sequence[Pin] = ()
+    result = None
     async with opened_servers(settings) as opened:
         entry = opened.entry(name)
         since = perf_counter()
-        with stderr().status(f"starting {entry.shown_title}"):
-            try:
+        try:
+            with stderr().status(f"starting {entry.shown_title}"):
                 pins = await opened.pins(name, ask=True)
-            except DownstreamFailed as error:
-                if not error.remedy.startswith("See what it says"):
-                    raise
-                # That is what this command does.
-                remedy = f"Look at how it is started or reached: atlas-mcp servers show {name}"
-                raise DownstreamFailed(error.message, remedy=remedy) from None
-        seconds = perf_counter() - since
-        state = opened.state(name)
-        result = None
-        if call is not None:
-            _may_be_called(opened, name, pins, call, given, effects=effects)
-            with stderr().status(f"calling {call}"):
-                keep = settings.servers.suspected == "keep"
-                result = await _called(opened, name, call, given, keep=keep)
-        notices = opened.notices([name])
-        faults = redacted([each.text for each in notices if each.kind == "odd"])
-    told: Facts = {
-        "name": name,
+            seconds = perf_counter() - since
+            if call is not None:
+                _may_be_called(opened, name, pins, call, given, effects=effects)
+                with stderr().status(f"calling {call}"):
+                    keep = settings.servers.suspected == "keep"
+                    result = await _called(opened, name, call, given, keep=keep)
+        except DownstreamFailed as error:
+            failed, seconds = _mended(entry, error), perf_counter() - since
+    # Once it is left, all is there that it said.
+    told = _facts(entry, opened.state(name), pins, seconds)
+    if failed is not None:
+        give_json(told | {"error": failed.to_dict()}) if as_json else _tell_words(stderr(), told, failed)
+        raise failed
+    told |= {} if result is None else {"call": result}
+    give_json(told | {"error": None}) if as_json else _tell(stdout(), told)
+    return Exit.FAILED if result is not None and result["error"] else Exit.DONE
+
+
+def _mended(entry: Entry, error: DownstreamFailed) -> DownstreamFailed:
+    """A failure whose remedy is not this command itself."""
+    if not error.remedy.startswith("See what it says"):
+        return error
+    look = f"Look at how it is {'started' if entry.local else 'reached'}"
+    return DownstreamFailed(error.message, remedy=f"{look}: atlas-mcp servers show {entry.name}")
+
+
+def _facts(entry: Entry, state: State | None, pins: Sequence[Pin], seconds: float) -> Facts:
+    """What is known of a server that was started, whether or not it works."""
+    from atlas_mcp.downstream.overview import tool_facts
+    from atlas_mcp.redaction import redacted
+
+    return {
+        "name": entry.name,
         "title": entry.shown_title,
         "seconds": round(seconds, 3),
         "server": state.server if state else "",
         "protocol": state.protocol if state else "",
         "tools": [tool_facts(entry, pin) for pin in pins],
-        "faults": faults,
-    } | ({} if result is None else {"call": result})
-    give_json(told) if as_json else _tell(stdout(), told)
-    return Exit.FAILED if result is not None and result["error"] else Exit.DONE
+        "faults": redacted(list(state.faults)) if state else [],
+        "stderr": list(state.stderr) if state else [],
+    }
+
+
+def _tell_words(console: Console, told: Facts, failed: DownstreamFailed) -> None:
+    """What a server that failed wrote of it, in its own words."""
+    from rich.text import Text
+
+    from atlas_mcp.cli.hidden import marked
+
+    for fault in told["faults"]:
+        if fault not in failed.message:
+            console.print(Text.assemble(("! ", "yellow"), marked(fault)), soft_wrap=True)
+    if told["stderr"]:
+        console.print(f"The end of what {told['title']} wrote on stderr:", soft_wrap=True, markup=False)
+    for line in told["stderr"]:
+        console.print(Text.assemble("    ", marked(line[:LONGEST], "dim")), soft_wrap=True)
 
 
 def _read(arguments: str) -> dict[str, Any]:

@@ -7,12 +7,12 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.cli.hidden import marked, visible
-from atlas_mcp.observe.sentences import counted
+from atlas_mcp.observe.sentences import counted, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from rich.console import Console
+    from rich.console import Console, Group
     from rich.table import Table
     from rich.text import Text
 
@@ -29,8 +29,10 @@ _USAGE = ("calls", "time", "cost")
 _INDENT = "    "
 ROOM = 120
 """Columns from which on a table of servers can be read."""
-SHOWN = 100
-"""Characters of a tool's description in a table."""
+SHOWN = 140
+"""Characters of a tool's description in a list."""
+WIDEST = 28
+"""Columns of a tool's name, behind which the others are in line."""
 
 
 def tell_servers(console: Console, servers: Sequence[Facts]) -> None:
@@ -81,7 +83,7 @@ def _todo(one: Facts) -> list[str]:
         case "not_configured":
             return [f"→ {one['remedy']}"]
         case _:
-            return [visible(one["why"]), *([f"→ {one['remedy']}"] if one["remedy"] else [])]
+            return [_why(one), *([f"→ {one['remedy']}"] if one["remedy"] else [])]
 
 
 def _state(one: Facts) -> Text:
@@ -97,8 +99,13 @@ def _state(one: Facts) -> Text:
         case "not_configured":
             return Text(f"not configured: {one['remedy']}", style=style)
         case state:
-            told = Text(f"{state}: {visible(one['why'])}", style=style)
+            told = Text(f"{state}: {_why(one)}", style=style)
             return told.append(f"\n→ {one['remedy']}", style="") if one["remedy"] else told
+
+
+def _why(one: Facts) -> str:
+    """Why a server failed, behind the word that says so."""
+    return visible(one["why"]).removeprefix(f"{visible(one['title'])} failed: ")
 
 
 def _tools(one: Facts) -> str:
@@ -132,31 +139,38 @@ def head(one: Facts) -> Text:
     return Text.assemble((visible(one["title"]), "bold"), ("  ", ""), _state(one))
 
 
-def tool_table(tools: Sequence[Facts]) -> Table:
-    """The tools of a server: how each stands, what it does, how much it takes of a prompt, what it took."""
-    from rich.table import Table
+def tool_table(tools: Sequence[Facts]) -> Group:
+    """The tools of a server, each with what is known of it in lines beneath its name."""
+    from rich.console import Group
+    from rich.padding import Padding
     from rich.text import Text
 
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for title in ("tool", "standing", "does", "schema", "calls", "time", "cost", ""):
-        table.add_column(title, overflow="fold")
-    for one in tools:
-        standing = Text(one["standing"], style=_STANDINGS[one["standing"]])
+    names = [visible(one["name"]) for one in tools]
+    widest = min(max(map(len, names), default=0), WIDEST)
+    lines: list[Text | Padding] = []
+    for name, one in zip(names, tools, strict=True):
+        standing = one["standing"]
         does = "reads" if one["reads"] else "has effects"
-        usage = used(one["usage"]) if "usage" in one else ("", "", "")
-        said = one["description"] if one["standing"] == "on" else one["why"]
-        told = marked(said[:SHOWN] + ("…" if len(said) > SHOWN else ""), "dim")
-        table.add_row(visible(one["name"]), standing, does, f"{one['schema_characters']:,}", *usage, told)
-    return table
+        size = f", {does}, schema {one['schema_characters']:,}"
+        lines.append(
+            Text.assemble((name.ljust(widest), "bold"), "  ", (standing, _STANDINGS[standing]), size)
+        )
+        said = [marked(shortened(one["description"] if standing == "on" else one["why"], SHOWN), "dim")]
+        if "usage" in one and one["usage"]["calls"]:
+            said.append(Text(_took(one["usage"])))
+        lines += [Padding(each, (0, 0, 0, len(_INDENT))) for each in said if each]
+    return Group(*lines)
 
 
 def used_by(agents: Sequence[Facts]) -> list[str]:
     """What each agent took, in lines."""
-    lines: list[str] = []
-    for one in agents:
-        _, time, cost = used(one)
-        failed = f", {one['failures']} failed" if one["failures"] else ""
-        given = counted(one["characters"], "character")
-        price = "price unknown" if cost == "unknown" else cost
-        lines.append(f"{one['agent']}: {counted(one['calls'], 'call')}{failed}, {time}, {price}, {given}")
-    return lines
+    return [f"{one['agent']}: {_took(one)}, {counted(one['characters'], 'character')}" for one in agents]
+
+
+def _took(one: Mapping[str, Any]) -> str:
+    """What calls took, in words."""
+    _, time, cost = used(one)
+    failed = f", {one['failures']} failed" if one["failures"] else ""
+    cached = f", {one['cached']} from memory" if one["cached"] else ""
+    price = "price unknown" if cost == "unknown" else cost
+    return f"{counted(one['calls'], 'call')}{failed}{cached}, {time}, {price}"

@@ -10,7 +10,7 @@ from rich.text import Text
 from atlas_mcp.cli.aligned import Column, aligned, listed, whole_words
 from atlas_mcp.cli.live import STATE_STYLES
 from atlas_mcp.cli.providers import BREAKER_STATES, lately, spent_today
-from atlas_mcp.cli.words import ago, clock, spent
+from atlas_mcp.cli.words import ago, clock, seconds_between, spent
 from atlas_mcp.observe.health import EVERY_SECONDS
 from atlas_mcp.observe.sentences import counted
 
@@ -31,6 +31,9 @@ WIDE = 110
 """From this width on a run's id stands in its line; else below."""
 
 TROUBLE_LINES = 3
+
+SILENT_SECONDS = 3 * EVERY_SECONDS
+"""A process that has not told of itself for longer is pointed out."""
 
 NEXT_TO_NOTHING, LITTLE, ALL = range(3)
 """How much is told below each run."""
@@ -71,7 +74,7 @@ def drawn(frame: Frame, width: int, height: int | None = None) -> list[Text]:
     rest = [
         part for part in (
             _providers(frame.providers, width), _processes(frame.processes, width),
-            _told(frame.told, width), _ended(frame.ended, width),
+            _told(frame.told, width, frame.at), _ended(frame.ended, width),
         ) if part
     ]  # fmt: skip
     head = [*_head(frame, width), Text()]
@@ -268,7 +271,7 @@ def _process(process: Process, *, several: bool) -> list[str | Text]:
     runs = f"{of.get('runs', 0):.0f}{said('places', ' of {:.0f}')}"
     failed = Text(said("error_rate", "{:.0%}"), "red")
     name = Text(f"{process.pid}{f' {process.host}' if several else ''}")
-    if process.seconds_ago > 3 * EVERY_SECONDS:
+    if process.seconds_ago > SILENT_SECONDS:
         name.append(f" silent for {clock(process.seconds_ago)}", "yellow")
     return [
         name, memory, f"{of['cpu_percent']:.0f}%" if "cpu_percent" in of else "", runs, said("queued"),
@@ -277,7 +280,7 @@ def _process(process: Process, *, several: bool) -> list[str | Text]:
     ]  # fmt: skip
 
 
-def _told(told: Sequence[Told], width: int) -> list[Text]:
+def _told(told: Sequence[Told], width: int, at: str) -> list[Text]:
     lines: list[Text] = []
     for each in told:
         if each.trouble:
@@ -287,14 +290,30 @@ def _told(told: Sequence[Told], width: int) -> list[Text]:
                 for number, line in enumerate(_wrapped(said, width - 2))
             ]
             continue
-        line = Text.assemble(("✓ ", "green"), (each.address, "bold"), "  ")
-        if each.pid is None:
-            line = Text.assemble(("· ", "dim"), (each.address, "bold"), "  ")
-        said = f"{each.progress}, by process {each.pid}" if each.pid else "no process tells now; it is kept"
-        lines.append(line.append(whole_words(said, width - line.cell_len), "dim"))
+        said, style = _telling(each, at)
+        mark = ("✓ ", "green") if each.pid and style == "dim" else ("· ", style)
+        line = Text.assemble(mark, (each.address, "bold"), "  ")
+        lines.append(line.append(whole_words(said, width - line.cell_len), style))
     if not lines:
         return [Text("Runs are told of nowhere; `atlas-mcp mlflow` shows them in MLflow.", style="dim")]
     return [Text("runs are told of at", style="dim"), *lines]
+
+
+def _telling(told: Told, at: str) -> tuple[str, str]:
+    """How far an address was told, when last and by whom, and in which colour that is said."""
+    parts, style = [told.progress] if told.progress else list[str](), "dim"
+    if told.pid is not None:
+        parts.append(f"by process {told.pid}")
+        if (silent := told.seconds_ago or 0.0) > SILENT_SECONDS:
+            parts.append(f"silent for {clock(silent)}")
+            style = "yellow"
+    if told.last:
+        parts.append(f"the last {ago(told.last)}")
+    said = ", ".join(parts)
+    # One that told just now may have had no time yet to say who it is.
+    if told.pid is not None or (told.last and seconds_between(told.last, at) < SILENT_SECONDS):
+        return said, style
+    return f"{said}; no process tells now" if said else "no process tells now; it is kept", style
 
 
 def _wrapped(said: str, room: int) -> list[str]:

@@ -84,12 +84,18 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """Where runs are told of: by which process (None if by no living one), how far, and what is wrong."""
+    """Where runs are told of: by which process (None if by no living one), how far, and what is wrong.
+
+    `last` is when a run was told whole the last time, empty where none was; `seconds_ago` is how long ago the
+    process said how far it is.
+    """
 
     address: str
     pid: int | None
     progress: str
     trouble: str
+    last: str = ""
+    seconds_ago: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

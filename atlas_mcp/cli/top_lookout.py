@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from atlas_mcp.cli.top_frame import Ended, Frame, Live, Member, Process, Queue, Told
+from atlas_mcp.cli.top_frame import Ended, Frame, Live, Member, Process, Queue
+from atlas_mcp.cli.top_told import delivered, told_of
 from atlas_mcp.cli.words import seconds_between
 from atlas_mcp.errors import UnknownRun
 from atlas_mcp.observe.figures import LATELY_SECONDS, seconds_of, tokens_a_second
@@ -23,12 +24,12 @@ from atlas_mcp.observe.readings import Readings
 from atlas_mcp.orchestration.store import ALIVE, FINAL, RunState
 from atlas_mcp.providers.overview import standing
 from atlas_mcp.providers.registry import default_provider_name
-from atlas_mcp.redaction import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from atlas_mcp.app import Atlas
+    from atlas_mcp.cli.top_told import Delivered
     from atlas_mcp.observe.figures import Call, Figures
     from atlas_mcp.observe.health import Sample
     from atlas_mcp.orchestration.store import RunRow
@@ -56,6 +57,7 @@ class _Slow:
     looked: float
     providers: dict[str, Any]
     samples: list[Sample]
+    delivered: list[Delivered]
     ended: list[RunRow]
 
 
@@ -96,7 +98,7 @@ class Lookout:
             ),
             providers=_with_the_last_minute(slow.providers, calls),
             processes=tuple(_process(each, at) for each in slow.samples),
-            told=self._told(slow.samples),
+            told=told_of(slow.samples, slow.delivered, self._atlas.observing.addresses, at),
             ended=_ended([*left, *slow.ended]),
         )
 
@@ -119,7 +121,8 @@ class Lookout:
                 with suppress(UnknownRun):
                     ended.append(await atlas.get(run_id))
             providers = await standing(atlas.providers, atlas.accounts, default)
-            self._slow = _Slow(moment, providers, await living(settings.home), ended)
+            told = await delivered(settings.home)
+            self._slow = _Slow(moment, providers, await living(settings.home), told, ended)
         return self._slow
 
     def _calls(self, at: str) -> list[Call]:
@@ -165,18 +168,6 @@ class Lookout:
             asks = {id_: text for id_, text in questions.items() if run_id in id_.split("/")}
             stands = "paused" if state == "paused" else "waiting" if asks else child.state
             yield replace(self._shown(child, at, stands, asks), assignment=assignment)
-
-    def _told(self, samples: Sequence[Sample]) -> tuple[Told, ...]:
-        """Where runs are told of, as living processes say it, and as it is configured here."""
-        told = {
-            address: Told(address, each.pid, how["progress"], how["trouble"])
-            for each in samples for address, how in each.telling.items()
-        }  # fmt: skip
-        ours = self._atlas.observing.addresses
-        for address in (redacted(each) for each in (ours.mlflow, ours.otlp) if each):
-            told.setdefault(address, Told(address, None, "", ""))
-        wrong = [Told("", None, "", ours.wrong)] if ours.wrong else []
-        return (*told.values(), *wrong)
 
 
 def _place(row: RunRow) -> tuple[int, int, str]:

@@ -50,6 +50,8 @@ CLOSE_SECONDS = 8.0
 """How long a server may take to be left; its processes are ended well before."""
 SILENCES = 2
 """So many calls in a row without an answer, and it is started anew."""
+LAST_LINES = 10
+"""So many of what a program wrote on stderr are shown."""
 LONGEST_REST = 60.0
 """Seconds between tries to start what does not start, at most."""
 FAILURES = (
@@ -70,6 +72,12 @@ class State:
     protocol: str = ""
     server: str = ""
     faults: tuple[str, ...] = ()
+    pipe: Pipe | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def stderr(self) -> tuple[str, ...]:
+        """What a program wrote there last, line by line, before it ended too; without secrets."""
+        return tuple(self.pipe.heard[-LAST_LINES:]) if self.pipe else ()
 
 
 @dataclass(slots=True)
@@ -111,6 +119,7 @@ class Connection:
         self._failed_at = 0.0
         self._starts = 0
         self._greeting = ("", "")
+        self._pipe: Pipe | None = None
         self._faults: dict[str, None] = {}
 
     @property
@@ -120,7 +129,7 @@ class Connection:
         name = "ready" if live else "failed" if self._failure else "idle"
         odd = live.pipe.odd if live and live.pipe else ()
         faults = dict.fromkeys([*self._faults, *odd])
-        return State(name, self._failure, self._starts, *self._greeting, tuple(faults))
+        return State(name, self._failure, self._starts, *self._greeting, tuple(faults), self._pipe)
 
     async def offers(self, *, anew: bool = False) -> tuple[Offer, ...]:
         """What the server offers, listed `anew` or where it said that it changed; it is started if need be.
@@ -135,7 +144,7 @@ class Connection:
                 async with asyncio.timeout(self._entry.limits.start_seconds):
                     live.offers, live.stale = await self._list(live.client), False
             except (TimeoutError, *FAILURES) as error:
-                raise self._failed(why(error, live.pipe)) from None
+                raise self._failed(why(error, live.pipe, self._entry.url)) from None
         return live.offers
 
     async def call(self, tool: str, arguments: dict[str, Any], seconds: float | None = None) -> Said:
@@ -171,7 +180,7 @@ class Connection:
 
     def _refused(self, tool: str, error: BaseException, live: _Live, *, gone: bool) -> ToolFailed:
         title = self._entry.shown_title
-        said = why(error, live.pipe)
+        said = why(error, live.pipe, self._entry.url)
         if gone:
             return DownstreamFailed(
                 f"{title} went away during {tool}: {said}", remedy="Call again, or do without."
@@ -234,7 +243,7 @@ class Connection:
         """Hold one session from its opening to its end."""
         if before is not None and not before.done():
             await asyncio.wait({before})
-        pipe = Pipe() if isinstance(how, Launch) else None
+        pipe = self._pipe = Pipe() if isinstance(how, Launch) else None
         try:
             async with AsyncExitStack() as stack:
                 live = await self._opened(how, pipe, stack)
@@ -243,7 +252,7 @@ class Connection:
                 ready.set_result(live)
                 await self._until_left(live)
         except (TimeoutError, *FAILURES) as error:
-            said = why(error, pipe)
+            said = why(error, pipe, self._entry.url)
             if not ready.done():
                 ready.set_exception(self._failed(said))
                 ready.exception()  # Known now, whether or not anybody still waits for it.
@@ -253,7 +262,7 @@ class Connection:
             if not ready.done():
                 ready.cancel()
             if pipe is not None:
-                self._faults.update(dict.fromkeys(pipe.odd))
+                self._faults.update(dict.fromkeys((*pipe.odd, pipe.fault) if pipe.fault else pipe.odd))
 
     async def _opened(self, how: Launch | Address, pipe: Pipe | None, stack: AsyncExitStack) -> _Live:
         live: _Live | None = None

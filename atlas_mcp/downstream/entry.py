@@ -16,11 +16,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from atlas_mcp.downstream.pasted_faults import meant
 from atlas_mcp.errors import InvalidConfiguration
+from atlas_mcp.mistakes import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from pydantic_core import ErrorDetails
 
 __all__ = [
     "NAME",
@@ -332,15 +336,26 @@ def checked_entry(name: str, tables: dict[str, Any], where: str) -> Entry:
     try:
         return Entry.model_validate({"name": name, **tables})
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
-        said = first["msg"].removeprefix("Value error, ")
-        if first["type"] == "extra_forbidden":
-            said = "there is no such key"
+        # What is written wrong comes first: what is missing may be that.
+        mistakes = sorted(error.errors(include_url=False), key=lambda each: each["type"] == "missing")
+        said = " ".join(map(_in_words, mistakes))
         raise InvalidConfiguration(
-            f"{where}: {f'{key}: ' if key else ''}{said}.",
-            remedy="servers/README.md of ATLAS shows an entry with every key.",
+            f"{where}: {said}", remedy="servers/README.md of ATLAS shows an entry with every key."
         ) from None
+
+
+def _in_words(mistake: ErrorDetails) -> str:
+    """What is wrong at a key, in a sentence, and which key may be meant."""
+    place = [str(part) for part in mistake["loc"]]
+    said = f"{in_words(mistake['msg'])}."
+    if mistake["type"] == "extra_forbidden":
+        *within, key = place
+        near = meant(key, (_TABLES[within[0]] if within else Entry).model_fields.keys() - {"name"})
+        said = f"there is no such key{f'; did you mean {near}?' if near else '.'}"
+    return f"{'.'.join(place)}: {said}" if place else said
+
+
+_TABLES = {"fetch": Fetching, "files": Recipe, "limits": Limits, "results": Shape, "search": Searching}
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from atlas_mcp.downstream.entry import Entry
 
-__all__ = ["Address", "Launch", "Places", "prepared", "ready"]
+__all__ = ["ROOTS", "Address", "Launch", "Places", "no_program", "prepared", "ready"]
 
 _INHERITED = (
     "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT",
@@ -28,6 +28,9 @@ _INHERITED = (
     "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_CACHE_DIR", "PIP_INDEX_URL",
 )  # fmt: skip
 """What any program needs to find its files, its proxy and its packages; nothing else is inherited."""
+
+ROOTS = "[roots]\nread = ['/a/folder']"
+"""What to write at the end of atlas.toml for folders that may be read: two lines, since one is no TOML."""
 
 _PROGRAMS = {
     "npx": "Install Node.js 22 or newer: https://nodejs.org",
@@ -145,15 +148,28 @@ def _must_be_ready(entry: Entry, places: Places, environment: Mapping[str, str])
     if any("{roots}" in arg for arg in entry.args) and not places.roots:
         raise NotConfigured(
             f"{entry.shown_title} needs folders that may be read.",
-            remedy="Name them in atlas.toml: [roots] read = ['/a/folder']",
+            remedy=f"Name them in two lines at the end of atlas.toml:\n{ROOTS}",
         )
-    if entry.local and shutil.which(entry.command, path=_search(environment)) is None:
-        name = Path(entry.command).name
-        raise NotConfigured(
-            f"{entry.shown_title} is started by {name}, which is not installed, or not where ATLAS looks: on"
-            " the PATH that it was started with, and in the usual folders.",
-            remedy=_PROGRAMS.get(name, f"Install {name}, or write its whole path as command."),
+    if lacking := no_program(entry, environment):
+        raise lacking
+
+
+def no_program(entry: Entry, environment: Mapping[str, str] | None = None) -> NotConfigured | None:
+    """That the program of a local server is not there, and what to do; None where it is."""
+    search = _search(os.environ if environment is None else environment)
+    if not entry.local or shutil.which(entry.command, path=search) is not None:
+        return None
+    named = f"{entry.shown_title} is started by {entry.command}"
+    if Path(entry.command).name != entry.command:
+        return NotConfigured(
+            f"{named}, and there is no such program on this machine.",
+            remedy="Install it there, or correct command in the server's file.",
         )
+    return NotConfigured(
+        f"{named}, which is not installed, or not where ATLAS looks: on the PATH that it was started with,"
+        " and in the usual folders.",
+        remedy=_PROGRAMS.get(entry.command, f"Install {entry.command}, or write its whole path as command."),
+    )
 
 
 def _search(environment: Mapping[str, str]) -> str:

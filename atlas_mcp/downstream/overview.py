@@ -63,7 +63,8 @@ async def described(servers: Servers, name: str) -> Facts:
     """One server, with its tools and what each of them, and each agent, took.
 
     Raises:
-        UnknownServer: there is none of that name, or its file is wrong.
+        UnknownServer: there is none of that name.
+        InvalidConfiguration: its file is wrong.
     """
     entry = servers.entry(name)
     tallies = {each.name: each for each in await servers.store.tallies("server", name)}

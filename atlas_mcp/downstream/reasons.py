@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, cast
 
 import httpx2
@@ -19,6 +20,8 @@ __all__ = ["is_gone", "last_words", "server_name", "why"]
 
 _OF_SESSIONS = frozenset({-32_600, -32_001, -32_000})
 """The codes by which servers, and the SDK in their stead, say that a session is not there any more."""
+_HOST = re.compile(r"https?://(?:[^/?#@]*@)?([^/?#]+)")
+_ERRNO = re.compile(r"\A\[Errno -?\d+\] ")
 
 
 def is_gone(error: BaseException, pipe: Pipe | None) -> bool:
@@ -33,8 +36,8 @@ def is_gone(error: BaseException, pipe: Pipe | None) -> bool:
     return closed or isinstance(error, httpx2.TransportError)
 
 
-def why(error: BaseException, pipe: Pipe | None) -> str:
-    """What went wrong, in a sentence."""
+def why(error: BaseException, pipe: Pipe | None, url: str = "") -> str:
+    """What went wrong, in a sentence; `url` is as the server's file has it, without any variable's value."""
     while isinstance(error, BaseExceptionGroup):
         error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
     if pipe is not None and pipe.fault:
@@ -42,6 +45,8 @@ def why(error: BaseException, pipe: Pipe | None) -> str:
     if isinstance(error, ValidationError):
         return f"what it sent is no {error.title} of the protocol."
     said = _line(str(error)) or type(error).__name__
+    if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout) and (host := _HOST.match(url)):
+        said = f"{host[1]} cannot be reached: {_ERRNO.sub('', said)}"
     return " ".join(each for each in (f"{said.rstrip('.')}.", last_words(pipe)) if each)
 
 

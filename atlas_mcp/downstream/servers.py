@@ -108,12 +108,13 @@ class Servers:
         """The entry of a server.
 
         Raises:
-            UnknownServer: there is none of that name, or it cannot be read.
+            UnknownServer: there is none of that name.
+            InvalidConfiguration: its file is wrong.
         """
         if name in self.entries:
             return self.entries[name]
         if name in self.wrong:
-            raise UnknownServer(self.wrong[name].message, remedy=self.wrong[name].remedy)
+            raise self.wrong[name].with_traceback(None)
         raise UnknownServer(
             f"There is no server {name[:80]!r}.", remedy=f"There are {', '.join(self.entries) or 'none'}."
         )
@@ -187,7 +188,7 @@ class Servers:
         except OSError as error:
             raise NotConfigured(
                 f"Nothing can be written to {self._places.output}: {error.strerror or error}.",
-                remedy="Name another folder in atlas.toml: [servers] output = '/a/folder'",
+                remedy="Name another folder in atlas.toml, in two lines:\n[servers]\noutput = '/a/folder'",
             ) from None
 
     async def call(

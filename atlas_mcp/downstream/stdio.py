@@ -13,7 +13,6 @@ import logging
 import re
 import subprocess
 import sys
-from collections import deque
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from time import monotonic
@@ -32,6 +31,7 @@ from mcp.shared.message import SessionMessage
 
 from atlas_mcp.downstream.flood import Flood
 from atlas_mcp.downstream.lines import Lines, Overlong
+from atlas_mcp.downstream.screening.invisible import cleaned
 from atlas_mcp.redaction import redacted
 
 if TYPE_CHECKING:
@@ -56,6 +56,10 @@ ENDLESS = 20
 UNASKED_A_SECOND = 200
 """Notifications, and requests of the server's own, that are passed on; more of either are dropped."""
 STDERR_LINES = 20
+STDERR_LINE = 4_000
+"""A longer one is passed over."""
+STDERR_BYTES = 40_000
+STDERR_BYTES_A_SECOND = 4_000_000
 _GONE = (anyio.ClosedResourceError, anyio.BrokenResourceError, anyio.EndOfStream, OSError)
 _ASKS = {
     "elicitation/create": "elicitation", "sampling/createMessage": "sampling", "roots/list": "roots",
@@ -68,6 +72,8 @@ _RAISED = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Exit|Interrupt)\b: ")
 _ERROR = re.compile(r"\b(error|err!|fatal|panic|cannot|could not|failed|not found|denied)\b", re.IGNORECASE)
 _POINTER = re.compile(r"complete log of this run|see the log|^hint:", re.IGNORECASE)
 """Lines that say where more is said."""
+_CUT_KEY = re.compile(r"\A(?:(?!-----BEGIN)[\s\S])*-----END [A-Z ]*PRIVATE KEY-----")
+"""A key of many lines whose beginning is lost."""
 
 
 @dataclass(slots=True)
@@ -83,7 +89,8 @@ class Pipe:
     """The ids of what it was asked and has not answered."""
     asked: set[str] = field(default_factory=set[str])
     """What it asked of us, of elicitation, sampling and roots."""
-    stderr: deque[str] = field(default_factory=lambda: deque[str](maxlen=STDERR_LINES))
+    stderr: bytes = b""
+    """The end of what it wrote there."""
     fault: str = ""
     """Why it was left, if it was."""
     deaf: bool = False
@@ -103,13 +110,27 @@ class Pipe:
             odd.append(f"it asked for {asked}, which no server is given")
         return tuple(odd)
 
+    def hear(self, piece: bytes) -> None:
+        """Keep what came on stderr, as far as it may be the last; most of it is never looked at."""
+        self.stderr = (self.stderr + piece)[-STDERR_BYTES:]
+
+    @property
+    def heard(self) -> list[str]:
+        """The last lines on stderr that say something, without secrets and control characters.
+
+        They are whole, since of a secret that is cut nobody knows that it is one; and secrets are taken out
+        of all lines together, since some fill several.
+        """
+        *whole, _ = self.stderr.split(b"\n")
+        begun = len(self.stderr) == STDERR_BYTES  # the first may have lost its beginning
+        text = cleaned(b"\n".join(whole[begun:]).decode("utf-8", "replace"))
+        lines = str(redacted(_CUT_KEY.sub("", text))).split("\n")
+        return [line.rstrip() for line in lines if line.strip() and len(line) <= STDERR_LINE][-STDERR_LINES:]
+
     @property
     def last_words(self) -> str:
-        """The line on stderr that says most of why it ended: its error, else its last.
-
-        It is whole, since of a secret that is cut nobody knows that it is one.
-        """
-        lines = [line.strip() for line in self.stderr if line.strip()]
+        """The line on stderr that says most of why it ended: its error, else its last."""
+        lines = [line.strip() for line in self.heard]
         raised = [line for line in lines if _RAISED.match(line)]
         told = [line for line in lines if _ERROR.search(line) and not _POINTER.search(line)]
         # An exception's own line comes last; other programs say first what went wrong, and then much else.
@@ -307,11 +328,10 @@ class _Reader:
         return False
 
     def _count_noise(self, line: bytes) -> None:
-        if not line.strip():
-            return
-        self._pipe.noise += 1
-        self._pipe.first_noise = self._pipe.first_noise or line[:2_000].decode("utf-8", "replace")
         self._weigh(len(line))
+        if line.strip():
+            self._pipe.noise += 1
+            self._pipe.first_noise = self._pipe.first_noise or line[:2_000].decode("utf-8", "replace")
 
     def _weigh(self, size: int) -> None:
         """Count what is no answer; a server that gives nothing else is left."""
@@ -355,9 +375,9 @@ async def _listen(process: Process, pipe: Pipe) -> None:
     """Keep its last words; nobody else reads its stderr, and a full pipe would hold it up."""
     if process.stderr is None:
         return
-    lines = Lines(4_000)
     with suppress(*_GONE):
         while True:
-            for line in lines.feed(await process.stderr.receive()):
-                if isinstance(line, bytes):
-                    pipe.stderr.append(line.decode("utf-8", "replace"))
+            piece = await process.stderr.receive()
+            pipe.hear(piece)
+            # One that writes without end has to wait for us, rather than all else for it.
+            await anyio.sleep(len(piece) / STDERR_BYTES_A_SECOND)

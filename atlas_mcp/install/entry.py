@@ -37,8 +37,10 @@ HOME = "ATLAS_HOME"
 PATH = "PATH"
 VARIABLES = (
     "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "CHROMA_CLIENT_AUTH_CREDENTIALS", "LETTA_API_KEY",
-    "LETTA_BASE_URL", "NEO4J_PASSWORD", "NEO4J_USERNAME", "OLLAMA_API_KEY", "OLLAMA_HOST", "OPENAI_API_KEY",
-    "OPENAI_BASE_URL",
+    "LETTA_BASE_URL", "MLFLOW_TRACKING_INSECURE_TLS", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN",
+    "MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "NEO4J_PASSWORD", "NEO4J_USERNAME", "OLLAMA_API_KEY",
+    "OLLAMA_HOST", "OPENAI_API_KEY", "OPENAI_BASE_URL", "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
 )  # fmt: skip
 """Variables of the environment that ATLAS reads beside its own."""
 
@@ -57,8 +59,8 @@ class Wish:
     """Folders that the client may name documents in; None leaves what is there."""
     variables: tuple[str, ...] = ()
     """Variables to pass by name because a person said so."""
-    keys: tuple[str, ...] = ()
-    """Variables that hold keys of providers by the person's settings; passed by name where they are set."""
+    needed: tuple[str, ...] = ()
+    """Variables of the person's providers and servers, by their files; passed by name where they are set."""
     copied: tuple[str, ...] = ()
     """Variables whose values are written into the file, secret or not."""
     url: str | None = None
@@ -70,7 +72,9 @@ class Wish:
 def passed(machine: Machine, wish: Wish) -> tuple[str, ...]:
     """The names of the variables that ATLAS needs and that are set here, beside its folders."""
     ours = (name for name, value in machine.environment.items() if value and _OWN.fullmatch(name))
-    known = (name for name in (*VARIABLES, *wish.keys) if machine.environment.get(name))
+    # Every client gives a PATH, or the entry brings one, which no name may take the place of.
+    needed = (name for name in wish.needed if name != PATH)
+    known = (name for name in (*VARIABLES, *needed) if machine.environment.get(name))
     names = {*ours, *known, *wish.variables} - {HOME, READ, *wish.copied}
     return tuple(sorted(names))
 

@@ -25,7 +25,7 @@ AT_ONCE = 8
 async def named_documents(
     documents: Sequence[str], roots: Sequence[Path], servers: Callable[[], Awaitable[Servers]],
     *, budget: Budget,
-) -> list[str | dict[str, Any]]:
+) -> list[str | dict[str, Any]]:  # fmt: skip
     """Documents as `as_source` takes them; a page at an address becomes `{uri, title, text}`.
 
     What pages cost is paid out of `budget`.

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
+import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +22,24 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from conftest import Program
+
+
+SERVER = """
+import sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+class Server(BaseHTTPRequestHandler):
+    asked = 0
+
+    def do_GET(self):
+        Server.asked += 1
+        ready = self.path == "/health" and Server.asked > 3
+        self.send_response(200 if ready else 503)
+        self.end_headers()
+
+HTTPServer(("127.0.0.1", int(sys.argv[sys.argv.index("--port") + 1])), Server).serve_forever()
+"""
+"""A program that is asked three times before it says that it is there."""
 
 
 def programs(folder: Path, *names: str) -> Path:
@@ -63,8 +85,67 @@ def test_a_server_that_ends_at_once_is_told_with_its_exit_code_and_its_log(
         port = free.getsockname()[1]
     done = atlas_mcp("mlflow", "--port", str(port))
     assert done.exit_code == Exit.FAILED
+    assert "The first start takes a minute: MLflow makes its database." in done.stderr
     assert "did not start (exit code 3)" in done.stderr
     assert (home / "mlflow" / "server.log").read_text("utf-8") == "broken\n"
+
+
+def test_what_a_start_waits_for_is_said_before_it_is_waited_for(tmp_path: Path) -> None:
+    fetching = ["/usr/bin/uvx", "--from", mlflow.RANGE, "mlflow"]
+    assert "MLflow makes its database" in mlflow._awaited(["/usr/bin/mlflow"], tmp_path)
+    assert "uvx fetches MLflow, which then makes its database" in mlflow._awaited(fetching, tmp_path)
+    (tmp_path / "mlflow.db").touch()
+    for command in (["/usr/bin/mlflow"], fetching):
+        assert mlflow._awaited(command, tmp_path) == " It may take a minute until MLflow is loaded."
+
+
+def test_while_a_server_starts_its_last_words_are_shown_with_the_time_that_it_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "server.log"
+    log.write_text("one\n2026/01/01 23:45:19 INFO alembic: Running upgrade [bold]\n", "utf-8")
+    with mlflow._waiting(log) as look:
+        look()
+    assert capsys.readouterr().err == "", "it did not take long"
+    monkeypatch.setattr(mlflow, "SAY_SECONDS", 0.0)
+    with mlflow._waiting(log) as look:
+        look()
+    said = capsys.readouterr().err
+    assert said == "MLflow still starts after 0:00 … INFO alembic: Running upgrade [bold]\n"
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("COLUMNS", "30")
+    with mlflow._waiting(log) as look:
+        log.write_text("2026/01/01 23:45:20 INFO Application startup complete.\n", "utf-8")
+        look()
+    assert "0:00 INFO Application…" in capsys.readouterr().err, "one line, which is shortened"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a program and a signal as POSIX has them")
+def test_where_it_tells_of_runs_is_seen_by_whoever_looks_without_naming_it(
+    atlas_mcp: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = programs(tmp_path / "bin", "mlflow")
+    (folder / "mlflow").write_text(f"#!{sys.executable}\n{SERVER}", "utf-8")
+    monkeypatch.setenv("PATH", str(folder))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"http://127.0.0.1:{free.getsockname()[1]}"
+    command = [sys.executable, "-m", "atlas_mcp", "mlflow", "--port", address.rpartition(":")[2]]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as telling:
+        assert telling.stderr
+        try:
+            while f"{address} shows your runs" not in telling.stderr.readline():
+                assert telling.poll() is None
+            end = time.monotonic() + 30
+            while not (told := json.loads(atlas_mcp("top", "--json").stdout))["told"]:
+                assert time.monotonic() < end, "nobody says where runs are told of"
+        finally:
+            telling.send_signal(signal.SIGINT)
+    assert telling.returncode == Exit.DONE
+    (process,) = told["processes"]
+    assert (process["pid"], "system/places" in process["figures"]) == (telling.pid, False)
+    (where,) = told["told"]
+    assert (where["address"], where["pid"]) == (address, telling.pid)
+    assert json.loads(atlas_mcp("top", "--json").stdout)["told"] == [], "it was told nothing, and is gone"
 
 
 def check(atlas_mcp: Program, name: str) -> tuple[str, str]:

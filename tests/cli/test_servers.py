@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import tomllib
 from pathlib import Path
@@ -16,8 +17,10 @@ from typer.testing import CliRunner
 from atlas_mcp.catalogue import shipped
 from atlas_mcp.cli.program import program
 from atlas_mcp.cli.server_checks import server_checks
+from atlas_mcp.cli.servers import servers
+from atlas_mcp.cli.servers_add import WALK
 from atlas_mcp.cli.servers_opening import server_names
-from atlas_mcp.cli.servers_view import tell_servers
+from atlas_mcp.cli.servers_view import tell_servers, tool_table
 from atlas_mcp.cli.terminal import Exit
 from atlas_mcp.settings import Settings
 
@@ -127,6 +130,9 @@ def test_a_server_is_added_by_its_command_and_told_how_to_go_on(atlas_mcp: Progr
     assert "set LAB_API_KEY in the environment" in done.stderr
     assert "atlas-mcp servers test lab" in done.stderr
     assert 'tools: ["lab/*"]' in done.stderr
+    page = shipped("handbook") / "12-servers.md"
+    assert f'see "{WALK}" in {page}' in done.stderr
+    assert f"\n## {WALK}\n" in page.read_text("utf-8")
     by_option = atlas_mcp(
         "servers", "add", "lab2", "--command", "npx", "--arg", "-y", "--arg", "@lab/mcp", "-e", "LAB_LEVEL=3",
         "--title", "The Lab", "--json",
@@ -175,6 +181,7 @@ def test_a_server_that_is_there_is_overwritten_by_force_alone(atlas_mcp: Program
     again = atlas_mcp("servers", "add", "lab", "--", "two")
     assert again.exit_code == Exit.USAGE
     assert "nothing was written" in again.stderr
+    assert again.stderr.splitlines()[1].startswith("  Choose another name, or add --force")
     file = home / "config" / "servers" / "lab.toml"
     assert tomllib.loads(file.read_text("utf-8"))["command"] == "one"
     assert atlas_mcp("servers", "add", "lab", "--force", "--", "two").exit_code == Exit.DONE
@@ -236,6 +243,7 @@ def test_a_command_with_options_of_its_own_is_told_where_the_two_dashes_go(
 ) -> None:
     done = atlas_mcp("servers", "add", "lab6", "npx", "-y", "foo", f"--key={KEY}")
     assert done.exit_code == Exit.USAGE
+    assert "The options of npx must come after --; before it they are taken for ours." in done.stderr
     assert "Put -- before the command: atlas-mcp servers add lab6 -- npx …" in done.stderr
     assert KEY not in done.output
     assert "No such option: --titel" in atlas_mcp("servers", "add", "lab6", "--titel", "x").stderr
@@ -254,6 +262,11 @@ def test_a_file_of_atlas_itself_is_added_under_its_own_name(
     text = (home / "config" / "servers" / "tides.toml").read_text("utf-8")
     assert tomllib.loads(text) == tomllib.loads(file.read_text("utf-8"))
     assert atlas_mcp("servers", "add", "mine", "--file", file).exit_code == Exit.DONE
+
+
+def test_the_summary_of_the_commands_leaves_none_out() -> None:
+    summary = set(re.findall(r"\w+", str(servers.info.help)))
+    assert {str(command.name) for command in servers.registered_commands} <= summary
 
 
 def test_names_are_completed(own: Path) -> None:
@@ -280,6 +293,77 @@ def test_a_server_that_is_turned_on_says_how_it_stands_and_what_it_lacks(
     files = atlas_mcp("servers", "enable", "filesystem").stderr
     assert "With atlas-mcp run it reads the working directory." in files
     assert listed(atlas_mcp)["filesystem"]["state"] == "ready", "here it may read what a run may read"
+
+
+def test_folders_are_named_by_two_lines_that_can_be_typed_as_they_are_shown(
+    atlas_mcp: Program, own: Path
+) -> None:
+    file = own.parent / "atlas.toml"
+    other = 'project = "sea"\n[http]\nport = 1234\n'
+    doctor = json.loads(atlas_mcp("doctor", "--json").stdout)["checks"]
+    (todo,) = [check["todo"] for check in doctor if check["name"] == "Folders"]
+    for said in (todo, atlas_mcp("servers", "enable", "filesystem").stderr):
+        _, _, shown = said.partition(f" at the end of {file}:\n")
+        file.write_text(f"{other}{shown}", "utf-8")
+        assert Settings.load().roots.read == (Path("/a/folder"),)
+        assert Settings.load().http.port == 1234
+        file.unlink()
+
+
+def test_a_server_whose_program_is_not_there_is_added_and_told_so(atlas_mcp: Program, home: Path) -> None:
+    done = atlas_mcp("servers", "add", "lab", "--", "/no/such/program", "--x")
+    assert done.exit_code == Exit.DONE
+    told = "lab is started by /no/such/program, and there is no such program on this machine."
+    assert f"! {told}" in done.stderr
+    assert (home / "config" / "servers" / "lab.toml").is_file()
+    (facts,) = json.loads(atlas_mcp("servers", "add", "lab2", "--json", "--", "/no/such/program").stdout)
+    assert facts["told"] == [told.replace("lab", "lab2")]
+    assert "no such program" not in atlas_mcp("servers", "add", "lab3", "--", sys.executable).stderr
+
+
+def test_a_file_that_is_not_there_or_cannot_be_read_is_told_in_plain_words(
+    atlas_mcp: Program, tmp_path: Path
+) -> None:
+    binary = tmp_path / "picture.json"
+    binary.write_bytes(b"\xff\xfe\xfa")
+    for file, said in (
+        (tmp_path / "gone.json", f"There is no file {tmp_path / 'gone.json'}."),
+        (binary, "picture.json is no text in UTF-8."),
+        (tmp_path, "cannot be read: "),
+    ):
+        done = atlas_mcp("servers", "add", "--file", file)
+        assert done.exit_code == Exit.USAGE
+        assert said in done.stderr
+        assert "Errno" not in done.stderr
+
+
+def test_a_wrong_file_is_a_mistake_in_the_configuration_whoever_asks_for_its_server(
+    atlas_mcp: Program, own: Path
+) -> None:
+    for command in ("show", "test", "approve", "enable"):
+        done = atlas_mcp("servers", command, "wrong")
+        assert done.exit_code == Exit.USAGE
+        assert f"{own / 'wrong.toml'}: colour: there is no such key." in done.stderr
+        assert "(invalid_configuration)" in done.stderr
+
+
+def test_tools_are_shown_in_lines_that_80_columns_hold(capsys: pytest.CaptureFixture[str]) -> None:
+    usage = {"calls": 12, "failures": 1, "cached": 0, "seconds": 3.0, "cost_usd": 0.5}
+    one: dict[str, Any] = {
+        "name": "list_allowed_directories", "standing": "on", "why": "", "reads": True,
+        "schema_characters": 1234, "description": "Tells which folders may be read. " * 9, "usage": usage,
+    }  # fmt: skip
+    other = {**one, "name": "move", "standing": "new", "why": "it is new", "usage": {**usage, "calls": 0}}
+    Console(width=80).print(tool_table([one, other]))
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert lines[0] == "list_allowed_directories  on, reads, schema 1,234"
+    assert lines[1].startswith("    Tells which folders may be read.")
+    assert lines[2].endswith("…")
+    assert lines[3:] == [
+        "    12 calls, 1 failed, 3.0 s, 0.25 each, $0.5000",
+        "move                      new, reads, schema 1,234", "    it is new",
+    ]  # fmt: skip
+    assert max(map(len, lines)) <= 80
 
 
 def test_a_narrow_terminal_shows_name_state_and_tools_and_what_to_type_below(

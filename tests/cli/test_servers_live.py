@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from tests.downstream.library import ENTRY, SPRING, WICKED
 if TYPE_CHECKING:
     from conftest import Program
 
+KEY = "sk-proj-abcdefghijklmnopqrstuv"
 LIBRARY = Path(str(library.__file__))
 SERVER = Path(__file__).with_name("tides_server.py")
 
@@ -151,11 +153,62 @@ def test_the_doctor_starts_servers_where_that_is_asked_of_it(atlas_mcp: Program,
     assert one.says.startswith("ready: broken, tides; off: brave, ")
     done = atlas_mcp("doctor", "--servers", "--json")
     assert done.exit_code == Exit.FAILED
+    checks = json.loads(done.stdout)["checks"]
     health = {
-        check["says"].partition(":")[0]: check["health"]
-        for check in json.loads(done.stdout)["checks"] if check["name"] == "Server"
-    }  # fmt: skip
+        check["says"].partition(":")[0]: check["health"] for check in checks if check["name"] == "Server"
+    }
     assert health == {"broken": "broken", "tides": "ok"}
+    (now,) = [check["says"] for check in checks if check["name"] == "Servers"]
+    assert now.startswith("ready: tides; failed: broken; off: brave, ")
+
+
+FAILS = f"""
+import sys
+for number in range(12):
+    print(f"step {{number}}", file=sys.stderr)
+print("\\x1b[31mnpm error code E404\\x1b[0m {KEY}", file=sys.stderr)
+print("Usage: lab KEY")
+sys.exit("Bye.")
+"""
+
+
+def test_a_server_that_fails_is_shown_with_the_end_of_what_it_wrote(
+    atlas_mcp: Program, tmp_path: Path
+) -> None:
+    program = tmp_path / "lab.py"
+    program.write_text(FAILS, "utf-8")
+    atlas_mcp("servers", "add", "lab", "--", sys.executable, program)
+    done = atlas_mcp("servers", "test", "lab")
+    assert done.exit_code == Exit.FAILED
+    last = [*(f"step {number}" for number in range(4, 12)), "npm error code E404 [secret]", "Bye."]
+    lines = done.stderr.splitlines()
+    at = lines.index("The end of what lab wrote on stderr:")
+    assert lines[at + 1 : at + 11] == [f"    {line}" for line in last]
+    assert "such as 'Usage: lab KEY'" in lines[at - 1]
+    assert "Look at how it is started: atlas-mcp servers show lab" in lines[-1]
+    told = json.loads(atlas_mcp("servers", "test", "lab", "--json").stdout)
+    assert (told["stderr"], told["tools"], told["error"]["code"]) == (last, [], "downstream_failed")
+    assert KEY not in done.output + json.dumps(told)
+    shown = atlas_mcp("servers", "show", "lab").stdout
+    assert shown.startswith("lab  failed: Connection closed."), "that it failed is said once"
+
+
+def test_of_a_server_that_cannot_be_reached_the_host_is_named_and_nothing_else_of_its_address(
+    atlas_mcp: Program, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAB_LOGIN", "ada:violet-penguin-31")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and nobody listens
+        host = f"127.0.0.1:{taken.getsockname()[1]}"
+        (home / "config" / "servers").mkdir(parents=True)
+        (home / "config" / "servers" / "lab.toml").write_text(
+            f'description = "x"\nneeds = ["LAB_LOGIN"]\nurl = "http://${{LAB_LOGIN}}@{host}/mcp?key=hush"\n',
+            "utf-8",
+        )
+        done = atlas_mcp("servers", "test", "lab")
+    assert f"lab failed: {host} cannot be reached: " in done.stderr
+    assert "Look at how it is reached: atlas-mcp servers show lab" in done.stderr
+    assert not [secret for secret in ("penguin", "hush", "Errno") if secret in done.output]
 
 
 def test_a_team_that_names_a_tool_that_its_server_did_not_list_is_told_so(

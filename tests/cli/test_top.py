@@ -372,7 +372,7 @@ def test_the_json_keeps_its_keys() -> None:
     ]  # fmt: skip
     assert list(told["runs"][0]["members"][0]) == ["actor", "seconds", "model", "tool"]
     assert list(told["processes"][0]) == ["pid", "host", "began", "seconds_ago", "figures"]
-    assert list(told["told"][0]) == ["address", "pid", "progress", "trouble"]
+    assert list(told["told"][0]) == ["address", "pid", "progress", "trouble", "last", "seconds_ago"]
     assert list(told["ended"][0]) == [
         "run_id", "team", "asked", "state", "partial", "ended", "seconds", "usage", "error"
     ]  # fmt: skip

@@ -99,6 +99,23 @@ def test_a_mistake_is_named_by_file_and_key(mistake: str, tmp_path: Path) -> Non
     assert raised.value.remedy
 
 
+def test_all_mistakes_are_named_at_once_with_the_keys_that_may_be_meant(tmp_path: Path) -> None:
+    text = "comand = 'x'\nargs = 'y'\nzzz = 1\n[limits]\nsecods = 1\n[search]\ntol = 'z'\n"
+    path = write(tmp_path, f"{text}[results.a]\nitem = 1\n")
+    with pytest.raises(InvalidConfiguration) as raised:
+        load_entry(path)
+    said = raised.value.message
+    assert said.startswith(f"{path}: ")
+    for key, near in (
+        ("comand", "command"), ("limits.secods", "seconds"), ("search.tol", "tool"),
+        ("results.a.item", "items"),
+    ):  # fmt: skip
+        assert f"{key}: there is no such key; did you mean {near}?" in said
+    assert "zzz: there is no such key." in said
+    assert "args: Input should be a list." in said
+    assert said.endswith("description: Field required. search.tool: Field required.")
+
+
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidConfiguration, match=r"gone\.toml cannot be read"):
         load_entry(tmp_path / "gone.toml")

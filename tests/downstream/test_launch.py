@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from atlas_mcp.downstream.entry import Entry
-from atlas_mcp.downstream.launch import Launch, Places, prepared
+from atlas_mcp.downstream.launch import Launch, Places, no_program, prepared
 from atlas_mcp.downstream.overview import overview
 from atlas_mcp.errors import AtlasError, NotConfigured
 from atlas_mcp.redaction import redacted
@@ -93,6 +93,22 @@ async def test_a_folder_that_people_need_is_told_as_it_is(
     async with opened(tmp_path, program("-c", says, needs=("GIT_REPOSITORY",))) as servers:
         with pytest.raises(AtlasError, match=str(tmp_path)):
             await servers.offered("odd")
+
+
+async def test_of_a_program_that_is_not_there_the_whole_command_is_told(tmp_path: Path) -> None:
+    whole = Entry(name="odd", description="A server.", command="/no/such/program", args=("--x",))
+    bare = whole.model_copy(update={"command": "no-such-program"})
+    places, environment = Places((), tmp_path, tmp_path), {"PATH": "", "HOME": str(tmp_path)}
+    with pytest.raises(
+        NotConfigured, match="odd is started by /no/such/program, and there is no such"
+    ) as path:
+        prepared(whole, places, environment)
+    assert "write its whole path" not in path.value.remedy
+    with pytest.raises(NotConfigured, match="by no-such-program, which is not installed") as name:
+        prepared(bare, places, environment)
+    assert "write its whole path as command" in name.value.remedy
+    assert no_program(program(), environment) is None
+    assert no_program(Entry(name="odd", description="d", url="https://x.example"), environment) is None
 
 
 def test_a_program_in_a_usual_folder_is_found_though_a_desktops_path_is_short(tmp_path: Path) -> None:

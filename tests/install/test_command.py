@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
@@ -69,6 +71,19 @@ def test_the_clients_are_listed_with_how_they_stand(install: Program, person: Pa
     assert [first for first in firsts if first in CLIENTS] == sorted(CLIENTS)
 
 
+@pytest.mark.parametrize("width", [40, 80, 400])
+def test_a_path_is_whole_on_one_line_however_narrow_the_terminal_is(
+    install: Program, person: Path, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("NO_COLOR", "1")
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in install().stdout.splitlines()]
+    path = str(person / ".gemini" / "settings.json")
+    (line,) = (line for line in lines if path in line)
+    assert line.startswith("gemini-cli" if width > len(path) else f"  {path}")
+
+
 def test_a_dry_run_shows_the_diff_without_secrets_and_writes_nothing(install: Program, person: Path) -> None:
     shown = install("cursor", "--dry-run")
     assert shown.exit_code == Exit.DONE
@@ -107,6 +122,37 @@ def test_folders_to_read_and_the_data_folder_stand_in_the_entry(
     missing = install("cursor", "--read", tmp_path / "none")
     assert missing.exit_code == Exit.USAGE
     assert "is no folder" in missing.stderr
+
+
+def test_what_enabled_servers_and_tracking_need_is_passed_on_by_name_like_a_key_of_a_provider(
+    install: Program, person: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    servers = home / "config" / "servers"
+    servers.mkdir(parents=True)
+    mine = 'description = "Mine."\ncommand = "mine"\nneeds = ["LAB_PASS", "PATH"]\nenv = ["LAB_HOST"]\n'
+    (servers / "mine.toml").write_text(mine, "utf-8")
+    (servers / "off.toml").write_text(mine.replace("LAB", "OFF") + "enabled = false\n", "utf-8")
+    (servers / "wrong.toml").write_text('needs = "what"\n', "utf-8")
+    expected = {
+        "TAVILY_API_KEY", "LAB_PASS", "LAB_HOST", "OPENAI_API_KEY", "MLFLOW_TRACKING_URI",
+        "MLFLOW_TRACKING_TOKEN", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_HEADERS",
+    }  # fmt: skip
+    for name in (*expected, "OFF_PASS", "OFF_HOST", "MLFLOW_OF_NO_CONCERN"):
+        monkeypatch.setenv(name, SECRET)
+    monkeypatch.delenv("EXA_API_KEY", raising=False)
+    shown = install("cursor", "--print")
+    env: dict[str, str] = json.loads(shown.stdout)["mcpServers"]["atlas"]["env"]
+    named = {name for name, value in env.items() if value == f"${{env:{name}}}"}
+    assert expected <= named
+    assert not named & {"OFF_PASS", "OFF_HOST", "MLFLOW_OF_NO_CONCERN", "EXA_API_KEY"}
+    assert SECRET not in shown.output
+    assert all(name in shown.stderr for name in expected)
+    assert "PATH" not in named, "a PATH is given anyway, and here the entry brings its own"
+    unseen = install("claude-desktop", "--force").stderr
+    assert all(name in unseen for name in expected), "it is said that this client does not pass them on"
+    assert expected <= set(
+        tomllib.loads(install("codex", "--print").stdout)["mcp_servers"]["atlas"]["env_vars"]
+    )
 
 
 def test_a_client_that_sees_no_variables_is_told_of(install: Program, person: Path) -> None:
