@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.downstream.private import refuse_private
 from atlas_mcp.downstream.results import documents
-from atlas_mcp.errors import NotConfigured, ToolFailed, UnreadableDocument
+from atlas_mcp.errors import BudgetSpent, NotConfigured, ToolFailed, UnreadableDocument
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +31,7 @@ async def fetched(servers: Servers, url: str, *, pay: Pays | None = None) -> Doc
     `pay` gives the payment of a call at its price.
 
     Raises:
-        BudgetSpent: as `pay` does.
+        BudgetSpent: those that gave it cost more than `pay` can pay.
         NotConfigured: no server that reads pages can be used; says what would be needed.
         ToolRefused: it is an address of this machine or its network.
         UnreadableDocument: none of them gave a text; says what the last one said.
@@ -48,7 +48,7 @@ async def fetched(servers: Servers, url: str, *, pay: Pays | None = None) -> Doc
             f"{url[:200]} is an address, and no server that reads pages is ready.",
             remedy=f"Turn one on ({names}): atlas-mcp servers enable fetch. Or give the page's text.",
         )
-    why = ""
+    why, spent = "", None
     for entry in ready:
         if (how := entry.fetch) is None:
             continue
@@ -59,6 +59,9 @@ async def fetched(servers: Servers, url: str, *, pay: Pays | None = None) -> Doc
                 f"{entry.name}/{how.tool}", arguments, agent="ingest",
                 pay=partial(pay, price) if pay and price else None,
             )  # fmt: skip
+        except BudgetSpent as error:
+            spent = error  # another may cost less
+            continue
         except (NotConfigured, ToolFailed) as error:
             why = str(error)
             continue
@@ -68,6 +71,8 @@ async def fetched(servers: Servers, url: str, *, pay: Pays | None = None) -> Doc
         why = f"{entry.shown_title} gave no text: {' '.join(said.text.split())[:200]}"
         if not said.error and (others := await _read(entry, how.tool, {}, said)):
             why = f"{entry.shown_title} gave another page for it: {others[0].uri[:200]}"
+    if spent is not None:
+        raise spent
     raise UnreadableDocument(f"{url[:200]} could not be read. {why}", remedy="Check the address.")
 
 

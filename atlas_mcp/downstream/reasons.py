@@ -20,7 +20,7 @@ __all__ = ["is_gone", "last_words", "server_name", "why"]
 
 _OF_SESSIONS = frozenset({-32_600, -32_001, -32_000})
 """The codes by which servers, and the SDK in their stead, say that a session is not there any more."""
-_HOST = re.compile(r"https?://(?:[^/?#@]*@)?([^/?#]+)")
+_HOST = re.compile(r"https?://(?:[^/?#]*@)?([^/?#@]+)")
 _ERRNO = re.compile(r"\A\[Errno -?\d+\] ")
 
 

@@ -55,6 +55,8 @@ ENDLESS = 20
 """A line so many times longer than is read is not waited for."""
 UNASKED_A_SECOND = 200
 """Notifications, and requests of the server's own, that are passed on; more of either are dropped."""
+HEAR_SECONDS = 0.5
+"""How long the last words are waited for of one that has ended."""
 STDERR_LINES = 20
 STDERR_LINE = 4_000
 """A longer one is passed over."""
@@ -97,6 +99,8 @@ class Pipe:
     """Whether nothing can be said to it any more, though it may live."""
     exit_code: int | None = None
     ended: anyio.Event = field(default_factory=anyio.Event)
+    silent: anyio.Event = field(default_factory=anyio.Event)
+    """Set once nothing more comes on stderr."""
 
     @property
     def odd(self) -> tuple[str, ...]:
@@ -163,12 +167,12 @@ async def stdio_streams(
             finally:
                 for stream in (read, write):
                     stream.close()
-                await _ended(process)
+                await _ended(process, pipe)
                 group.cancel_scope.cancel()
     finally:
         for each in (read, write, to_session, from_session):
             each.close()
-        await _ended(process)
+        await _ended(process, pipe)
         pipe.exit_code = process.returncode
         leash.let_go(process.pid)
 
@@ -184,9 +188,9 @@ async def _spawned(launch: Launch) -> Process:
     )
 
 
-async def _ended(process: Process) -> None:
+async def _ended(process: Process, pipe: Pipe) -> None:
     """See a process to its end, whoever is cancelled meanwhile: a task of its own does it."""
-    ending = asyncio.ensure_future(_end(process))
+    ending = asyncio.ensure_future(_end(process, pipe))
     with anyio.CancelScope(shield=True):
         try:
             await asyncio.shield(ending)
@@ -195,7 +199,7 @@ async def _ended(process: Process) -> None:
             raise
 
 
-async def _end(process: Process) -> None:
+async def _end(process: Process, pipe: Pipe) -> None:
     """Close its stdin, wait, and end what is left of it and of what it started."""
     if process.stdin is not None:
         with suppress(*_GONE):
@@ -207,6 +211,8 @@ async def _end(process: Process) -> None:
     else:
         await terminate_posix_process_tree(process, KILL_SECONDS)
     await _exit_of(process)
+    with anyio.move_on_after(HEAR_SECONDS):
+        await pipe.silent.wait()
     for stream in (process.stdout, process.stderr):
         if stream is not None:
             with suppress(*_GONE):
@@ -373,11 +379,13 @@ async def _write(
 
 async def _listen(process: Process, pipe: Pipe) -> None:
     """Keep its last words; nobody else reads its stderr, and a full pipe would hold it up."""
-    if process.stderr is None:
-        return
-    with suppress(*_GONE):
-        while True:
-            piece = await process.stderr.receive()
-            pipe.hear(piece)
-            # One that writes without end has to wait for us, rather than all else for it.
-            await anyio.sleep(len(piece) / STDERR_BYTES_A_SECOND)
+    try:
+        with suppress(*_GONE):
+            while process.stderr is not None:
+                piece = await process.stderr.receive()
+                pipe.hear(piece)
+                if process.returncode is None:
+                    # One that writes without end has to wait for us, rather than all else for it.
+                    await anyio.sleep(len(piece) / STDERR_BYTES_A_SECOND)
+    finally:
+        pipe.silent.set()

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from atlas_mcp.orchestration.outside import Outside
     from atlas_mcp.orchestration.store import RunRow
     from atlas_mcp.orchestration.team import Team
-    from atlas_mcp.providers.budget import Budget
+    from atlas_mcp.providers.budget import Budget, Hold
     from atlas_mcp.providers.group import ProviderGroup
     from atlas_mcp.providers.provider import Provider
     from atlas_mcp.providers.stream import StreamControl
@@ -148,15 +148,15 @@ class RunContext:
         await self._ledger.commit(path, 1, digest, ONCE, made)
         return made
 
-    async def toolbox(self, card: Card, path: str, actor: str = "", *, last: bool = False) -> Tools:
+    async def toolbox(self, card: Card, path: str, actor: str = "", *, hold: Hold | None = None) -> Tools:
         """The tools a card grants, their results kept under `path`; `actor` is who uses them.
 
-        What they cost counts against the same budget as what `ask` takes under that path; in the `last` step
-        they may take what is held back.
+        What they cost counts against the same budget as what `ask` takes under that path, or is paid out of
+        the `hold` that was set aside for them.
         """
         actor = actor or card.name
         budget = self._budgets[path] = self._budget(card, actor, path)
-        outside = await self.outside.tools(card, path, actor, budget, last=last) if self.outside else []
+        outside = await self.outside.tools(card, path, actor, budget, hold=hold) if self.outside else []
         gate = Doorkeeper(self, path, actor)
         box = Toolbox([*self._tools, *outside], card.tools, card.writes, gate)
         return LedgeredToolbox(box, self._ledger, path, effects=box.effects)

@@ -13,6 +13,7 @@ from itertools import count
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from atlas_mcp.chunks import Usage
 from atlas_mcp.downstream.filing import Part, parts, written
 from atlas_mcp.errors import AtlasError, LeaseLost, NotConfigured, ToolFailed, ToolRefused
 from atlas_mcp.events import Kind
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from atlas_mcp.orchestration.context import RunContext
     from atlas_mcp.orchestration.state import State, Update
     from atlas_mcp.orchestration.team import Team
+    from atlas_mcp.providers.budget import Hold
 
 __all__ = ["Delivery", "delivers"]
 
@@ -90,31 +92,34 @@ class Delivery:
         card = self._team.cards[self._team.supervisor]
         granted = tuple(each for each in self._team.files if fnmatchcase(server, each.partition("/")[0]))
         writer = card.model_copy(update={"tools": (), "writes": granted, "budget": None})
-        # A person is not asked for what cannot be paid, and no file is left half written for want of money.
         cost = sum(servers.entries[server].price(tool) or 0.0 for tool, _ in calls)
         async with _promised(path, self._context.row.run_id, servers.store):
-            await self._afford(cost)
             if outside.asks(servers.entries[server]):
+                async with self._set_aside(cost):
+                    pass  # a person is not asked for what cannot be paid
                 await admit(self._context, file_question(_PATH, self._team.name, server, path, len(calls)))
-                await self._afford(cost)  # a person may take days, in which others spend too
-            tools = await self._context.toolbox(writer, _PATH, last=True)
-            await self._written(server, recipe, calls, tools)
+            # They may take days, in which others spend too; no file is left half written for want of money.
+            async with self._set_aside(cost) as hold:
+                tools = await self._context.toolbox(writer, _PATH, hold=hold)
+                await self._written(server, recipe, calls, tools)
         return {"name": path.replace("\\", "/").rpartition("/")[2], "path": path, "problem": None}
 
-    async def _afford(self, cost: float) -> None:
-        """Refuse a file that cannot be paid whole; what an earlier walk of the step paid of it is paid.
+    @asynccontextmanager
+    async def _set_aside(self, cost: float) -> AsyncGenerator[Hold | None]:
+        """Keep money for the whole of a file from others; what an earlier walk of the step paid is paid.
 
         Raises:
-            BudgetSpent: says whose limit it is.
+            BudgetSpent: there is not enough; says whose limit it is.
         """
-        if not cost:
-            return
-        told = await self._context.events()
-        paid = [
-            each.data["cost_usd"] for each in told if each.kind is Kind.TOOL_CHARGED and each.span_id == _PATH
-        ]
-        if (rest := cost - sum(paid)) > 0:
-            self._context.limits.budget.check(closing=True, tokens=None, usd=rest, calls=None)
+        told = await self._context.events() if cost else []
+        paid = [each for each in told if each.kind is Kind.TOOL_CHARGED and each.span_id == _PATH]
+        rest = cost - sum(each.data["cost_usd"] for each in paid)
+        hold = self._context.limits.budget.set_aside(rest, closing=True) if rest > 0 else None
+        try:
+            yield hold
+        finally:
+            if hold is not None:
+                hold.settle(Usage(cost_usd=0.0))
 
     async def _path(self, servers: Servers, wished: str) -> str:
         """The path that the run was promised; another one where it waited so long that it has it no more."""

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from atlas_mcp.downstream.servers import Offered, Servers
     from atlas_mcp.memory.memory import Memory
     from atlas_mcp.orchestration.running import Running
-    from atlas_mcp.providers.budget import Budget
+    from atlas_mcp.providers.budget import Budget, Hold
     from atlas_mcp.settings import ServerSettings
 
 __all__ = ["Outside", "fetched_scope", "needs_servers", "tool_name"]
@@ -85,11 +85,11 @@ class Outside:
         self._hearing = asyncio.Lock()
 
     async def tools(
-        self, card: Card, path: str, actor: str, budget: Budget, *, last: bool = False
+        self, card: Card, path: str, actor: str, budget: Budget, *, hold: Hold | None = None
     ) -> list[Tool]:
         """The tools of every server that a card names and that can be used; one that fails is told of.
 
-        What they cost is paid out of `budget`, where it is the `last` step out of what is held back too.
+        What they cost is paid out of `budget`, or of the `hold` that was set aside for them.
         """
         patterns = grants([*card.tools, *card.writes])
         if not any("/" in each for each in patterns):
@@ -100,7 +100,7 @@ class Outside:
         listed = await asyncio.gather(*(self._offered(servers, name) for name in names))
         await self._tell(servers, path)
         await self._tell_lacking(servers, patterns, path)
-        pays = partial(Purse, self._context, budget, path=path, actor=actor, last=last)
+        pays = partial(Purse, self._context, budget, path=path, actor=actor, hold=hold)
         return [self._tool(servers, each, path, actor, pays) for offers in listed for each in offers]
 
     async def usable(self, card: Card) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from atlas_mcp.chunks import Usage
 from atlas_mcp.downstream.payment import Payment
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from atlas_mcp.orchestration.running import Running
-    from atlas_mcp.providers.budget import Budget
+    from atlas_mcp.providers.budget import Budget, Hold
 
 __all__ = ["Purse", "paid"]
 
@@ -37,13 +37,13 @@ async def paid(budget: Budget, price: float) -> AsyncGenerator[Payment]:
 class Purse:
     """What the calls of one tool are paid from, where `actor` works in a run; each costs `price` dollars.
 
-    `last` is what hands back what there is: it may take the share that is held back for it. Nothing else is
-    paid once its agent could ask no model any more what to make of the answer.
+    Where money was set aside for several calls, they are paid out of that `hold`. Otherwise nothing is paid
+    once its agent could ask no model any more what to make of the answer.
     """
 
     def __init__(
         self, context: Running, budget: Budget, price: float,
-        *, tool: str, path: str, actor: str, last: bool = False,
+        *, tool: str, path: str, actor: str, hold: Hold | None = None,
     ) -> None:  # fmt: skip
         self._context = context
         self._budget = budget
@@ -51,9 +51,7 @@ class Purse:
         self._tool = tool
         self._path = path
         self._actor = actor
-        one = None if last else 1
-        self._last = last
-        self._needs: dict[str, Any] = {"closing": last, "tokens": one, "usd": price, "calls": one}
+        self._hold = hold
 
     def check(self) -> None:
         """Refuse a call that cannot be paid.
@@ -61,13 +59,14 @@ class Purse:
         Raises:
             ToolRefused: not enough is left; says of which limit.
         """
+        if self._hold is not None:
+            return
         limits = self._context.limits
         try:
-            if not self._last:
-                limits.check()
-            self._budget.check(**self._needs)
+            limits.check()
+            self._budget.check(usd=self._price)
         except BudgetSpent as error:
-            limit = limits.refused = self._budget.reached(**self._needs) or limits.reached
+            limit = limits.refused = self._budget.reached(usd=self._price) or limits.reached
             raise ToolRefused(
                 f"It costs {in_dollars(self._price)}. {error.message}", remedy="Do without it.", limit=limit
             ) from None
@@ -80,11 +79,14 @@ class Purse:
             ToolRefused: not enough is left.
         """
         self.check()
-        hold, payment = self._budget.set_aside(self._price, closing=self._last), Payment()
+        hold, payment = self._hold or self._budget.set_aside(self._price), Payment()
         try:
             yield payment
         finally:
-            hold.settle(Usage(cost_usd=payment.usd))
+            if hold is self._hold:
+                hold.spend(payment.usd)
+            else:
+                hold.settle(Usage(cost_usd=payment.usd))
             if payment.usd:
                 await self._context.emit(
                     Kind.TOOL_CHARGED, self._actor, self._path, tool=self._tool, cost_usd=payment.usd

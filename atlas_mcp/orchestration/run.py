@@ -14,6 +14,7 @@ from dataclasses import asdict
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from atlas_mcp.ending import to_the_end
 from atlas_mcp.errors import AtlasError, LeaseLost, ProviderChanged, TeamChanged
 from atlas_mcp.events import Kind
 from atlas_mcp.observe.journal import now
@@ -110,7 +111,8 @@ class Owner:
             await self._interrupt("its owner could no longer hold it")
             return
         try:
-            await self._conclude(walking)
+            # Whoever heard of the end may close everything at once.
+            await to_the_end(self._conclude(walking))
         except LeaseLost:
             log.info("run %s went to another process", self._row.run_id)
 

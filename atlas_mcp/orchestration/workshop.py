@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+import sqlite3
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from atlas_mcp.errors import AtlasError
 from atlas_mcp.observe.alarm import Alarm
 from atlas_mcp.orchestration.asking import Questions
 from atlas_mcp.orchestration.control import Controls
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
     from atlas_mcp.settings import MemorySettings, ServerSettings
 
 __all__ = ["Workshop"]
+
+log = logging.getLogger(__name__)
 
 
 class Workshop:
@@ -87,8 +92,11 @@ class Workshop:
             await checkpoints.forget(each)
         # One that is done has ended its promise itself.
         if self._servers is not None and state is not RunState.DONE:
-            servers = await self._servers()
-            await servers.store.end_promises(run_ids)
+            try:
+                await (await self._servers()).store.end_promises(run_ids)
+            except (AtlasError, sqlite3.Error, OSError) as error:
+                # The run has ended all the same, and its file will have another name if it is made again.
+                log.warning("names of files promised to %s stay taken: %s", run_ids[0], error)
 
     async def inside(self, run_id: str) -> list[Event]:
         """The events of the runs that work for a run, and of those that work for them."""

@@ -271,6 +271,12 @@ class Hold:
             if budget._tokens > tokens or budget._usd > usd:
                 budget._refuse(0, 0.0, 0, closing=closes)
 
+    def spend(self, usd: float) -> None:
+        """Pay so much out of it; the rest stays set aside."""
+        self._usd -= usd
+        for budget in self._chain:
+            budget._report(Usage(cost_usd=usd))
+
     def settle(self, usage: Usage) -> None:
         """The call has ended and took this; what was only reserved is free again. It counts once."""
         if self._open:

@@ -122,6 +122,8 @@ async def test_a_name_whose_run_was_cancelled_is_free_for_the_next(home: Path, *
         await atlas.control(run_id, "cancel")
         async for _ in atlas.watch(run_id):
             pass
+        await stack.aclose()
+        atlas = await stack.enter_async_context(opened(home))
         assert (await delivered(atlas))["name"] == "tides.txt"
 
 
@@ -212,6 +214,22 @@ async def test_no_file_is_begun_for_which_others_took_the_money_while_a_person_t
     assert row.output is not None
     assert "day's limit of $0.10" in row.output["files"][0]["problem"]
     assert not [*(home / "files").iterdir()]
+
+
+async def test_of_two_files_that_one_day_cannot_pay_only_one_is_begun(home: Path) -> None:
+    priced(home, 0.01)
+    async with opened(home, day_usd=0.1, approve="granted") as atlas:
+        wishes: dict[str, Any] = {"task": "Write on tides.", "documents": [TIDES]}
+        runs = [await atlas.start("letters", file=f"{name}.txt", **wishes) for name in ("one", "two")]
+        for run in runs:
+            async for _ in atlas.watch(run.id):
+                pass
+        rows = [await atlas.get(run.id) for run in runs]
+        spent = atlas.accounts.day.spent.cost_usd
+    made = [row.output["files"][0]["path"] for row in rows if row.output is not None]
+    written = sorted(each.name for each in (home / "files").iterdir())
+    assert written == sorted(Path(path).name for path in made if path)
+    assert spent == pytest.approx(sum(row.usage["cost_usd"] for row in rows))
 
 
 async def test_the_budget_of_a_supervisor_does_not_cut_off_its_team_s_file(home: Path) -> None:

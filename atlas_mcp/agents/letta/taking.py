@@ -19,12 +19,13 @@ from atlas_mcp.agents.letta.wire import Leg, approval, client_tools, decision, e
 from atlas_mcp.agents.runtime import NeedsTools, TurnEnded
 from atlas_mcp.agents.turns import Given
 from atlas_mcp.chunks import TextDelta, Usage
+from atlas_mcp.ending import to_the_end
 from atlas_mcp.errors import AgentRuntimeError, AtlasError, ProviderTimeout, RuntimeUnavailable, TurnLost
 from atlas_mcp.messages import ToolResult
 from atlas_mcp.providers.wires.schemas import in_words
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Coroutine, Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
     from atlas_mcp.agents.lent_turn import LentTurn
     from atlas_mcp.agents.letta.keeping import Agents, Kept
@@ -111,7 +112,7 @@ class Taking:
             raise
         finally:
             if not ended:
-                await _whole(self._leave())
+                await to_the_end(self._leave())
 
     def _words(self) -> str:
         """The turn's words; a model of the server's own has to be told the shape of its answer in words."""
@@ -372,19 +373,6 @@ class Taking:
             if self._lent is not None:
                 self._lent.close()
         await self._record.note(asdict(replace(progress, left=progress.leg == 0)))
-
-
-async def _whole(leaving: Coroutine[Any, Any, None]) -> None:
-    """Wait for it to its end, however often whoever waits is cancelled meanwhile; then be cancelled."""
-    task, cancelled = asyncio.create_task(leaving), False
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError:
-            cancelled = True
-    task.result()
-    if cancelled:
-        raise asyncio.CancelledError
 
 
 def _told(leg: Leg, said: str) -> list[TurnStep]:

@@ -110,8 +110,10 @@ class Reliability:
 
         For this process alone. A long answer that ends after a short one was often begun before it.
         """
-        told = self._clock() - ago, allowance
-        self._allowances[member] = max(told, self._allowances.get(member, told), key=lambda each: each[0])
+        now, kept = self._clock(), self._allowances.get(member)
+        # What was told in the future was told before the clock was set back.
+        if kept is None or not now - ago < kept[0] <= now:
+            self._allowances[member] = now - ago, allowance
 
     def allowance(self, member: str) -> tuple[float, Allowance] | None:
         """How many seconds ago a member's vendor said what its rate limits leave, and what it said."""
