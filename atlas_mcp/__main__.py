@@ -24,10 +24,11 @@ def main() -> None:
 
 
 def _serve() -> None:
-    from atlas_mcp.surface.doorstep import clean_stdout, greet
+    from atlas_mcp.surface.doorstep import clean_stdout, greet, tell_person
 
     # Ctrl-C ends a server at once, also one that waits for its client; what runs have done is on disk.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    tell_person()
     if not greet():
         return
     # What modules are made of is never garbage. Not looking for any saves a fifth of the start, and the end.

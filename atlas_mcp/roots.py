@@ -80,7 +80,8 @@ def _path(document: str, roots: Sequence[Path]) -> str:
         names = ", ".join(str(root) for root in allowed) or "none yet"
         raise OutsideRoots(
             f"{document} may not be read; folders that may: {names}.",
-            remedy="Add its folder in atlas.toml under [roots], such as read = ['/path/of/the/folder'].",
+            remedy="Add its folder in atlas.toml under [roots], such as read = ['/path/of/the/folder'];"
+            " in Python, open_atlas(roots=[Path('/path/of/the/folder')]).",
         )
     try:
         resolved.stat()

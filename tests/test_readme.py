@@ -32,10 +32,12 @@ def blocks(language: str, text: str = README) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
-def run(*command: str | Path, home: Path, **more: str) -> subprocess.CompletedProcess[str]:
+def run(
+    *command: str | Path, home: Path, cwd: str | Path = ROOT, **more: str
+) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "ATLAS_HOME": str(home), "PYTHONUTF8": "1", **more}
     return subprocess.run(
-        [sys.executable, *command], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, *command], cwd=cwd, env=environment, capture_output=True, text=True, check=False
     )
 
 
@@ -147,6 +149,22 @@ def test_the_python_of_the_readme_prints_a_brief(home: Path, tmp_path: Path) -> 
     assert "## Findings" in done.stdout
 
 
+def test_the_python_of_the_handbook_reads_ones_own_documents_and_says_why_a_run_failed(
+    home: Path, tmp_path: Path
+) -> None:
+    (script,) = blocks("python", (ROOT / "docs/handbook/02-using-atlas.md").read_text("utf-8"))
+    (tmp_path / "asking.py").write_text(script, "utf-8")
+    (tmp_path / "backups.md").write_text("# Backups\n\nThe backups are made every night at two.\n", "utf-8")
+    done = run("asking.py", home=home, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "The backups are made every night at two." in done.stdout
+    (tmp_path / "fails.toml").write_text('[[reply]]\nfail = "authentication"\n', "utf-8")
+    failing = f"scripted:{tmp_path / 'fails.toml'}"
+    done = run("asking.py", home=home, cwd=tmp_path, ATLAS_MODELS__DEFAULT=failing)
+    assert done.returncode == 0, done.stderr
+    assert "It failed: The script says" in done.stdout
+
+
 def test_the_provider_of_ones_own_in_the_handbook_answers(home: Path, tmp_path: Path) -> None:
     page = (ROOT / "docs/handbook/08-providers.md").read_text("utf-8")
     script = tmp_path / "own.py"
@@ -187,3 +205,12 @@ async def test_the_examples_of_providers_work_with_a_real_one_when_there_is_a_ke
 def test_every_link_leads_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text("utf-8"))
     assert [link for link in links if "://" not in link and not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_every_row_of_a_table_stands_in_one_with_a_header(page: Path) -> None:
+    text = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for table in re.findall(r"(?:^\|.*\n?)+", text, re.MULTILINE):
+        rows = table.splitlines()
+        assert len(rows) > 1, rows
+        assert re.fullmatch(r"(\|\s*:?-+:?\s*)+\|", rows[1]), rows[0]

@@ -57,6 +57,13 @@ def test_two_dots_do_not_lead_out_of_a_root(root: Path, way: str) -> None:
         readable([os.fspath(root / way)], [root])
 
 
+def test_a_path_that_may_not_be_read_says_how_it_may_be_in_settings_and_in_python(root: Path) -> None:
+    with pytest.raises(OutsideRoots) as caught:
+        readable([str(root.parent / "secret.md")], [root])
+    assert "in atlas.toml under [roots], such as read = [" in caught.value.remedy
+    assert "in Python, open_atlas(roots=[Path(" in caught.value.remedy
+
+
 def test_two_dots_that_stay_inside_are_fine(root: Path) -> None:
     assert readable([str(root / "deep" / ".." / "deep")], [root]) == [str((root / "deep").resolve())]
 

@@ -12,14 +12,15 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from atlas_mcp.agents.card_memory import BLOCK_KEYS, CardMemory
 from atlas_mcp.agents.front_matter import read_front_matter
 from atlas_mcp.agents.skills import FOLDER, load_skills, told
-from atlas_mcp.errors import InvalidConfiguration
 from atlas_mcp.messages import TaskType
-from atlas_mcp.mistakes import in_words
+from atlas_mcp.mistakes import together, wrong_keys
 from atlas_mcp.providers.budget import Limit
 from atlas_mcp.providers.capabilities import Capability
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pydantic_core import ErrorDetails
 
 __all__ = ["AgentBudget", "Card", "load_card"]
 
@@ -95,19 +96,21 @@ def load_card(path: Path) -> Card:
     """Read a card.
 
     Raises:
-        InvalidConfiguration: the file cannot be read, its front matter is not YAML, or a key is wrong; says
+        InvalidConfiguration: the file cannot be read, its front matter is not YAML, or keys are wrong; says
         which.
     """
     front, body = read_front_matter(path, "card", "persona")
     try:
         card = Card.model_validate({"name": path.stem, **front, "persona": body, "abilities": ""})
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
-        remedy = _REMEDIES.get(first["type"], "Correct that key.").format(key=key)
-        if key.startswith("memory"):
-            remedy = BLOCK_KEYS
-        said = in_words(first["msg"])
-        raise InvalidConfiguration(f"{path}: {key}: {said}.", remedy=remedy) from None
+        raise together(wrong_keys(error, path, Card, _remedy)) from None
     abilities = told(load_skills(path.parent / FOLDER), card.skills, path)
     return card.model_copy(update={"abilities": abilities}) if abilities else card
+
+
+def _remedy(problem: ErrorDetails) -> str:
+    """What to write where a value is wrong."""
+    if problem["loc"][0] == "memory":
+        return BLOCK_KEYS
+    key = ".".join(map(str, problem["loc"]))
+    return _REMEDIES.get(problem["type"], "Correct that key.").format(key=key)

@@ -19,7 +19,7 @@ GAP = 2
 """Columns of the terminal between two columns of a table."""
 
 LEAST = 12
-"""A column that gives is left out, or others are, before it is narrower than that."""
+"""Others are left out before a column that gives is narrower than that, where it does not say itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Column:
 
     Where the line is too short, the one that `gives` is shortened (by whole parts where its cells are `parts`
     with commas between), and those that are not `dear` are left out, the last first. One without a cell is
-    left out too, unless it is there `always`.
+    left out too, unless it is there `always`. Below `least`, others go before what gives is shortened more.
     """
 
     title: str
@@ -37,6 +37,7 @@ class Column:
     gives: bool = False
     parts: bool = False
     always: bool = False
+    least: int = LEAST
 
 
 def whole_words(text: str, room: int, *, from_end: bool = False) -> str:
@@ -98,7 +99,7 @@ def _fit(columns: Sequence[Column], widths: dict[int, int], room: int) -> None:
         if over <= 0:
             return
         cheap = [place for place in widths if not columns[place].dear]
-        if giving is not None and (left >= LEAST or not cheap):
+        if giving is not None and (left >= columns[giving].least or not cheap):
             widths[giving] = max(1, left)
             return
         if not cheap:

@@ -13,6 +13,7 @@ from atlas_mcp.cli.install import install
 from atlas_mcp.cli.memory import memory
 from atlas_mcp.cli.mlflow import mlflow
 from atlas_mcp.cli.providers import providers
+from atlas_mcp.cli.reflowing import reflow
 from atlas_mcp.cli.run import run
 from atlas_mcp.cli.runs import runs
 from atlas_mcp.cli.serve import serve
@@ -46,6 +47,7 @@ program.add_typer(memory, name="memory")
 program.add_typer(setup, name="setup")
 program.command("install")(install)
 program.command("doctor")(doctor)
+reflow(program)
 
 _OF_PROJECTS = frozenset({"runs", "servers", "teams"})
 """Commands that use a project's data and have no `--project` of their own."""

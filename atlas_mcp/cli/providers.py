@@ -56,7 +56,7 @@ async def _show(*, ping: bool, as_json: bool) -> Exit:
 
 def _tell(told: Facts) -> None:
     console = stdout()
-    console.print(_table(told))
+    _tell_table(console, told)
     for group in told["groups"]:
         _tell_group(console, group, default=group["name"] == told["default"])
     for one in told["providers"]:
@@ -84,22 +84,33 @@ def spent_today(today: Facts) -> str:
     return f"{tokens}, ${cost:.4f}{of_usd}{', some at an unknown price' if today['unpriced'] else ''}"
 
 
-def _table(told: Facts) -> Any:
-    from rich.table import Table
+def _tell_table(console: Console, told: Facts) -> None:
+    """A line a provider, and below it what is to be said of it: a name that is cut cannot be typed."""
+    from rich.padding import Padding
     from rich.text import Text
 
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for title in ("provider", "window", "in / out per M", "lately", ""):
-        table.add_column(title, overflow="fold")
+    from atlas_mcp.cli.aligned import Column, aligned
+
+    rows: list[tuple[str | Text, ...]] = []
     for one in told["providers"]:
         name = Text(one["name"], style="bold")
         if one["name"] == told["default"]:
-            name.append("  default", style="green")
-        if one["address"]:
-            name.append(f"\n{one['address']}", style="dim")
+            name.append("  default", style="not bold green")
         window = f"{one['window']:,}" if one["window"] else "unknown"
-        table.add_row(name, window, _price(one), lately(one["records"].get("all")), _health(one))
-    return table
+        rows.append((name, window, _price(one), lately(one["records"].get("all"))))
+    columns = (
+        Column("provider"), Column("window", dear=False), Column("in / out per M", dear=False),
+        Column("lately", gives=True, parts=True),
+    )  # fmt: skip
+    lines = aligned(columns, rows, console.width)
+    for title in lines[:1]:
+        console.print(title, soft_wrap=True)
+    for one, line in zip(told["providers"], lines[1:], strict=True):
+        console.print(line, soft_wrap=True)
+        if one["address"]:
+            console.print(Text(f"  {one['address']}", style="dim"), soft_wrap=True)
+        if said := _health(one):
+            console.print(Padding(said, (0, 0, 0, 2)))
 
 
 def _price(one: Facts) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +13,9 @@ import typer
 from atlas_mcp.cli.opening import opened
 from atlas_mcp.cli.terminal import Exit, give_json, give_markdown, perform, stderr, tell
 from atlas_mcp.cli.trusting import IN_PROJECT, tell_untrusted
-from atlas_mcp.errors import AtlasError, InvalidInput
+from atlas_mcp.cli.words import command
+from atlas_mcp.errors import AtlasError, InvalidInput, UnknownTeam
+from atlas_mcp.observe.sentences import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -100,6 +103,8 @@ async def _ask(
 
     roots = (Path.cwd(), *(Path(document) for document in documents))
     async with opened(roots=roots, provider=provider) as atlas:
+        if team not in atlas.teams and re.search(r"[\s?]", team):
+            raise _without_team(team, text, atlas.teams)
         asked = pick_team(atlas.teams, team)
         given = _read_inputs(asked, text, inputs)
         begun = await atlas.start(
@@ -115,6 +120,15 @@ async def _ask(
         if code in {Exit.DONE, Exit.PARTIAL} and manner != "quiet":
             _hint(of_file(asked, given))
         return code
+
+
+def _without_team(question: str, text: str | None, teams: Mapping[str, Team]) -> UnknownTeam:
+    """What is said to whoever asks and names no team, or names it behind the question."""
+    team = text if text is not None and text in teams else "research"
+    return UnknownTeam(
+        "The team comes first, then what you want of it.",
+        remedy=command(["atlas-mcp", "run", team, shortened(question)]),
+    )
 
 
 def _hint(said: str) -> None:

@@ -12,6 +12,7 @@ import typer
 
 from atlas_mcp.cli.opening import opened
 from atlas_mcp.cli.run import abandoned, exit_code, follow, give, leave_waiting
+from atlas_mcp.cli.run_ids import LAST, WAITING, RunId, find_run
 from atlas_mcp.cli.terminal import Exit, give_json, perform, stderr, stdout
 from atlas_mcp.errors import InvalidInput
 
@@ -29,27 +30,8 @@ runs = typer.Typer(
     help="Runs: list, show, watch, answer, export, pause, resume, cancel.", no_args_is_help=True
 )
 
-RunId = Annotated[str, typer.Argument(metavar="ID", help="A run's id, or `last` for the newest.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Plain = Annotated[bool, typer.Option("--plain", help="Show progress as plain lines.")]
-
-
-WAITING = "waiting"
-"""In place of an id: the newest run that waits for a person."""
-
-
-async def _find(atlas: Atlas, run_id: str) -> RunRow:
-    from atlas_mcp.orchestration.store import RunState
-
-    if run_id not in {"last", WAITING}:
-        return await atlas.get(run_id)
-    states = frozenset({RunState.WAITING}) if run_id == WAITING else None
-    newest = await atlas.list(limit=1, states=states)
-    if not newest and states:
-        raise InvalidInput("No run waits for you.", remedy="atlas-mcp runs list shows how each stands.")
-    if not newest:
-        raise InvalidInput("There are no runs yet.", remedy='Start one: atlas-mcp run research "…"')
-    return newest[0]
 
 
 @runs.command("list")
@@ -60,63 +42,14 @@ def list_runs(
     as_json: AsJson = False,
 ) -> None:
     """List runs, newest first."""
-    perform(_list(limit, team, state or [], as_json=as_json))
+    from atlas_mcp.cli.run_list import give_runs
 
-
-async def _list(limit: int, team: str | None, names: list[str], *, as_json: bool) -> Exit:
-    from atlas_mcp.orchestration.store import RunState
-
-    known = {state.value for state in RunState}
-    if unknown := sorted(set(names) - known):
-        raise InvalidInput(
-            f"There is no state {unknown[0]!r}.", remedy=f"States: {', '.join(sorted(known))}."
-        )
-    async with opened() as atlas:
-        states = frozenset(RunState(name) for name in names) or None
-        rows = await atlas.list(limit=limit, team=team, states=states)
-    if as_json:
-        give_json([_facts(row) for row in rows])
-    elif rows:
-        _tabulate(rows)
-    else:
-        stderr().print('No runs. Start one: atlas-mcp run research "…"')
-    return Exit.DONE
-
-
-def _facts(row: RunRow) -> dict[str, Any]:
-    facts = asdict(row)
-    del facts["output"]
-    return facts
-
-
-def _tabulate(rows: list[RunRow]) -> None:
-    """Where the line is too short the question gives way, and nothing else: half a state says nothing."""
-    from rich.text import Text
-
-    from atlas_mcp.cli.live import STATE_STYLES
-    from atlas_mcp.cli.words import ago, spent
-    from atlas_mcp.observe.sentences import shortened
-
-    lines = [("run", "state", "team", "begun", "used")]
-    for row in rows:
-        state = f"{row.state}{', partial' if row.partial else ''}"
-        used = spent(row.usage) if row.usage else ""
-        lines.append((row.run_id, state, row.team, ago(row.created_at), used))
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    console = stdout()
-    room = max(6, console.width - sum(widths) - 2 * len(widths))
-    asked = ["asked", *(shortened(str(next(iter(row.input.values()), "")), room) for row in rows)]
-    styles = ["bold", *(STATE_STYLES.get(row.state, "") for row in rows)]
-    for cells, question, style in zip(lines, asked, styles, strict=True):
-        run_id, state, *others = (cell.ljust(width + 2) for cell, width in zip(cells, widths, strict=True))
-        base = "bold" if cells is lines[0] else ""
-        line = Text.assemble(run_id, (state, style), *others, question, style=base)
-        console.print(line, soft_wrap=True)
+    perform(give_runs(limit, team, state or [], as_json=as_json))
 
 
 @runs.command("show")
 def show_run(
-    run_id: RunId = "last",
+    run_id: RunId = LAST,
     as_json: AsJson = False,
     tree: Annotated[
         bool, typer.Option("--tree", help="Steps, work, model and tool calls as a tree, with what each took.")
@@ -135,7 +68,7 @@ async def _show(run_id: str, *, as_json: bool, tree: bool) -> Exit:
     if as_json and tree:
         raise InvalidInput("A run is shown in one way.", remedy="Give one of --json and --tree.")
     async with opened() as atlas:
-        row = await _find(atlas, run_id)
+        row = await find_run(atlas, run_id)
         events = await atlas.events(row.run_id)
         branches = await branches_of(atlas, events)
         if tree:
@@ -151,14 +84,16 @@ async def _show(run_id: str, *, as_json: bool, tree: bool) -> Exit:
 
 
 def _children(branches: Sequence[Branch]) -> list[dict[str, Any]]:
+    from atlas_mcp.cli.run_list import run_facts
+
     return [
-        {"assignment": each.assignment, "run": _facts(each.row), "children": _children(each.branches)}
+        {"assignment": each.assignment, "run": run_facts(each.row), "children": _children(each.branches)}
         for each in branches
     ]
 
 
 @runs.command("watch")
-def watch_run(run_id: RunId = "last", plain: Plain = False, as_json: AsJson = False) -> None:
+def watch_run(run_id: RunId = LAST, plain: Plain = False, as_json: AsJson = False) -> None:
     """Watch a run to its end, whoever works on it, and print its brief; Ctrl-C only stops watching."""
     perform(_watch(run_id, "plain" if plain else "live", as_json=as_json))
 
@@ -168,7 +103,7 @@ async def _watch(run_id: str, manner: Manner, *, as_json: bool) -> Exit:
     from atlas_mcp.orchestration.store import RunState
 
     async with opened() as atlas:
-        row = await _find(atlas, run_id)
+        row = await find_run(atlas, run_id)
         if row.state is RunState.INTERRUPTED:
             return abandoned((await root_of(atlas, row)).run_id)
         return await follow(atlas, row.run_id, manner=manner, as_json=as_json, ours=False)
@@ -185,7 +120,7 @@ class Format(StrEnum):
 
 @runs.command("export")
 def export_run(
-    run_id: RunId = "last",
+    run_id: RunId = LAST,
     form: Annotated[Format, typer.Option("--format", "-f", help="json holds everything.")] = Format.JSON,
     output: Annotated[
         str | None, typer.Option("--output", "-o", metavar="FILE", help="Where to; stdout if left out.")
@@ -197,7 +132,7 @@ def export_run(
 
 async def _export(run_id: str, form: Format, output: str | None) -> Exit:
     async with opened() as atlas:
-        row = await _find(atlas, run_id)
+        row = await find_run(atlas, run_id)
         text = await _exported(atlas, row, form)
     if output is None:
         typer.echo(text, nl=not text.endswith("\n"))
@@ -241,20 +176,20 @@ async def _exported(atlas: Atlas, row: RunRow, form: Format) -> str:
 
 
 @runs.command("pause")
-def pause_run(run_id: RunId = "last") -> None:
+def pause_run(run_id: RunId = LAST) -> None:
     """Let a run begin no new call until it is resumed."""
     perform(_steer(run_id, "pause"))
 
 
 @runs.command("cancel")
-def cancel_run(run_id: RunId = "last") -> None:
+def cancel_run(run_id: RunId = LAST) -> None:
     """Stop a run for good; what it did stays in its journal."""
     perform(_steer(run_id, "cancel"))
 
 
 async def _steer(run_id: str, action: str) -> Exit:
     async with opened() as atlas:
-        row = await _find(atlas, run_id)
+        row = await find_run(atlas, run_id)
         await atlas.control(row.run_id, action, reason="asked at the command line")
         stderr().print(f"Run {row.run_id} was told to {action}.", soft_wrap=True)
     return Exit.DONE
@@ -262,7 +197,7 @@ async def _steer(run_id: str, action: str) -> Exit:
 
 @runs.command("resume")
 def resume_run(
-    run_id: RunId = "last",
+    run_id: RunId = LAST,
     provider: Annotated[
         str | None, typer.Option(help="Who answers prompts, where the run was begun with another provider.")
     ] = None,
@@ -280,11 +215,16 @@ def resume_run(
 async def _resume(
     run_id: str, manner: Manner, *, provider: str | None, changed_team: bool, as_json: bool
 ) -> Exit:
+    from atlas_mcp.cli.run_again import has_ended
     from atlas_mcp.orchestration.store import RunState
 
     async with opened(provider=provider) as atlas:
-        row = await _find(atlas, run_id)
+        row = await find_run(atlas, run_id)
         if row.final:
+            told = has_ended(row, atlas.teams.get(row.team))
+            if row.output is None:
+                raise told
+            stderr().print(f"{told.message} This is its brief:", markup=False, soft_wrap=True)
             return await give(atlas, row.run_id, as_json=as_json)
         interrupted = row.state is RunState.INTERRUPTED
         row = await atlas.control(
@@ -299,7 +239,8 @@ async def _resume(
 @runs.command("answer")
 def answer_run(  # noqa: PLR0917 - each is an option that a person names
     run_id: Annotated[
-        str, typer.Argument(metavar="ID", help="A run's id; the newest that waits if left out.")
+        str,
+        typer.Argument(metavar="ID", help="A run's id or its beginning; the newest that waits if left out."),
     ] = WAITING,
     approve: Annotated[
         bool, typer.Option("--approve", help="Say yes: to the plan, to this one call, to another try.")
@@ -338,7 +279,7 @@ async def _answer(
 
     answer = answer_from(approve=approve, reject=reject, plan=plan, given=given)
     async with opened() as atlas:
-        row = await _find(atlas, run_id)
+        row = await find_run(atlas, run_id)
         if answer is not None and (approve or reject is not None):
             answer = await _as_asked(atlas, row, question, answer)
         if answer is not None:

@@ -26,6 +26,7 @@ def serve(
 ) -> None:
     """Serve the teams to MCP clients, over stdio unless --http or --sse is given."""
     with leaving():
+        from atlas_mcp.surface.doorstep import tell_person
         from atlas_mcp.surface.server import run_http, run_stdio
 
         if not (http or sse) and (host or port is not None):
@@ -33,4 +34,5 @@ def serve(
         if http or sse:
             run_http(streamable=http, sse=sse, host=host, port=port)
         else:
+            tell_person()
             run_stdio()

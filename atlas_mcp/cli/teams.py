@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from atlas_mcp.cli.terminal import Exit, give_json, give_markdown, perform, stderr, stdout
-from atlas_mcp.errors import AtlasError, InvalidInput, UnknownTeam
+from atlas_mcp.errors import AtlasError, InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,9 +37,11 @@ def _catalogue() -> Catalogue:
 
 
 def _folder(name: str) -> Path:
+    from atlas_mcp.orchestration.team import unknown_team
+
     entries = _catalogue().entries("teams", "team.toml")
     if name not in entries:
-        raise UnknownTeam(f"There is no team {name!r}.", remedy=f"Teams: {', '.join(entries)}.")
+        raise unknown_team(name, entries)
     return entries[name]
 
 

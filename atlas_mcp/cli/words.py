@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.observe.sentences import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-__all__ = ["ago", "clock", "lasting", "seconds_between", "spent", "tallied"]
+__all__ = ["ago", "clock", "command", "lasting", "seconds_between", "spent", "tallied"]
 
 _SHORT = 0.1
 """Seconds below which milliseconds are told."""
@@ -63,3 +65,19 @@ def lasting(seconds: float | None) -> str:
     if seconds >= _MINUTE:
         return f"{clock(seconds)} {'h' if seconds >= _HOUR else 'min'}"
     return f"{1000 * seconds:.0f} ms" if 0 < seconds < _SHORT else f"{seconds:.1f} s"
+
+
+_AS_IT_IS = re.compile(r"[\w@%+=:,./~-]+")
+_SPOILS_QUOTES = re.compile(r'["$`\\!]')
+
+
+def command(words: Iterable[str]) -> str:
+    """A command as people type it: in double quotes what needs quotes, where these do."""
+    return " ".join(
+        word
+        if _AS_IT_IS.fullmatch(word)
+        else shlex.quote(word)
+        if _SPOILS_QUOTES.search(word)
+        else f'"{word}"'
+        for word in words
+    )

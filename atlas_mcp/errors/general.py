@@ -102,9 +102,13 @@ class OutsideRoots(InvalidInput):
 
 
 class UnreadableDocument(InvalidInput):
-    """A document is missing, empty, binary, too large or damaged."""
+    """A document is missing, empty, binary, too large or damaged.
+
+    `foreign` says that nothing is wrong with it: files of its kind, such as pictures, are never read.
+    """
 
     code = "unreadable_document"
+    foreign: bool = False
 
 
 class IndexUnavailable(AtlasError):
@@ -131,9 +135,13 @@ class TrackingUnavailable(AtlasError):
 
 
 class InvalidConfiguration(AtlasError):
-    """A file of settings, a team folder or an agent card is wrong; the message names file and key."""
+    """A file of settings, a team folder or an agent card is wrong; the message names file and key.
+
+    `each` are the mistakes that it tells of together; none, where it is one alone.
+    """
 
     code = "invalid_configuration"
+    each: tuple[InvalidConfiguration, ...] = ()
 
 
 class NotConfigured(AtlasError):

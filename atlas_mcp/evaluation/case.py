@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from atlas_mcp.errors import AtlasError, InvalidConfiguration, InvalidInput
+from atlas_mcp.mistakes import there_is, together, wrong_keys
 from atlas_mcp.orchestration.team import CASES
 from atlas_mcp.providers.script import Script
 from atlas_mcp.roots import readable
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 
     from atlas_mcp.orchestration.team import Team
 
-__all__ = ["Case", "Expectation", "case_files", "load_case"]
+__all__ = ["Case", "CaseFile", "Expectation", "case_files", "load_case", "read_case"]
 
 
 def _several(value: object) -> object:
@@ -76,7 +77,9 @@ class Expectation(_Table):
             yield from ((key, name) for name in getattr(self, key))
 
 
-class _CaseFile(_Table):
+class CaseFile(_Table):
+    """A case as it is written, but for its script."""
+
     input: dict[str, Any] = Field(min_length=1)
     documents: tuple[_Text, ...] = ()
     expect: Expectation = Expectation()
@@ -104,8 +107,21 @@ def load_case(file: Path, team: Team) -> Case:
     Raises:
         InvalidConfiguration: something in it is missing or wrong; names file and key.
     """
+    case, script = read_case(file)
+    if mistakes := list(_misfits(case, file, team)):
+        raise together(mistakes)
+    return Case(file.stem, case.input, _documents(case, file, team), case.expect, script)
+
+
+def read_case(file: Path) -> tuple[CaseFile, Script | None]:
+    """What a case says, whichever team it is of, and its script.
+
+    Raises:
+        InvalidConfiguration: something in it is missing or wrong; names file and each key.
+    """
     try:
-        table = tomllib.loads(file.read_text("utf-8-sig"))
+        text = file.read_text("utf-8-sig")
+        table = tomllib.loads(text)
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidConfiguration(
             f"{file}: {error}.", remedy="Correct the line; TOML quotes text."
@@ -113,34 +129,31 @@ def load_case(file: Path, team: Team) -> Case:
     replies = {"reply": table.pop("reply")} if "reply" in table else None
     script = Script.from_table(replies, name=str(file)) if replies else None
     try:
-        case = _CaseFile.model_validate(table)
+        return CaseFile.model_validate(table), script
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise InvalidConfiguration(
-            f"{file}: {key}: {first['msg']}.",
-            remedy="A case has input, documents, [[reply]] and [expect]; [expect] has "
-            f"{', '.join(Expectation.model_fields)}.",
-        ) from None
-    _check(case, file, team)
-    return Case(file.stem, case.input, _documents(case, file, team), case.expect, script)
+        remedy = (
+            "A case has input, documents, [[reply]] and [expect]; [expect] has "
+            f"{', '.join(Expectation.model_fields)}."
+        )
+        raise together(wrong_keys(error, file, CaseFile, lambda _: remedy, text=text)) from None
 
 
-def _check(case: _CaseFile, file: Path, team: Team) -> None:
+def _misfits(case: CaseFile, file: Path, team: Team) -> Iterator[InvalidConfiguration]:
+    """What a case asks or expects that its team does not know."""
     try:
         team.check_input(case.input)
     except InvalidInput as error:
-        raise InvalidConfiguration(f"{file}: input: {error.message}", remedy=error.remedy) from None
+        yield InvalidConfiguration(f"{file}: input: {error.message}", remedy=error.remedy)
     known = team.output_schema["properties"]
     for key, name in case.expect.named:
         if name not in known:
-            raise InvalidConfiguration(
+            yield InvalidConfiguration(
                 f"{file}: expect.{key}: the output has no field {name!r}.",
-                remedy=f"It has {', '.join(known)}.",
+                remedy=there_is(name, {each: each for each in known}),
             )
 
 
-def _documents(case: _CaseFile, file: Path, team: Team) -> tuple[str, ...]:
+def _documents(case: CaseFile, file: Path, team: Team) -> tuple[str, ...]:
     """Texts as they are, paths from the case's folder."""
     named = [document if "\n" in document else str(file.parent / document) for document in case.documents]
     try:

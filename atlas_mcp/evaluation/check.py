@@ -19,14 +19,14 @@ from atlas_mcp.catalogue import Catalogue
 from atlas_mcp.downstream.entries import load_entries
 from atlas_mcp.downstream.toolbox import grants
 from atlas_mcp.errors import InvalidConfiguration
-from atlas_mcp.evaluation.case import case_files, load_case
+from atlas_mcp.evaluation.case import case_files, load_case, read_case
 from atlas_mcp.messages import TaskType
 from atlas_mcp.orchestration.desk import SEARCH, TOOLS
 from atlas_mcp.orchestration.output_schema import read_output_schema
-from atlas_mcp.orchestration.prompt_file import load_prompt, prompt_files
+from atlas_mcp.orchestration.prompt_file import load_prompt, prompt_files, read_prompt
 from atlas_mcp.orchestration.table_specs import CALCULATE
-from atlas_mcp.orchestration.team import check_limits, check_wiring, load_team, read_wiring
-from atlas_mcp.orchestration.team_file import TEAM_WORKER
+from atlas_mcp.orchestration.team import PROMPTS, check_limits, check_wiring, load_team, read_wiring
+from atlas_mcp.orchestration.team_file import TEAM_WORKER, right_wiring
 from atlas_mcp.orchestration.trades.known import trade_of
 
 if TYPE_CHECKING:
@@ -54,12 +54,13 @@ class Checked:
     team: Team | None = None
 
     def tried(self, read: Callable[[], Result]) -> Result | None:
-        """What `read` gives; None, and the mistake noted, where it finds one."""
+        """What `read` gives; None, and each mistake noted, where it finds one."""
         try:
             return read()
         except InvalidConfiguration as error:
-            if str(error) not in map(str, self.mistakes):
-                self.mistakes.append(error)
+            for each in error.each or (error,):
+                if str(each) not in map(str, self.mistakes):
+                    self.mistakes.append(each)
             return None
 
 
@@ -74,7 +75,9 @@ def check(
     """
     checked = Checked()
     servers = load_entries(Catalogue())[0] if servers is None else servers
-    wiring = checked.tried(lambda: read_wiring(folder / "team.toml"))
+    checked.tried(lambda: read_wiring(folder / "team.toml"))
+    # What is wrong in one key must not hide what is wrong elsewhere until it is mended.
+    wiring = right_wiring(folder / "team.toml")
     if wiring is not None:
         checked.tried(partial(check_wiring, folder, wiring))
         _check_cards(checked, folder, wiring, servers, listed or {})
@@ -89,11 +92,10 @@ def check(
                 )
     checked.tried(lambda: read_output_schema(folder / "output.schema.json"))
     checked.team = team = checked.tried(lambda: load_team(folder))
-    if team is not None:
-        for file in case_files(folder):
-            checked.tried(partial(load_case, file, team))
-        for file in prompt_files(team):
-            checked.tried(partial(load_prompt, file, team))
+    for file in case_files(folder):
+        checked.tried(partial(read_case, file) if team is None else partial(load_case, file, team))
+    for file in sorted((folder / PROMPTS).glob("*.md")) if team is None else prompt_files(team):
+        checked.tried(partial(read_prompt, file) if team is None else partial(load_prompt, file, team))
     return checked
 
 

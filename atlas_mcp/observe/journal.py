@@ -9,8 +9,9 @@ import asyncio
 import json
 from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import takewhile
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakValueDictionary
 
 from atlas_mcp.errors import IncompatibleStore
@@ -19,7 +20,7 @@ from atlas_mcp.redaction import redacted
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 
     from atlas_mcp.database import Database
 
@@ -120,6 +121,31 @@ class Journal:
         )
         return None if row is None else row["at"]
 
+    async def ids(self, beginning: str, *, most: int) -> list[str]:
+        """The first runs whose ids begin so, in order, at most so many; runs that work for others, too."""
+
+        def look(connection: sqlite3.Connection) -> list[str]:
+            found: list[str] = []
+            after = beginning
+            while len(found) < most:
+                comparison = ">" if found else ">="
+                run_id = _next_id(connection, comparison, after)
+                if run_id is None or not run_id.startswith(beginning):
+                    break
+                found.append(run_id)
+                after = run_id
+            return found
+
+        return await self._database.read(look) if beginning else []
+
+    async def short_ids(self, run_ids: Sequence[str], *, least: int) -> list[str]:
+        """The shortest beginnings of ids, of `least` characters or more, that fit no other run."""
+
+        def look(connection: sqlite3.Connection) -> list[str]:
+            return [_short_id(connection, run_id, least) for run_id in run_ids]
+
+        return await self._database.read(look)
+
     async def follow(
         self, run_id: str, *, after: int = 0, abandoned: Callable[[], Awaitable[bool]] | None = None
     ) -> AsyncGenerator[Event]:
@@ -201,6 +227,25 @@ def read_events(
         IncompatibleStore: a newer version of ATLAS wrote them.
     """
     return [_event(row) for row in _rows(connection, run_id, after, limit)]
+
+
+def _next_id(connection: sqlite3.Connection, comparison: Literal["<", ">", ">="], run_id: str) -> str | None:
+    """The id that comes next in this direction; each look goes down the index, however long the journal."""
+    direction = "DESC" if comparison == "<" else "ASC"
+    row = connection.execute(
+        f"SELECT run_id FROM event WHERE run_id {comparison} ? ORDER BY run_id {direction} LIMIT 1",  # noqa: S608
+        (run_id,),
+    ).fetchone()
+    return None if row is None else row["run_id"]
+
+
+def _short_id(connection: sqlite3.Connection, run_id: str, least: int) -> str:
+    beside = (_next_id(connection, "<", run_id), _next_id(connection, ">", run_id))
+    alike = max(
+        sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(run_id, each or "", strict=False)))
+        for each in beside
+    )
+    return run_id[: max(least, alike + 1)]
 
 
 def _rows(connection: sqlite3.Connection, run_id: str, after: int, limit: int | None) -> list[sqlite3.Row]:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import unquote, urlsplit
 
 from atlas_mcp.catalogue import shipped
 from atlas_mcp.downstream.toolbox import Found, Tool
@@ -15,6 +16,7 @@ from atlas_mcp.memory.quoting import quoted_scope
 from atlas_mcp.messages import ToolSpec
 from atlas_mcp.orchestration.outside import fetched_scope
 from atlas_mcp.orchestration.recall_tool import RECALL
+from atlas_mcp.orchestration.report import Unread
 from atlas_mcp.orchestration.table_specs import NAMES
 from atlas_mcp.orchestration.table_tools import TableTools, computed_scope
 
@@ -37,6 +39,8 @@ TOOLS = (SEARCH, *NAMES, RECALL)
 """The tools that a card may grant."""
 
 HITS = 12
+MOST_NAMED = 3
+"""Documents that are named where they could not be read."""
 
 TELL_SECONDS = 0.2
 """The least time between two words on how far the reading is."""
@@ -91,10 +95,12 @@ class Desk:
             raise UnreadableDocument(
                 f"No document could be read: {why}", remedy="Name text, Markdown, HTML, PDF, CSV or Excel."
             )
+        unread = [uri for uri, _ in ingested.skipped if uri not in ingested.passed_over]
         self.library = {
             "scope": scope,
             "documents": list(ingested.document_ids),
-            "skipped": len(ingested.skipped),
+            "skipped": len(unread),
+            "unread": [_name(uri) for uri in unread[:MOST_NAMED]],
         }
         return Counted(len(ingested.document_ids), tuple(ingested.skipped))
 
@@ -119,9 +125,9 @@ class Desk:
             ingesting.cancel()
 
     @property
-    def skipped(self) -> int:
-        """How many documents could not be read."""
-        return self.library.get("skipped", 0)
+    def unread(self) -> Unread:
+        """What was meant to be read and could not be."""
+        return Unread(self.library.get("skipped", 0), tuple(self.library.get("unread", ())))
 
     async def snapshot(self, sha256: str) -> str:
         """The stored text of a source: of a document that was read, of a memory, or of what was computed.
@@ -172,6 +178,11 @@ _SEARCH_SPEC = ToolSpec(
         },
     },
 )
+
+
+def _name(uri: str) -> str:
+    """A document as a brief calls it: a file by its name."""
+    return unquote(urlsplit(uri).path).rpartition("/")[2] if uri.startswith("file:") else uri
 
 
 def _told(passages: Sequence[Passage]) -> str:

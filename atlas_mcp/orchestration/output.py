@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.messages import TaskType
 from atlas_mcp.orchestration.gate import UNSUPPORTED, prose, supported
 from atlas_mcp.orchestration.output_schema import is_computed
-from atlas_mcp.orchestration.report import written
+from atlas_mcp.orchestration.report import Unread, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["UNSUPPORTED", "assemble"]
 
+_ALL_READ = Unread()
 _MEASURED = "No language model judged this: what is said of it was measured, from its words and its sources."
 _HEADING = re.compile(r"^#{1,4}\s+(.+?)\s*#*$", re.MULTILINE)
 _MARK = re.compile(r"\bf\d+\b(?=[^\[\]]*\])")
@@ -35,14 +36,14 @@ def assemble(
     *,
     measures: Measures,
     partial: bool,
-    skipped: int = 0,
+    unread: Unread = _ALL_READ,
     more: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The team's output; it keeps of `draft` what is supported and adds what the run itself knows.
 
     `lost` are findings whose quote is not in the stored source; what cites one of them is unsupported.
     Unsupported claims and disagreements are left out; a sentence of the answer stays,
-    marked, and is listed. `measures` are those of what is released; `skipped` documents could not be read.
+    marked, and is listed. `measures` are those of what is released; `unread` could not be read.
     `more` is what the run computed for this kind of team alone.
     """
     gone = {finding.id for finding in lost}
@@ -69,8 +70,10 @@ def assemble(
     }
     # The report shows what the run knows, whether or not the team's own output has a place for it.
     known["report"] = written(
-        context.team, context.row.input, {**known, **output}, partial=partial, skipped=skipped
-    )
+        context.team, context.row.input, {**known, **output}, partial=partial,
+        # A run that works for another reads what that one opened, which tells of it.
+        unread=replace(unread, run_id=context.row.parent_run_id or context.row.run_id),
+    )  # fmt: skip
     computed = {name for name, shape in properties.items() if is_computed(shape)}
     return output | {name: value for name, value in known.items() if name in computed}
 

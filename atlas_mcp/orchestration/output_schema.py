@@ -10,6 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any, cast
 
 from atlas_mcp.errors import InvalidConfiguration
+from atlas_mcp.mistakes import together
 from atlas_mcp.orchestration.contradictions import contradictions
 from atlas_mcp.shapes import misfits
 
@@ -84,25 +85,42 @@ def read_output_schema(file: Path) -> dict[str, Any]:
         that no run could fill or judge; names file and key.
     """
     schema = _read(file)
-    for reference in _references(schema):
-        if not _resolves(reference, schema):
-            raise InvalidConfiguration(
-                f"{file}: $ref: {reference!r} leads nowhere.",
-                remedy="Refer to #/$defs/NAME of the same file.",
-            )
+    if lost := sorted({each for each in _references(schema) if not _resolves(each, schema)}):
+        raise together(
+            [
+                InvalidConfiguration(
+                    f"{file}: $ref: {reference!r} leads nowhere.",
+                    remedy="Refer to #/$defs/NAME of the same file.",
+                )
+                for reference in lost
+            ]
+        )
+    if mistakes := list(_mistakes(file, schema)) or list(_contradicting(file, schema)):
+        raise together(mistakes)
+    return schema
+
+
+def _mistakes(file: Path, schema: dict[str, Any]) -> Iterator[InvalidConfiguration]:
+    """What is wrong in a schema whose references can be followed."""
     properties: dict[str, Any] = schema["properties"]
     for name, shape in properties.items():
-        _check_property(file, name, shape, schema.get("$defs", {}))
+        try:
+            _check_property(file, name, shape, schema.get("$defs", {}))
+        except InvalidConfiguration as error:
+            yield error
     for name in schema.get("required", []):
         if name not in properties:
-            raise InvalidConfiguration(
+            yield InvalidConfiguration(
                 f"{file}: required: there is no property {name!r}.", remedy="Describe it under properties."
             )
+
+
+def _contradicting(file: Path, schema: dict[str, Any]) -> Iterator[InvalidConfiguration]:
+    """What nothing can fit; where something else is wrong it may follow from that."""
     for place, said in contradictions(schema):
-        raise InvalidConfiguration(
+        yield InvalidConfiguration(
             f"{file}: {place}: {said}.", remedy="Nothing can fit it; relax one of them."
         )
-    return schema
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from atlas_mcp.agents.front_matter import read_front_matter
 from atlas_mcp.errors import InvalidConfiguration, InvalidInput
+from atlas_mcp.mistakes import together, wrong_keys
 from atlas_mcp.orchestration.team import PROMPTS, TEAM_NAME
 from atlas_mcp.orchestration.team_file import LONGEST_INPUT
 
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 
     from atlas_mcp.orchestration.team import Team
 
-__all__ = ["DOCUMENTS", "OWN", "PromptArgument", "TeamPrompt", "load_prompt", "prompt_files"]
+__all__ = [
+    "DOCUMENTS", "OWN", "Front", "PromptArgument", "TeamPrompt", "load_prompt", "prompt_files", "read_prompt",
+]  # fmt: skip
 
 OWN = "team"
 """The name of the file that is the team's own prompt."""
@@ -59,7 +62,9 @@ class PromptArgument(_Keys):
     longest: int = Field(default=LONGEST_INPUT, ge=1, le=400_000)
 
 
-class _Front(_Keys):
+class Front(_Keys):
+    """The front matter of a prompt."""
+
     title: str = ""
     description: str = ""
     arguments: dict[str, PromptArgument] | None = Field(default=None, min_length=1)
@@ -140,17 +145,7 @@ def load_prompt(file: Path, team: Team) -> TeamPrompt:
     Raises:
         InvalidConfiguration: the file cannot be read or something in it is wrong; names file and key.
     """
-    keys, body = read_front_matter(file, "prompt", "text")
-    try:
-        front = _Front.model_validate(keys)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
-        known = (PromptArgument if first["loc"][0] == "arguments" else _Front).model_fields
-        raise InvalidConfiguration(
-            f"{file}: {key}: {first['msg'].removeprefix('Value error, ')}.",
-            remedy=f"Known keys: {', '.join(known)}.",
-        ) from None
+    front, body = read_prompt(file)
     arguments = front.arguments or {
         name: PromptArgument(
             description=field.description,
@@ -172,6 +167,21 @@ def load_prompt(file: Path, team: Team) -> TeamPrompt:
     )
     _check(file, prompt, front)
     return prompt
+
+
+def read_prompt(file: Path) -> tuple[Front, str]:
+    """What the file of a prompt says, whichever team it is of: its front matter, and the text below.
+
+    Raises:
+        InvalidConfiguration: the file cannot be read or something in it is wrong; names file and each key.
+    """
+    keys, body = read_front_matter(file, "prompt", "text")
+    try:
+        return Front.model_validate(keys), body
+    except ValidationError as error:
+        remedy = f"A prompt has {', '.join(Front.model_fields)}; an argument of it has"
+        remedy = f"{remedy} {', '.join(PromptArgument.model_fields)}."
+        raise together(wrong_keys(error, file, Front, lambda _: remedy)) from None
 
 
 def filled(template: str, values: Mapping[str, str]) -> str:
@@ -216,7 +226,7 @@ def _listed(named: str) -> list[str]:
     return [part.strip() for part in re.split(r"[,\n]", named) if part.strip()]
 
 
-def _check(file: Path, prompt: TeamPrompt, front: _Front) -> None:
+def _check(file: Path, prompt: TeamPrompt, front: Front) -> None:
     """Refuse a prompt that no argument could make whole.
 
     Raises:
@@ -250,7 +260,7 @@ def _check(file: Path, prompt: TeamPrompt, front: _Front) -> None:
         )  # fmt: skip
 
 
-def _check_names(file: Path, prompt: TeamPrompt, front: _Front) -> None:
+def _check_names(file: Path, prompt: TeamPrompt, front: Front) -> None:
     """Refuse names of what is not there, and names that no argument can have."""
     if not TEAM_NAME.match(file.stem):
         raise _wrong(file, "name", "a prompt is named with small letters, digits, - and _.", "Rename it.")

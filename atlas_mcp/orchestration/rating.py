@@ -163,7 +163,7 @@ class RatingSteps(Steps):
         measured = await self._measured_work()
         output = assemble(
             self._context, {}, found, lost, measures=measured.measures, partial=state.get("partial", False),
-            skipped=self._desk.skipped, more=rating.to_dict(),
+            unread=self._desk.unread, more=rating.to_dict(),
         )  # fmt: skip
         await self._emit(
             Kind.CHECK_FINISHED, "check", claims=0, quotes=len(found.findings) - len(lost), unsupported=0,

@@ -6,6 +6,7 @@ Rendered from the output alone; nobody is asked to write it. Quotes are shown as
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from atlas_mcp.observe.sentences import counted, shortened
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from atlas_mcp.orchestration.team import Team
 
-__all__ = ["LONGEST", "written"]
+__all__ = ["LONGEST", "Unread", "written"]
 
 LONGEST = 20_000
 """Bytes that a report may have; of a longer one the middle is left out, so that the sources stay."""
@@ -38,10 +39,31 @@ _STEERS = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # a terminal, by escape sequences
 _NO_WORD = re.compile(r"\]\([^)]*\)|\b\d+\.\s|[^\w]|_")  # link targets, numbers of list items, markup
 
 
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """How many documents could not be read, the names of the first, and the run that tells why."""
+
+    count: int = 0
+    names: tuple[str, ...] = ()
+    run_id: str = ""
+
+    def __str__(self) -> str:
+        said = f"{counted(self.count, 'document')} could not be read"
+        if self.names:
+            shown = [_line(name).replace("`", "'") for name in self.names]
+            said += ": " + ", ".join(f"`{name}`" for name in shown)
+            said += f" and {more:,} more" if (more := self.count - len(self.names)) > 0 else ""
+        return f"{said}. Why: `atlas-mcp runs show {self.run_id}`." if self.run_id else f"{said}."
+
+
+_ALL_READ = Unread()
+
+
 def written(
-    team: Team, given: Mapping[str, Any], output: Mapping[str, Any], *, partial: bool, skipped: int = 0
-) -> str:
-    """The report of an output, under 20 KB; `skipped` documents could not be read."""
+    team: Team, given: Mapping[str, Any], output: Mapping[str, Any], *, partial: bool,
+    unread: Unread = _ALL_READ,
+) -> str:  # fmt: skip
+    """The report of an output, under 20 KB; it says which documents could not be read."""
     title = _line(str(next(iter(given.values()))))
     if "gate" in output:
         title = f"Rating: {_line(str(given.get('task') or title))}"
@@ -65,7 +87,7 @@ def written(
             "Not supported", [f"{each['text']} ({each['reason']})" for each in output.get("unsupported", [])]
         ),
     ]
-    tail = [_sources(output), _measured(output), _made_with(team, output, skipped)]
+    tail = [_sources(output), _measured(output), _made_with(team, output, unread)]
     text = _joined([*head, *body, *tail])
     if len(text.encode()) <= LONGEST:
         return text
@@ -261,7 +283,7 @@ def _named(part: Mapping[str, Any]) -> str:
     return MEASURE_TITLES[part["name"]]
 
 
-def _made_with(team: Team, output: Mapping[str, Any], skipped: int) -> str:
+def _made_with(team: Team, output: Mapping[str, Any], unread: Unread) -> str:
     made = output["made_with"]
     parts = [f"Confidence {output['confidence']:.2f}."] if "confidence" in output else []
     parts.append(
@@ -269,8 +291,8 @@ def _made_with(team: Team, output: Mapping[str, Any], skipped: int) -> str:
     )
     if note := made.get("note"):
         parts.append(note)
-    if skipped:
-        parts.append(f"{counted(skipped, 'document')} could not be read; the run's events say which and why.")
+    if unread.count:
+        parts.append(str(unread))
     parts.append(f"Run `{output['run_id']}`.")
     return "---\n\n" + " ".join(parts)
 

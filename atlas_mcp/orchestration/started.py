@@ -30,19 +30,22 @@ class _Runs(Protocol):
 class Run:
     """A started run: its id, and whether the call began it or attached to one that asks the same.
 
-    `output` is what the team gave, once the run was watched to its end; None before, and if it failed.
+    `output` is what the team gave, once the run was watched to its end; None before, and if it failed. Then
+    `error` says why, with `code`, `message` and, where something can be done, `remedy`.
     """
 
     id: str
     new: bool
     atlas: _Runs
     output: dict[str, Any] | None = None
+    error: dict[str, Any] | None = None
 
     async def __aiter__(self) -> AsyncGenerator[Event]:
         """The run's events, past ones first, until it has ended."""
         async for event in self.atlas.watch(self.id):
             if event.kind is Kind.RUN_FINISHED:
-                self.output = (await self.atlas.get(self.id)).output
+                row = await self.atlas.get(self.id)
+                self.output, self.error = row.output, row.error
             yield event
 
     async def envelope(self, wait_seconds: float = 0.0) -> dict[str, Any]:

@@ -301,7 +301,7 @@ class Steps:
         measures = await asyncio.to_thread(measured, draft, found, lost, snapshots, plan)
         more, rated = worth(self._team, state, found, measures)
         output = assemble(
-            self._context, draft, found, lost, measures=measures, partial=partial, skipped=self._desk.skipped,
+            self._context, draft, found, lost, measures=measures, partial=partial, unread=self._desk.unread,
             more=more,
         )  # fmt: skip
         await self._emit(

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,17 +20,19 @@ from atlas_mcp.agents.card import Card, load_card
 from atlas_mcp.catalogue import shipped
 from atlas_mcp.errors import InvalidConfiguration, InvalidInput, UnknownTeam
 from atlas_mcp.messages import TaskType
+from atlas_mcp.mistakes import nearest, together
+from atlas_mcp.observe.sentences import counted
 from atlas_mcp.orchestration.output_schema import is_computed, read_output_schema
 from atlas_mcp.orchestration.team_file import TEAM_WORKER, Budget, InputField, TeamFile, misfit, read_wiring
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from atlas_mcp.catalogue import Catalogue
 
 __all__ = [
-    "CASES", "PROMPTS", "TEAM_NAME", "Budget", "InputField", "Team", "TeamFile", "check_limits",
-    "check_wiring", "linked", "load_team", "load_teams", "pick_team", "read_wiring",
+    "CASES", "PROMPTS", "TEAM_NAME", "Budget", "InputField", "Team", "TeamFile", "Teams", "check_limits",
+    "check_wiring", "load_team", "load_teams", "pick_team", "read_wiring", "unknown_team",
 ]  # fmt: skip
 
 TEAM_NAME = re.compile(r"\A[a-z][a-z0-9_-]{0,63}\Z")
@@ -146,11 +147,17 @@ def check_wiring(folder: Path, wiring: TeamFile) -> None:
     """Refuse who cannot be on a team.
 
     Raises:
-        InvalidConfiguration: the supervisor works too, the team names itself, or there is no such card.
+        InvalidConfiguration: the supervisor works too, the team names itself, or there is no such card; tells
+        of all of it.
     """
+    if mistakes := list(_misplaced(folder, wiring)):
+        raise together(mistakes)
+
+
+def _misplaced(folder: Path, wiring: TeamFile) -> Iterator[InvalidConfiguration]:
     file = folder / "team.toml"
     if wiring.supervisor in wiring.workers:
-        raise InvalidConfiguration(
+        yield InvalidConfiguration(
             f"{file}: workers: {wiring.supervisor!r} is the supervisor.", remedy="Name others."
         )
     cards = {path.stem for path in folder.glob("*.md")}
@@ -158,38 +165,43 @@ def check_wiring(folder: Path, wiring: TeamFile) -> None:
         for name in names:
             if name in cards or name.startswith(TEAM_WORKER):
                 if name.removeprefix(TEAM_WORKER) == folder.name and name not in cards:
-                    raise InvalidConfiguration(
+                    yield InvalidConfiguration(
                         f"{file}: {key}: {name!r} is the team itself.",
                         remedy="A team cannot work for itself; name another team.",
                     )
-                continue
-            if name == folder.name:
-                raise InvalidConfiguration(
+            elif name == folder.name:
+                yield InvalidConfiguration(
                     f"{file}: {key}: {name!r} is the team itself.",
                     remedy=f"A team cannot work for itself; write {name}.md if an agent is meant.",
                 )
-            near = get_close_matches(name, cards - {wiring.supervisor, *wiring.workers}, n=1)
-            hint = f", or did you mean {near[0]!r}" if near else ""
-            raise InvalidConfiguration(
-                f"{file}: {key}: {name!r}: there is no such card; {folder / f'{name}.md'} is missing.",
-                remedy=f"Write {name}.md{hint}.",
-            )
+            else:
+                near = nearest(name, cards - {wiring.supervisor, *wiring.workers})
+                hint = f", or did you mean {near!r}" if near else ""
+                yield InvalidConfiguration(
+                    f"{file}: {key}: {name!r}: there is no such card; {folder / f'{name}.md'} is missing.",
+                    remedy=f"Write {name}.md{hint}.",
+                )
 
 
 def check_limits(file: Path, card: Card, budget: Budget) -> None:
     """Refuse an assignment that may take more than the whole run.
 
     Raises:
-        InvalidConfiguration: names the key of the card.
+        InvalidConfiguration: names each key of the card.
     """
+    mistakes: list[InvalidConfiguration] = []
     for key in ("tokens", "cost_usd", "calls") if card.budget else ():
         one, all_together = getattr(card.budget, key), getattr(budget, key)
         if one is not None and all_together is not None and one > all_together:
-            raise InvalidConfiguration(
-                f"{file}: budget.{key}: {one:g} for one assignment is more than the {all_together:g}"
-                " that team.toml allows the whole run.",
-                remedy="Lower it, or raise [budget] in team.toml.",
+            mistakes.append(
+                InvalidConfiguration(
+                    f"{file}: budget.{key}: {one:g} for one assignment is more than the {all_together:g}"
+                    " that team.toml allows the whole run.",
+                    remedy="Lower it, or raise [budget] in team.toml.",
+                )
             )
+    if mistakes:
+        raise together(mistakes)
 
 
 def _version(folder: Path) -> str:
@@ -208,13 +220,22 @@ def _version(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def load_teams(catalogue: Catalogue) -> dict[str, Team]:
-    """Every team of a catalogue by name; a wrong one of a person's own is left out, and the log says so.
+class Teams(dict[str, Team]):
+    """Teams by name; `unusable` are a person's own that are left out, and what is wrong with each."""
+
+    def __init__(self, teams: Mapping[str, Team], unusable: Mapping[str, InvalidConfiguration]) -> None:
+        super().__init__(teams)
+        self.unusable = dict(unusable)
+
+
+def load_teams(catalogue: Catalogue) -> Teams:
+    """Every team of a catalogue; a wrong one of a person's own is left out, and the log says so.
 
     Raises:
         InvalidConfiguration: a shipped team is wrong.
     """
     teams: dict[str, Team] = {}
+    unusable: dict[str, InvalidConfiguration] = {}
     for name, folder in catalogue.entries("teams", "team.toml").items():
         try:
             teams[name] = load_team(folder)
@@ -222,15 +243,12 @@ def load_teams(catalogue: Catalogue) -> dict[str, Team]:
             if folder.parent == shipped("teams"):
                 raise
             log.warning("team %s is left out: %s", name, error)
-    return linked(teams)
+            unusable[name] = error
+    return _linked(teams, unusable)
 
 
-def linked(teams: Mapping[str, Team]) -> dict[str, Team]:
-    """The teams, each with those that work for it; one whose worker is no team is left out, and logged.
-
-    Raises:
-        InvalidConfiguration: that happens to a shipped team.
-    """
+def _linked(teams: Mapping[str, Team], unusable: dict[str, InvalidConfiguration]) -> Teams:
+    """The teams, each with those that work for it; one whose worker is no team is left out, too."""
     made: dict[str, Team] = {}
     for name, team in teams.items():
         try:
@@ -239,7 +257,8 @@ def linked(teams: Mapping[str, Team]) -> dict[str, Team]:
             if team.folder.parent == shipped("teams"):
                 raise
             log.warning("team %s is left out: %s", name, error)
-    return made
+            unusable[name] = error
+    return Teams(made, unusable)
 
 
 def _link(team: Team, teams: Mapping[str, Team], above: tuple[str, ...]) -> Team:
@@ -255,8 +274,8 @@ def _link(team: Team, teams: Mapping[str, Team], above: tuple[str, ...]) -> Team
                 remedy=f"Take it out of one of {' and '.join(dict.fromkeys((*above, team.name)))}.",
             )
         if name not in teams:
-            near = get_close_matches(name, teams, n=1)
-            hint = f" Did you mean 'team:{near[0]}'?" if near else ""
+            near = nearest(name, teams)
+            hint = f" Did you mean 'team:{near}'?" if near else ""
             raise InvalidConfiguration(
                 f"{file}: workers: {worker!r}: there is no such team.",
                 remedy=f"Teams: {', '.join(teams)}.{hint}",
@@ -269,11 +288,26 @@ def pick_team(teams: Mapping[str, Team], name: str) -> Team:
     """The team of that name.
 
     Raises:
-        UnknownTeam: there is none; names those there are.
+        UnknownTeam: there is none, or it cannot be used; names those there are, and what is wrong with it.
     """
-    if name not in teams:
-        raise UnknownTeam(
-            f"There is no team {name!r}.",
-            remedy=f"Teams: {', '.join(teams)}. If it is your own, see `atlas-mcp teams check`.",
+    if name in teams:
+        return teams[name]
+    raise unknown_team(name, teams, teams.unusable if isinstance(teams, Teams) else {})
+
+
+def unknown_team(
+    name: str, known: Collection[str], unusable: Mapping[str, InvalidConfiguration] | None = None
+) -> UnknownTeam:
+    """What is said to whoever names a team that is not among those `known`, or is `unusable`."""
+    wrong = (unusable or {}).get(name)
+    if wrong is not None:
+        first, more = (wrong.each or (wrong,))[0], len(wrong.each) - 1
+        rest = f" {counted(more, 'more mistake')}." if more > 0 else ""
+        return UnknownTeam(
+            f"The team {name!r} is there, but cannot be used: {first.message}{rest}",
+            remedy=f"See all that is wrong: atlas-mcp teams check {name}",
         )
-    return teams[name]
+    near = nearest(name, known)
+    hint = f"Did you mean {near}? " if near else ""
+    own = "" if near else " If it is your own, see `atlas-mcp teams check`."
+    return UnknownTeam(f"There is no team {name!r}.", remedy=f"{hint}Teams: {', '.join(known)}.{own}")

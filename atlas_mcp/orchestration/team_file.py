@@ -12,15 +12,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from atlas_mcp.errors import InvalidConfiguration, InvalidInput
 from atlas_mcp.messages import TaskType
-from atlas_mcp.mistakes import in_words
+from atlas_mcp.mistakes import together, wrong_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
+
+    from pydantic_core import ErrorDetails
 
 __all__ = [
     "LONGEST_INPUT", "TEAM_WORKER", "Budget", "InputField", "Quality", "TeamFile", "checked_budget",
-    "misfit", "read_wiring",
+    "misfit", "read_wiring", "right_wiring",
 ]  # fmt: skip
 
 TEAM_WORKER = "team:"
@@ -193,10 +195,12 @@ def read_wiring(file: Path) -> TeamFile:
     """What `team.toml` says.
 
     Raises:
-        InvalidConfiguration: it is missing or wrong; names the key.
+        InvalidConfiguration: it is missing or wrong; names each key that is.
     """
+    text = ""
     try:
-        return TeamFile.model_validate(tomllib.loads(file.read_text("utf-8-sig")))
+        text = file.read_text("utf-8-sig")
+        return TeamFile.model_validate(tomllib.loads(text))
     except FileNotFoundError:
         raise InvalidConfiguration(
             f"{file}: there is no such file.", remedy="A team needs a team.toml."
@@ -206,26 +210,33 @@ def read_wiring(file: Path) -> TeamFile:
             f"{file}: {error}.", remedy="Correct the line; TOML quotes text."
         ) from None
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
-        said = in_words(first["msg"])
-        known = _known_keys(first["loc"]) if first["type"] == "extra_forbidden" else ""
-        raise InvalidConfiguration(
-            f"{file}: {key}: {said}.", remedy=f"Known keys: {known}." if known else _remedy(first["loc"])
-        ) from None
+        raise together(wrong_keys(error, file, TeamFile, _remedy, text=text)) from None
+
+
+_LEAST = {"description": "…", "input": {"question": {"description": "…"}}}
+"""What every team says, in place of what is wrong of it."""
+
+
+def right_wiring(file: Path) -> TeamFile | None:
+    """What is right in `team.toml`, to look at the rest of the folder by; None where that is too little."""
+    try:
+        table = tomllib.loads(file.read_text("utf-8-sig"))
+        try:
+            return TeamFile.model_validate(table)
+        except ValidationError as error:
+            wrong = {problem["loc"][0] for problem in error.errors(include_url=False)}
+            right = {key: value for key, value in table.items() if key not in wrong}
+            return TeamFile.model_validate({**_LEAST, **right})
+    except (OSError, ValueError, RecursionError):
+        return None
 
 
 _TABLES: dict[str, type[BaseModel]] = {"budget": Budget, "quality": Quality, "alerts": TeamAlerts}
 
 
-def _known_keys(place: tuple[int | str, ...]) -> str:
-    table = {"input": InputField, **_TABLES}.get(str(place[0]), TeamFile)
-    return ", ".join(table.model_fields)
-
-
-def _remedy(place: Sequence[int | str]) -> str:
+def _remedy(problem: ErrorDetails) -> str:
     """What to write where a number is out of its bounds."""
-    top, *below = map(str, place)
+    top, *below = map(str, problem["loc"])
     table = _TABLES.get(top, TeamFile) if below else TeamFile
     fields, name = table.model_fields, below[0] if below else top
     bounds = {

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-__all__ = ["ANSWER", "answer", "clean_stdout", "greet"]
+__all__ = ["ANSWER", "answer", "clean_stdout", "greet", "tell_person"]
 
 ANSWER = Path(__file__).with_name("discover.json")
 """What the real server answers to `server/discover`."""
@@ -32,6 +32,17 @@ LONGEST_PROBE = 64 * 1024
 """Bytes of a first line beyond which it is no probe, and nobody waits for its end."""
 
 _META = "io.modelcontextprotocol/"
+
+_AT_A_TERMINAL = (
+    "This is the MCP server: it speaks MCP on standard input, and clients start it themselves."
+    " Set one up: atlas-mcp install. Ctrl-C ends it."
+)
+
+
+def tell_person() -> None:
+    """Say on stderr what this is where stdin is a terminal: a person waits there, and no client."""
+    if sys.stdin is not None and sys.stdin.isatty():  # pyright: ignore[reportUnnecessaryComparison]
+        print(_AT_A_TERMINAL, file=sys.stderr, flush=True)  # noqa: T201 - there is nobody else to tell
 
 
 def greet() -> bool:

@@ -76,7 +76,7 @@ def test_an_archive_alone_is_memory_too(tmp_path: Path) -> None:
         ("memory: [notes, notes]", "memory: 'notes' is named twice"),
         ("memory: [two words]", "memory: 'two words' cannot be a label"),
         ("memory: {1: {}}", "memory: 1 cannot be a label"),
-        ("memory: {notes: {size: 3}}", "memory.notes.size: Extra inputs are not permitted"),
+        ("memory: {notes: {size: 3}}", "memory.notes.size: there is no such key"),
         ("memory: {notes: {limit: 0}}", "memory.notes.limit: Input should be greater than or equal to 1"),
         ("memory: {notes: {limit: 2, value: abc}}", "memory.notes: its value has 3 characters"),
         ("memory: {notes: {read_only: true}}", "memory.notes: it is read_only and says nothing"),

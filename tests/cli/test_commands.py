@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from atlas_mcp.catalogue import shipped
 from atlas_mcp.cli.program import program
+from atlas_mcp.cli.reflowing import reflowed
 from atlas_mcp.cli.terminal import Exit
 from tests.memory.word_embedder import WordEmbedder
 
@@ -200,6 +201,23 @@ def every_command(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tu
     yield path, command
     for name, each in getattr(command, "commands", {}).items():
         yield from every_command(each, (*path, name))
+
+
+def test_paragraphs_of_help_are_as_wide_as_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    for _, command in every_command(get_command(program)):
+        paragraphs = (command.help or "").split("\n\n")
+        assert [each for each in paragraphs if "\n" in each and not each.startswith("- ")] == []
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = CliRunner().invoke(program, ["mlflow", "--help"]).stdout
+    assert "keeps what it has; the next start adds" in shown
+
+
+def test_lists_and_examples_in_help_stay_as_they_are() -> None:
+    text = 'What.\n\nOne\ntwo.\n\n- a\n- b, as in\n{"c": 1}\n\n  an example\n  of it\n\n1. First\n2. Second'
+    assert reflowed(text) == text.replace("One\ntwo", "One two")
+    assert '\n{"at": "2023-05-08T13:56"' in next(
+        command.help for path, command in every_command(get_command(program)) if path == ("ingest",)
+    )
 
 
 def test_help_shows_every_word_that_was_written_for_it(monkeypatch: pytest.MonkeyPatch) -> None:

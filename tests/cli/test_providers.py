@@ -91,6 +91,23 @@ def test_names_are_shown_as_they_are_written(atlas_mcp: Program) -> None:
     assert "  dead:m  free" in done.stdout
 
 
+@pytest.mark.parametrize("columns", ["60", "80", "120"])
+def test_no_name_or_address_is_cut_on_a_narrow_terminal(
+    atlas_mcp: Program, settings: Path, url: str, monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    known = settings.read_text("utf-8").replace('"dead:m"', '"dead:a-model-of-a-long-name-2026-01-01"')
+    settings.write_text(known, "utf-8")
+    for name, value in {"COLUMNS": columns, "ATLAS_MODELS__DEFAULT": "extractive"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "dumb")
+    shown = atlas_mcp("providers").stdout.splitlines()
+    names = [line.split()[0] for line in shown if line.strip()]
+    assert {"extractive:sentences", "dead:a-model-of-a-long-name-2026-01-01", "lab:fake-model"} <= set(names)
+    assert f"  {url}" in shown
+    assert any("No language model wrote this" in line for line in shown)
+
+
 @pytest.mark.usefixtures("settings")
 async def test_all_that_is_kept_of_a_provider_can_be_read_task_by_task(atlas_mcp: Program) -> None:
     async with open_atlas() as atlas:

@@ -14,6 +14,7 @@ from atlas_mcp.catalogue import Catalogue
 from atlas_mcp.cli.hints import of_file
 from atlas_mcp.cli.terminal import Exit
 from atlas_mcp.orchestration.team import load_teams
+from tests.orchestration.folders import TOML, sound
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +32,26 @@ def test_a_run_prints_its_brief_on_stdout_and_its_progress_on_stderr(
     assert done.stdout.startswith(f"# {QUESTION}\n")
     assert "“The moon raises two tides a day.”" in done.stdout
     assert "check: 1 claim, 1 quote verified, measured 5.0 of 5" in done.stderr
+
+
+def test_a_brief_names_what_was_meant_to_be_read_and_could_not_be(
+    atlas_mcp: Program, documents: Path
+) -> None:
+    (documents / ".vscode").mkdir()
+    (documents / ".vscode" / "settings.json").write_text("{}", "utf-8")
+    done = atlas_mcp("run", "research", QUESTION, "-d", documents)
+    assert "could not be read" not in done.stdout
+    assert "picture.png" in atlas_mcp("runs", "show").stdout, "it is told all the same"
+
+    (documents / "a chart.pdf").write_bytes(b"%PDF-1.4 and no more")
+    done = atlas_mcp("run", "research", QUESTION, "-d", documents, "-d", documents / "picture.png")
+    run_id = json.loads(atlas_mcp("runs", "list", "--json").stdout)[0]["run_id"]
+    said = (
+        f"2 documents could not be read: `a chart.pdf`, `picture.png`. Why: `atlas-mcp runs show {run_id}`."
+    )
+    assert said in done.stdout
+    story = atlas_mcp("runs", "show", run_id).stdout
+    assert all(f"skipped file://{documents}/{name}" in story for name in ("a%20chart.pdf", "picture.png"))
 
 
 def test_json_prints_the_envelope_with_the_whole_output_and_nothing_else(
@@ -57,6 +78,9 @@ def test_run_without_a_team_lists_the_teams(atlas_mcp: Program) -> None:
     ("words", "told"),
     [
         (("nobody", "x"), "Teams: analysis, atlas"),
+        (("reserch", "x"), "Did you mean research?"),
+        (("When are the backups made?",), 'atlas-mcp run research "When are the backups made?"'),
+        (("What is new?", "analysis"), 'atlas-mcp run analysis "What is new?"'),
         (("research",), "What you want to know"),
         (("research", "  "), "'question' is empty"),
         (("research", "x", "--input", "depth"), "--input KEY=VALUE"),
@@ -73,6 +97,16 @@ def test_a_wrong_request_is_told_with_its_remedy_and_exit_code_2(
     assert told in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+def test_a_team_of_ones_own_that_is_wrong_is_not_said_to_be_missing(atlas_mcp: Program, home: Path) -> None:
+    sound(home / "config" / "teams", "mine", toml=TOML.replace("workers =", "roundz = 3\nworkers ="))
+    done = atlas_mcp("run", "mine", QUESTION)
+    assert done.exit_code == Exit.USAGE
+    assert "The team 'mine' is there, but cannot be used: " in done.stderr
+    assert "atlas-mcp teams check mine" in done.stderr
+    assert "Did you mean rounds?" in atlas_mcp("teams", "check", "mine").stdout
+    assert "Did you mean research?" in atlas_mcp("teams", "show", "reserch").stderr
 
 
 def test_a_failed_run_tells_why_and_how_to_look_at_it(

@@ -122,6 +122,22 @@ def test_a_run_that_has_ended_cannot_be_steered(atlas_mcp: Program, run_id: str)
     assert "it has ended" in done.stderr
 
 
+def test_a_run_that_has_ended_is_not_resumed_and_says_so(
+    atlas_mcp: Program, run_id: str, documents: Path, script: Path
+) -> None:
+    again = atlas_mcp("runs", "resume", run_id)
+    assert (again.exit_code, again.stdout.startswith(f"# {QUESTION}")) == (Exit.DONE, True)
+    assert f"Run {run_id} has ended (done); there is nothing to resume. This is its brief:" in again.stderr
+    script.write_text('[[reply]]\nfail = "authentication"\n', "utf-8")
+    atlas_mcp("run", "research", QUESTION, "-d", documents, "-i", "audience=sailors")
+    done = atlas_mcp("runs", "resume")
+    assert (done.exit_code, done.stdout) == (Exit.USAGE, "")
+    assert "has ended (failed); there is nothing to resume." in done.stderr
+    asked = f'atlas-mcp run research "{QUESTION}" --input audience=sailors --documents {documents}'
+    assert f"Ask again: {asked}" in done.stderr
+    assert "authentication" not in done.stderr
+
+
 def test_a_run_of_teams_shows_theirs_as_a_tree_and_lists_only_itself(
     atlas_mcp: Program, documents: Path, script: Path, home: Path
 ) -> None:

@@ -38,6 +38,46 @@ def test_wiring_that_cannot_be_read_does_not_hide_what_is_wrong_with_the_schema(
     assert len(check(folder).mistakes) == 2
 
 
+def test_every_mistake_of_a_file_is_named_at_once_with_its_line_and_what_was_meant(tmp_path: Path) -> None:
+    toml = TOML.replace("workers =", "roundz = 3\nmax_paralel = 2\nworkers =")
+    folder = sound(tmp_path, toml=f"{toml}\n[budget]\nsecond = 5\ncalls = 0\n\n[alertz]\n")
+    file = folder / "team.toml"
+    said = [str(mistake) for mistake in check(folder).mistakes]
+    assert sorted(said) == sorted(
+        f"{file}: {each}"
+        for each in (
+            "roundz: there is no such key (line 3). Did you mean rounds?",
+            "max_paralel: there is no such key (line 4). Did you mean max_parallel?",
+            "budget.second: there is no such key (line 22). Did you mean seconds?",
+            "budget.calls: Input should be greater than 0 (line 23). Write a number above 0.",
+            "alertz: there is no such key (line 25). Did you mean alerts?",
+        )
+    )
+
+
+def test_a_wrong_key_does_not_hide_what_is_wrong_in_the_other_files(tmp_path: Path) -> None:
+    toml = TOML.replace("workers =", "roundz = 3\nworkers =").replace(
+        '["reader"]', '["reader", "scout", "pilot"]'
+    )
+    folder = with_tools(sound(tmp_path, toml=toml), "[serach]")
+    for name, text in (
+        ("cases/first.toml", 'input = { question = "Why?" }\n[expect]\ncontians = { answer = "tide" }\n'),
+        ("prompts/sail.md", "---\ntitel: Sail\n---\n{question}\n"),
+        ("output.schema.json", '{"type": "array"}'),
+    ):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text, "utf-8")
+    said = [str(each)[len(f"{folder}/") :].replace("\\", "/") for each in check(folder).mistakes]
+    assert [each.partition(":")[0] for each in said] == [
+        "team.toml", "team.toml", "team.toml", "reader.md", "output.schema.json", "cases/first.toml",
+        "prompts/sail.md",
+    ]  # fmt: skip
+    assert "'scout': there is no such card" in said[1]
+    assert "'pilot': there is no such card" in said[2]
+    assert "expect.contians: there is no such key (line 3). Did you mean contains?" in said[5]
+    assert "titel: there is no such key. Did you mean title?" in said[6]
+
+
 def test_an_unknown_tool_is_a_mistake_with_the_tool_that_was_meant(tmp_path: Path) -> None:
     checked = check(with_tools(sound(tmp_path), "[search_document]"))
     (mistake,) = checked.mistakes

@@ -77,9 +77,23 @@ async def test_hidden_foreign_and_binary_files_are_left_out_by_name(
         assert len(done.added) == 3
         reasons = {uri.rsplit("/", 1)[1]: reason for uri, reason in done.skipped}
         assert set(reasons) == expected | {"nowhere"}
+        # Nobody who named the folder meant these to be read; the rest they may miss.
+        passed_over = {uri.rsplit("/", 1)[1] for uri in done.passed_over}
+        assert passed_over == {".secret.md", ".git", "node_modules", "picture.png"}
         assert "binary" in reasons["picture.png"]
         assert "is empty" in reasons["empty.md"]
         assert await memory.search("hidden outside words", scope="ann") == []
+
+
+async def test_what_a_person_names_was_meant_to_be_read_whatever_it_is(home: Path, folder: Path) -> None:
+    picture, notes = folder / "picture.png", folder / "notes.md"
+    for file in (picture, notes):
+        file.write_bytes(b"\x89PNG\r\n\0\0\0")
+    async with open_memory(home, None) as memory:
+        done = await memory.ingest([folder], scope="ann")
+        assert (len(done.skipped), done.passed_over) == (2, {picture.as_uri()})
+        done = await memory.ingest([folder, picture], scope="ann")
+        assert (len(done.skipped), done.passed_over) == (2, set())
 
 
 async def test_a_text_is_a_document_named_by_its_content(home: Path) -> None:

@@ -204,3 +204,25 @@ async def test_a_follower_of_a_run_that_nobody_works_on_ends_after_what_was_writ
     async with asyncio.timeout(5):
         followed = [event.data["step"] async for event in journal.follow("r_1", abandoned=abandoned)]
     assert followed == ["plan", "last"]
+
+
+async def test_runs_are_found_by_the_beginnings_of_their_ids(database: Database) -> None:
+    journal = Journal(database)
+    for run_id in ("r_1A", "r_1B2", "r_1B3", "r_2"):
+        for _ in range(3):
+            await step(journal, "plan", run_id)
+    assert await journal.ids("r_1B", most=9) == ["r_1B2", "r_1B3"]
+    assert await journal.ids("r_", most=3) == ["r_1A", "r_1B2", "r_1B3"]
+    assert await journal.ids("r_1A", most=9) == ["r_1A"]
+    assert [await journal.ids(none, most=9) for none in ("", "r_3", "r_1AA")] == [[], [], []]
+
+
+async def test_an_id_is_shortened_to_what_no_other_run_begins_with(database: Database) -> None:
+    journal = Journal(database)
+    ids = ["r_1AX", "r_1B2", "r_1B3", "r_2"]
+    for run_id in ids:
+        await step(journal, "plan", run_id)
+    assert await journal.short_ids(ids, least=3) == ["r_1A", "r_1B2", "r_1B3", "r_2"]
+    for run_id, short in zip(ids, await journal.short_ids(ids, least=1), strict=True):
+        assert await journal.ids(short, most=9) == [run_id]
+    assert await journal.short_ids(["r_1AX"], least=5) == ["r_1AX"]

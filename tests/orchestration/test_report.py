@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atlas_mcp.catalogue import Catalogue
-from atlas_mcp.orchestration.report import LONGEST, written
+from atlas_mcp.orchestration.report import LONGEST, Unread, written
 from atlas_mcp.orchestration.team import load_teams
 
 RESEARCH = load_teams(Catalogue())["research"]
@@ -187,7 +187,12 @@ def test_a_quote_does_not_steer_the_terminal_that_shows_it() -> None:
 
 
 def test_documents_that_could_not_be_read_are_told() -> None:
-    assert "2 documents could not be read" in written(RESEARCH, ASKED, output(), partial=False, skipped=2)
+    unread = Unread(2, ("a|`b`.pdf", "c.doc"), "r_7")
+    said = "2 documents could not be read: `a|'b'.pdf`, `c.doc`. Why: `atlas-mcp runs show r_7`."
+    assert said in written(RESEARCH, ASKED, output(), partial=False, unread=unread)
+    said = "1,000 documents could not be read: `a`, `b`, `c` and 997 more."
+    unread = Unread(1000, ("a", "b", "c"))
+    assert said in written(RESEARCH, ASKED, output(), partial=False, unread=unread)
     assert "could not be read" not in report()
 
 

@@ -366,8 +366,26 @@ def test_a_persons_own_team_wins_over_the_shipped_one(tmp_path: Path) -> None:
 
 
 def test_an_unknown_team_is_refused_with_those_there_are() -> None:
-    with pytest.raises(UnknownTeam, match="research"):
+    with pytest.raises(UnknownTeam, match=r"There is no team 'reserch'. Did you mean research\? Teams: "):
         pick_team(load_teams(Catalogue()), "reserch")
+    with pytest.raises(UnknownTeam, match="If it is your own, see `atlas-mcp teams check`"):
+        pick_team(load_teams(Catalogue()), "harbour")
+
+
+def test_a_team_that_is_there_and_cannot_be_used_is_not_said_to_be_missing(tmp_path: Path) -> None:
+    sound(
+        tmp_path / "teams", "mine", toml=TOML.replace("workers =", "rounds = 99\nrevisions = 99\nworkers =")
+    )
+    sound(tmp_path / "teams", "ours", toml=TOML.replace('["reader"]', '["reader", "team:mine"]'))
+    teams = load_teams(Catalogue((tmp_path,)))
+    with pytest.raises(UnknownTeam) as caught:
+        pick_team(teams, "mine")
+    assert caught.value.message.startswith("The team 'mine' is there, but cannot be used: ")
+    assert "team.toml: rounds: " in caught.value.message
+    assert caught.value.message.endswith(" 1 more mistake.")
+    assert caught.value.remedy == "See all that is wrong: atlas-mcp teams check mine"
+    with pytest.raises(UnknownTeam, match="'team:mine': there is no such team"):
+        pick_team(teams, "ours")
 
 
 def test_a_card_of_the_wrong_encoding_is_a_mistake_of_that_card(tmp_path: Path) -> None:

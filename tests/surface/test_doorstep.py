@@ -229,3 +229,28 @@ def test_only_the_protocol_is_written_to_stdout(home: Path) -> None:
     with program(home, code) as process:
         told, _ = process.communicate(line(PROBE), timeout=60)
     assert [json.loads(each)["id"] for each in told.splitlines()] == [1]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals that a test can open")
+@pytest.mark.parametrize("words", [("serve",), ("serve", "--project", ".")])
+def test_whoever_types_it_at_a_terminal_is_told_what_it_is(home: Path, words: tuple[str, ...]) -> None:
+    ours, theirs = os.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "atlas_mcp", *words], stdin=theirs, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, env=os.environ | {"ATLAS_HOME": str(home)},
+    ) as process:  # fmt: skip
+        try:
+            assert process.stderr is not None
+            said = process.stderr.readline().decode()
+        finally:
+            process.kill()
+            os.close(ours)
+            os.close(theirs)
+    assert "it speaks MCP on standard input" in said
+    assert "atlas-mcp install" in said
+
+
+def test_a_client_is_told_nothing_of_it(home: Path) -> None:
+    with program(home) as process:
+        _, said = process.communicate(line(PROBE), timeout=60)
+    assert b"standard input" not in said

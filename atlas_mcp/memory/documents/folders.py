@@ -10,14 +10,27 @@ __all__ = ["Found", "find_files"]
 
 LEFT_OUT = frozenset({"node_modules", "__pycache__", "venv", "site-packages", "bower_components"})
 
+_UNMEANT = frozenset({"hidden", "a folder of packages", "neither file nor folder"})
+"""Reasons of what nobody meant to be read who named the folder around it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a path holds: files to read, the folder if it is one, what was left out and why."""
+    """What a path holds: files to read, the folder if it is one, what was left out and why.
+
+    Of what was left out, `passed_over` is what nobody meant to be read, by uri.
+    """
 
     files: list[Path] = field(default_factory=list[Path])
     folder: Path | None = None
     skipped: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    passed_over: set[str] = field(default_factory=set[str])
+
+    def leave_out(self, uri: str, reason: str) -> None:
+        """Note that something is not read, and why."""
+        self.skipped.append((uri, reason))
+        if reason in _UNMEANT:
+            self.passed_over.add(uri)
 
 
 def find_files(path: Path) -> Found:
@@ -45,14 +58,14 @@ def _walk(root: Path, found: Found) -> None:
         for name in sorted(subfolders):
             path = Path(folder, name)
             if reason := _reason(path, root, is_folder=True):
-                found.skipped.append((path.as_uri(), reason))
+                found.leave_out(path.as_uri(), reason)
             elif not path.is_symlink():
                 entered.append(name)
         subfolders[:] = entered
         for name in sorted(names):
             path = Path(folder, name)
             if reason := _reason(path, root, is_folder=False):
-                found.skipped.append((path.as_uri(), reason))
+                found.leave_out(path.as_uri(), reason)
             elif not path.is_symlink():
                 found.files.append(path)
 

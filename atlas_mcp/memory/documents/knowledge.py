@@ -80,6 +80,9 @@ OnProgress: TypeAlias = "Callable[[Progress], None]"
 class Ingested:
     """What an ingestion did, by uri; `document_ids` are those of all that was given and is searchable.
 
+    Of what is `skipped`, `passed_over` is what was found in a folder and nobody meant to be read: hidden, of
+    packages, or of a kind that is never read, such as pictures. All else could not be read.
+
     `without_vectors` says why some of it is found by words alone, where the embedder failed; taken in again,
     it gets what it lacks.
     """
@@ -89,6 +92,7 @@ class Ingested:
     unchanged: list[str] = field(default_factory=list[str])
     removed: list[str] = field(default_factory=list[str])
     skipped: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    passed_over: set[str] = field(default_factory=set[str])
     document_ids: list[int] = field(default_factory=list[int])
     without_vectors: str = ""
 
@@ -116,11 +120,11 @@ class Knowledge:
             await self._database.read(lambda c: tables.check_model(c, model))
         known = await self._database.read(lambda connection: tables.contents(connection, scope))
         work = await asyncio.to_thread(_gather, sources)
-        done = Ingested(skipped=work.skipped)
+        done = Ingested(skipped=work.skipped, passed_over=work.passed_over)
         for number, (uri, item) in enumerate(work.items.items(), start=1):
             if on_progress is not None:
                 on_progress(Progress("reading", number, len(work.items), uri))
-            await self._take(uri, item, scope, known.get(uri), done)
+            await self._take(uri, item, scope, known.get(uri), done, named=uri not in work.found)
         await self._remove_vanished(work, scope, known, done)
         try:
             await self.embed(done.document_ids, on_progress=on_progress)
@@ -232,14 +236,17 @@ class Knowledge:
         return await self.embed(on_progress=on_progress)
 
     async def _take(
-        self, uri: str, item: Path | Inline, scope: str, known: tuple[int, str] | None, done: Ingested
-    ) -> None:
+        self, uri: str, item: Path | Inline, scope: str, known: tuple[int, str] | None, done: Ingested, *,
+        named: bool,
+    ) -> None:  # fmt: skip
         """Read one document, and write it unless it is what is known already (by id and content)."""
         document_id, content = known or (0, "")
         try:
             read = await asyncio.to_thread(_read, uri, item, content)
         except UnreadableDocument as error:
             done.skipped.append((uri, _sound(str(error))))
+            if error.foreign and not named:
+                done.passed_over.add(uri)
             return
         if read is None:
             done.unchanged.append(uri)
@@ -275,24 +282,31 @@ class Knowledge:
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """What is to be read, by uri, and the folders it was found in."""
+    """What is to be read, by uri, and the folders it was found in; `found` is what no one named itself."""
 
     items: dict[str, Path | Inline] = field(default_factory=dict[str, Path | Inline])
     folders: list[Path] = field(default_factory=list[Path])
     skipped: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    passed_over: set[str] = field(default_factory=set[str])
+    found: set[str] = field(default_factory=set[str])
 
 
 def _gather(sources: Sequence[Path | Inline]) -> _Work:
     work = _Work()
+    named: set[str] = set()
     for source in sources:
         if isinstance(source, Inline):
             work.items[_inline_uri(source)] = source
             continue
         found = find_files(source)
-        work.items.update((path.as_uri(), path) for path in found.files)
+        files = {path.as_uri(): path for path in found.files}
+        work.items.update(files)
         work.skipped.extend(found.skipped)
+        work.passed_over.update(found.passed_over)
         if found.folder is not None:
             work.folders.append(found.folder)
+        (named if found.folder is None else work.found).update(files)
+    work.found.difference_update(named)
     return work
 
 

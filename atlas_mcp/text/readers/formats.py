@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 from atlas_mcp.errors import UnreadableDocument
 from atlas_mcp.text.readers.document import binary, decoded
-from atlas_mcp.text.readers.kinds import SNIFFED, Kind, is_archive, is_readable, kind_of, may_be_chat
+from atlas_mcp.text.readers.kinds import (
+    SNIFFED,
+    Kind,
+    is_archive,
+    is_named_so,
+    is_readable,
+    kind_of,
+    may_be_chat,
+)
 from atlas_mcp.text.readers.media import SOURCE_CODE, TABLE
 
 if TYPE_CHECKING:
@@ -33,7 +41,9 @@ def load(path: Path, *, limit: int = LIMIT) -> bytes:
             start = file.read(SNIFFED)
             _check_size(size, start, str(path), limit)
             if b"\0" in start and not is_readable(start):
-                raise binary(str(path))
+                error = binary(str(path))
+                error.foreign = not is_named_so(path.name)
+                raise error
             return start + file.read()
     except OSError as error:
         raise UnreadableDocument(

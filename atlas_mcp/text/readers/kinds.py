@@ -22,6 +22,7 @@ __all__ = [
     "Kind",
     "is_archive",
     "is_envelope",
+    "is_named_so",
     "is_readable",
     "kind_of",
     "may_be_chat",
@@ -142,6 +143,11 @@ def kind_of(data: bytes, name: str, media_type: str | None = None) -> Kind:
 def may_be_chat(name: str, media_type: str | None) -> bool:
     """Whether a text, by what it is called, may be an archive of chat."""
     return media_type is None and _suffix(name) in CHAT_SUFFIXES
+
+
+def is_named_so(name: str) -> bool:
+    """Whether a file is called like a document of some kind, and so is meant to be read."""
+    return _suffix(name) in _KINDS
 
 
 def is_readable(start: bytes) -> bool:
