@@ -140,7 +140,8 @@ def test_where_it_tells_of_runs_is_seen_by_whoever_looks_without_naming_it(
                 assert time.monotonic() < end, "nobody says where runs are told of"
         finally:
             telling.send_signal(signal.SIGINT)
-    assert telling.returncode == Exit.DONE
+            said = telling.stderr.read()
+    assert telling.returncode == Exit.DONE, said
     (process,) = told["processes"]
     assert (process["pid"], "system/places" in process["figures"]) == (telling.pid, False)
     (where,) = told["told"]

@@ -73,15 +73,15 @@ async def test_an_address_that_is_set_nowhere_is_shown_with_what_it_was_told(
 
 def test_of_several_processes_the_one_that_spoke_last_is_who_tells() -> None:
     spoke = [sample(2, "6 runs told", seconds=1), sample(1, "5 runs told", seconds=40)]
-    kept = [Delivered(MLFLOW, "6 runs told", before(minutes=2))]
-    (told,) = told_of(spoke, kept, NOBODY, before())
-    assert told == Told(MLFLOW, 2, "6 runs told", "", before(minutes=2), 1.0)
-    assert line(told) == f"✓ {MLFLOW}  6 runs told, by process 2, the last 2 min ago"
+    last = before(days=2, hours=12)
+    (told,) = told_of(spoke, [Delivered(MLFLOW, "6 runs told", last)], NOBODY, before())
+    assert told == Told(MLFLOW, 2, "6 runs told", "", last, 1.0)
+    assert line(told) == f"✓ {MLFLOW}  6 runs told, by process 2, the last 2 d ago"
 
 
 def test_what_is_set_here_is_shown_whether_it_is_told_or_not() -> None:
     ours = Addresses(MLFLOW, OTLP)
-    kept = [Delivered(MLFLOW, "6 runs told", before(days=30))]
+    kept = [Delivered(MLFLOW, "6 runs told", before(days=30, hours=12))]
     known, unknown = told_of([], kept, ours, before())
     assert line(known) == f"· {MLFLOW}  6 runs told, the last 30 d ago; no process tells now"
     assert line(unknown) == f"· {OTLP}  no process tells now; it is kept"
@@ -94,11 +94,14 @@ def test_an_address_of_before_is_shown_for_a_week(days: float, shown: bool) -> N
 
 
 def test_that_nobody_tells_now_is_not_said_of_an_address_that_was_told_a_moment_ago() -> None:
-    told = Told(MLFLOW, None, "6 runs told", "", before(seconds=9))
+    moment = (datetime.now(UTC) - timedelta(seconds=9)).isoformat(timespec="milliseconds")
+    told = Told(MLFLOW, None, "6 runs told", "", moment)
     assert "no process" not in line(told)
-    assert line(replace(told, last=before(days=3))).endswith("the last 3 d ago; no process tells now")
+    assert line(replace(told, last=before(days=3, hours=12))).endswith(
+        "the last 3 d ago; no process tells now"
+    )
 
 
 def test_a_process_that_has_not_said_how_far_it_is_for_long_is_pointed_out() -> None:
-    told = Told(MLFLOW, 4711, "6 runs told", "", before(hours=2), 130.0)
-    assert line(told) == f"· {MLFLOW}  6 runs told, by process 4711, silent for 2:10, the last 2 h ago"
+    told = Told(MLFLOW, 4711, "6 runs told", "", before(days=2, hours=12), 130.0)
+    assert line(told) == f"· {MLFLOW}  6 runs told, by process 4711, silent for 2:10, the last 2 d ago"
