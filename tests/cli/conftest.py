@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
@@ -34,6 +35,17 @@ json = """{"answer": "The moon raises two tides a day [f1].",
 
 class Program(Protocol):
     def __call__(self, *words: str | Path) -> Result: ...
+
+
+@pytest.fixture
+def interruptible() -> Generator[None]:
+    """Programs that the test starts hear of Ctrl-C.
+
+    Tests in the background of a shell ignore it, and would hand that down.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

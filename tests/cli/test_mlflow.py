@@ -121,6 +121,7 @@ def test_while_a_server_starts_its_last_words_are_shown_with_the_time_that_it_ta
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a program and a signal as POSIX has them")
+@pytest.mark.usefixtures("interruptible")
 def test_where_it_tells_of_runs_is_seen_by_whoever_looks_without_naming_it(
     atlas_mcp: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,7 +141,7 @@ def test_where_it_tells_of_runs_is_seen_by_whoever_looks_without_naming_it(
                 assert time.monotonic() < end, "nobody says where runs are told of"
         finally:
             telling.send_signal(signal.SIGINT)
-            said = telling.stderr.read()
+            _, said = telling.communicate(timeout=60)
     assert telling.returncode == Exit.DONE, said
     (process,) = told["processes"]
     assert (process["pid"], "system/places" in process["figures"]) == (telling.pid, False)

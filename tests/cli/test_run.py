@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -135,6 +134,7 @@ def test_another_provider_can_be_named(atlas_mcp: Program, documents: Path) -> N
     assert "No language model wrote this" in done.stdout
 
 
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.skipif(os.name == "nt", reason="Windows delivers Ctrl-C to a whole console, not to one process")
 def test_ctrl_c_cancels_the_run_and_says_how_to_look_at_it(
     atlas_mcp: Program, documents: Path, script: Path
@@ -146,8 +146,6 @@ def test_ctrl_c_cancels_the_run_and_says_how_to_look_at_it(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # Whoever runs the tests in the background may have handed down that Ctrl-C is ignored.
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - one thread here
     ) as process:
         assert process.stderr is not None
         for line in process.stderr:
