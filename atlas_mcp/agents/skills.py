@@ -7,13 +7,13 @@ them. The format is the one that Claude Code and others read (https://agentskill
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from atlas_mcp.agents.front_matter import read_front_matter
 from atlas_mcp.errors import InvalidConfiguration
+from atlas_mcp.mistakes import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,8 +62,8 @@ def told(skills: Sequence[Skill], named: Sequence[str], file: Path) -> str:
     by_name = {skill.name: skill for skill in skills}
     for name in named:
         if name not in by_name:
-            near = get_close_matches(name, by_name, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
+            near = nearest(name, by_name)
+            hint = f" Did you mean {near!r}?" if near else ""
             raise InvalidConfiguration(
                 f"{file}: skills: there is no skill {name!r}.",
                 remedy=f"Skills: {', '.join(by_name)}.{hint}",

@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from atlas_mcp.downstream.pasted_faults import meant
 from atlas_mcp.errors import InvalidConfiguration
-from atlas_mcp.mistakes import in_words
+from atlas_mcp.mistakes import in_words, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -350,7 +349,7 @@ def _in_words(mistake: ErrorDetails) -> str:
     said = f"{in_words(mistake['msg'])}."
     if mistake["type"] == "extra_forbidden":
         *within, key = place
-        near = meant(key, (_TABLES[within[0]] if within else Entry).model_fields.keys() - {"name"})
+        near = nearest(key, (_TABLES[within[0]] if within else Entry).model_fields.keys() - {"name"})
         said = f"there is no such key{f'; did you mean {near}?' if near else '.'}"
     return f"{'.'.join(place)}: {said}" if place else said
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -21,6 +20,7 @@ from atlas_mcp.downstream.toolbox import grants
 from atlas_mcp.errors import InvalidConfiguration
 from atlas_mcp.evaluation.case import case_files, load_case, read_case
 from atlas_mcp.messages import TaskType
+from atlas_mcp.mistakes import nearest
 from atlas_mcp.orchestration.desk import SEARCH, TOOLS
 from atlas_mcp.orchestration.output_schema import read_output_schema
 from atlas_mcp.orchestration.prompt_file import load_prompt, prompt_files, read_prompt
@@ -134,8 +134,8 @@ def _check_tools(checked: Checked, file: Path, card: Card, *, finds: bool) -> No
                 f"{file}: tools: {granted!r} is a tool of Claude Code; it is left out here."
             )
             continue
-        near = get_close_matches(granted, TOOLS, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        near = nearest(granted, TOOLS)
+        hint = f" Did you mean {near!r}?" if near else ""
         checked.mistakes.append(
             InvalidConfiguration(
                 f"{file}: tools: there is no tool {granted!r}.", remedy=f"Tools: {', '.join(TOOLS)}.{hint}"
@@ -155,8 +155,8 @@ def _check_servers(checked: Checked, file: Path, card: Card, servers: Mapping[st
         for granted in patterns:
             server = granted.partition("/")[0]
             if "/" in granted and not any(fnmatchcase(name, server) for name in servers):
-                near = get_close_matches(server, servers, n=1)
-                hint = f" Did you mean {near[0]}/…?" if near else " Add it: atlas-mcp servers add"
+                near = nearest(server, servers)
+                hint = f" Did you mean {near}/…?" if near else " Add it: atlas-mcp servers add"
                 checked.remarks.append(f"{file}: {key}: {granted!r} is of no server there is.{hint}")
             elif key == "writes" and "/" not in granted:
                 checked.remarks.append(f"{file}: writes: {granted!r}: write server/tool, such as word/*.")
@@ -181,8 +181,8 @@ def _unlisted(
         if not (tool and of) or not all(listed.get(name) for name in of):
             continue
         if not any(fnmatchcase(known, each) for known in there):
-            near = get_close_matches(each, there, n=1)
-            hint = f"Did you mean {near[0]!r}? " if near else ""
+            near = nearest(each, there)
+            hint = f"Did you mean {near!r}? " if near else ""
             yield InvalidConfiguration(
                 f"{file}: {key}: there is no tool {each!r}.",
                 remedy=f"{hint}Its tools: atlas-mcp servers show {of[0]}",

@@ -233,7 +233,7 @@ def _next_id(connection: sqlite3.Connection, comparison: Literal["<", ">", ">="]
     """The id that comes next in this direction; each look goes down the index, however long the journal."""
     direction = "DESC" if comparison == "<" else "ASC"
     row = connection.execute(
-        f"SELECT run_id FROM event WHERE run_id {comparison} ? ORDER BY run_id {direction} LIMIT 1",  # noqa: S608
+        f"SELECT run_id FROM event WHERE run_id {comparison} ? ORDER BY run_id {direction} LIMIT 1",  # noqa: S608 - both words are ours
         (run_id,),
     ).fetchone()
     return None if row is None else row["run_id"]

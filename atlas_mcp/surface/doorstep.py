@@ -41,6 +41,7 @@ _AT_A_TERMINAL = (
 
 def tell_person() -> None:
     """Say on stderr what this is where stdin is a terminal: a person waits there, and no client."""
+    # A program without a console may have no stdin at all.
     if sys.stdin is not None and sys.stdin.isatty():  # pyright: ignore[reportUnnecessaryComparison]
         print(_AT_A_TERMINAL, file=sys.stderr, flush=True)  # noqa: T201 - there is nobody else to tell
 
